@@ -3,17 +3,24 @@
 They are read from the installed lm-eval, so they need no network. Release 0.4.13 has 282 of the
 285: four for each of college chemistry, formal logic and human ageing, five for each of the other
 54 subjects. Their text is that of FLAN's chain-of-thought prompts, which mended a few of them.
+
+A hundred of them train probes, one or two of each subject, and the others are for evaluation.
+Which ones these are depends on the text of the questions alone.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections import Counter
 from importlib.resources import files
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import yaml
 from datasets import Dataset, DatasetDict
 
+_TRAINING_ROWS = 100
 _FOLDER = files("lm_eval") / "tasks" / "mmlu" / "flan_cot_fewshot"
 # The options follow the question, all on one line or each on its own. One question has a fifth.
 _QUESTION = re.compile(
@@ -34,7 +41,9 @@ class _Row(NamedTuple):
 
 
 def dataset(**_metadata: Any) -> DatasetDict:
-    """One split, `test`. lm-eval passes the task's metadata, none of which matters here.
+    """The splits `train` (100 rows) and `test` (182 in release 0.4.13), by subject.
+
+    lm-eval passes the task's metadata, none of which matters here.
 
     Raises:
         ValueError: a file is not of the form that lm-eval 0.4.13 has.
@@ -45,7 +54,26 @@ def dataset(**_metadata: Any) -> DatasetDict:
             config = yaml.safe_load(path.read_text(encoding="utf-8"))
             samples = config["fewshot_config"]["samples"]
             rows += [_row(config["dataset_name"], sample) for sample in samples]
-    return DatasetDict(test=Dataset.from_list([row._asdict() for row in rows]))
+    drawn = _drawn_for_training(rows)
+    return DatasetDict(
+        train=Dataset.from_list([row._asdict() for row in rows if row in drawn]),
+        test=Dataset.from_list([row._asdict() for row in rows if row not in drawn]),
+    )
+
+
+def _drawn_for_training(rows: list[_Row]) -> list[_Row]:
+    copies = Counter(row.question for row in rows)
+    by_subject: dict[str, list[_Row]] = {}
+    for row in sorted(rows, key=_digest):
+        # One question is there twice: its copies must not come to lie on both sides.
+        if copies[row.question] == 1:
+            by_subject.setdefault(row.subject, []).append(row)
+    turns = zip_longest(*by_subject.values())
+    return [row for turn in turns for row in turn if row is not None][:_TRAINING_ROWS]
+
+
+def _digest(row: _Row) -> str:
+    return hashlib.sha256(row.question.encode()).hexdigest()
 
 
 def _row(subject: str, sample: dict[str, str]) -> _Row:

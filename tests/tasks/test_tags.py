@@ -27,7 +27,7 @@ TAGS = {
     "slmroute_conversational": CONVERSATIONAL,
     "slmroute_problem_solving": PROBLEM_SOLVING,
     "slmroute_demo": {"demo_arithmetic", "demo_mmlu"},
-    "slmroute_demo_train": {"demo_arithmetic_train"},
+    "slmroute_demo_train": {"demo_arithmetic_train", "demo_mmlu_train"},
 }
 
 
