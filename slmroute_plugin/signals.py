@@ -57,6 +57,14 @@ class HiddenState(Signal["NDArray[np.float32]"]):
 
 
 @dataclass(frozen=True)
+class PromptStates(Signal["NDArray[np.float32]"]):
+    """All L + 1 hidden states, each averaged over the prompt's tokens: float32, [L + 1, d].
+
+    The mean is over the question's own tokens; neither padding nor other rows count.
+    """
+
+
+@dataclass(frozen=True)
 class Samples(Signal[tuple[str, ...]]):
     """`n` further answers at `temperature`, seeded per question, top-k and top-p off."""
 

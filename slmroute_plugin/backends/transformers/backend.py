@@ -61,7 +61,10 @@ class TransformersBackend:
         self._end_ids = _end_ids(lm)
 
     def refuses(self, signal: Signal[Any]) -> str | None:
-        """None: white-box models deliver every signal."""
+        """None for every signal of ours: white-box models deliver them all."""
+        if Wanted.of((signal,)) == Wanted():
+            kind = type(signal)
+            return f"transformers models have no signal {kind.__module__}.{kind.__qualname__}"
         return None
 
     def observe(

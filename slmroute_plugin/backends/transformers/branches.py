@@ -71,13 +71,19 @@ class Branches:
         return Branches(layers, [length for part in parts for length in part.lengths])
 
     def extend(
-        self, reader: Reader, chunks: Sequence[Sequence[int]], *, layers: Sequence[int] = ()
+        self,
+        reader: Reader,
+        chunks: Sequence[Sequence[int]],
+        *,
+        layers: Sequence[int] = (),
+        means: bool = False,
     ) -> Read:
         """Read one chunk of tokens behind each row, in place; return what its last token gives.
 
         Args:
             chunks: for each row, one token or more.
             layers: hidden states to return of each row's last token.
+            means: whether to return all hidden states averaged over each row's chunk.
         """
         device = reader.device
         sizes = [len(chunk) for chunk in chunks]
@@ -91,6 +97,7 @@ class Branches:
         read = reader(
             (size - 1).to(device),
             layers=layers,
+            mean_over=(torch.arange(longest) < size[:, None]).to(device) if means else None,
             positions=(lengths[:, None] + offsets).to(device),
             input_ids=ids.to(device),
             attention_mask=mask.long().to(device),

@@ -20,7 +20,7 @@ from slmroute_plugin.backends.transformers.sampling import Generated, choose
 from slmroute_plugin.backends.transformers.words import Words
 from slmroute_plugin.backends.transformers.workload import Restatement, Wanted, Work, texts
 from slmroute_plugin.observation import Missing
-from slmroute_plugin.signals import NextTokenProbs, Restated, Samples
+from slmroute_plugin.signals import NextTokenProbs, PromptStates, Restated, Samples
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,7 @@ class BranchingEngine:
 
     def _answers(self, batch: Sequence[Work], wanted: Wanted) -> list[Answered]:
         prompts = Branches.empty(len(batch))
-        layers = wanted.layers("last_prompt")
-        read = prompts.extend(self._reader, [work.ids for work in batch], layers=layers)
-        for row, work in enumerate(batch):
-            for signal in wanted.hidden:
-                if signal.position == "last_prompt":
-                    work.signals[signal] = read.hidden[signal.layer][row].float().cpu().numpy()
+        logits = self._prefill(prompts, batch, wanted)
         rows: list[int] = []
         sequences: list[Generated] = []
         samples: list[tuple[Work, Samples, list[Generated]]] = []
@@ -69,7 +64,7 @@ class BranchingEngine:
             rows += [row] * len(every)
             sequences += every
         branches = prompts.fork([Pick(row, len(batch[row].ids)) for row in rows])
-        logits = read.logits[torch.tensor(rows, device=read.logits.device)]
+        logits = logits[torch.tensor(rows, device=logits.device)]
         restated = self._restated(batch, prompts, wanted)
         if restated is not None:
             branches = Branches.join([branches, restated.branches])
@@ -85,6 +80,22 @@ class BranchingEngine:
                 work.signals[asked] = reply.kept().text
         main = [sequence for sequence in sequences if id(sequence) in mains]
         return [Answered(one, one.kept(), ends[id(one)]) for one in main]
+
+    def _prefill(self, prompts: Branches, batch: Sequence[Work], wanted: Wanted) -> torch.Tensor:
+        """Read all prompts, and deliver what they show; return the logits behind each."""
+        read = prompts.extend(
+            self._reader,
+            [work.ids for work in batch],
+            layers=wanted.layers("last_prompt"),
+            means=wanted.prompt_states,
+        )
+        for row, work in enumerate(batch):
+            for signal in wanted.hidden:
+                if signal.position == "last_prompt":
+                    work.signals[signal] = read.hidden[signal.layer][row].float().cpu().numpy()
+            if wanted.prompt_states:
+                work.signals[PromptStates()] = read.mean_states(row)
+        return read.logits
 
     def _restated(
         self, batch: Sequence[Work], prompts: Branches, wanted: Wanted

@@ -1,29 +1,51 @@
-"""One forward pass that returns only what is needed: logits and a hidden state per row.
+"""One forward pass that returns only what is needed: logits and a few vectors per row.
 
 Full-vocabulary logits at every position and the states of all layers are what make the
 usual way run out of memory. Here a hook narrows the states to one position per row before
-the output head sees them, and another picks up the residual stream of one layer.
+the output head sees them, and others pick up the residual stream of one layer, or average
+each layer's over a row's tokens while it passes.
 """
 
 from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, contextmanager
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from slmroute_plugin.observation import Missing
 
 logger = logging.getLogger(__name__)
 
 
 class Read(NamedTuple):
-    """Logits [rows, vocabulary] in float32, and by layer the hidden states [rows, d]."""
+    """What one forward pass gave.
+
+    Attributes:
+        logits: [rows, vocabulary], float32.
+        hidden: by layer, the hidden states [rows, d].
+        means: [rows, L + 1, d], float32, on the CPU; None if they were not asked for, or if
+            the model's hidden states are not one vector of one width for each token.
+    """
 
     logits: Tensor
     hidden: dict[int, Tensor]
+    means: Tensor | None = None
+
+    def mean_states(self, row: int) -> NDArray[np.float32] | Missing:
+        """The hidden states of a row, each averaged over its tokens: float32, [L + 1, d]."""
+        if self.means is None:
+            return Missing("the model's hidden states are not one vector of one width per token")
+        # A copy, so that keeping one row does not keep the batch.
+        return np.array(self.means[row].numpy(), dtype=np.float32)
 
 
 class Reader:
@@ -43,6 +65,7 @@ class Reader:
         self._layers: Sequence[nn.Module] = _decoder_layers(model)
         self._depth: int | None = None
         self._hooked: set[int] = set()
+        self._means_from: Literal["hooks", "states"] | None = None
         self._states: dict[int, int] = {}
 
     @property
@@ -56,6 +79,7 @@ class Reader:
         at: Tensor,
         *,
         layers: Sequence[int] = (),
+        mean_over: Tensor | None = None,
         positions: Tensor | None = None,
         **inputs: Any,
     ) -> Read:
@@ -64,37 +88,51 @@ class Reader:
         Args:
             at: [rows], positions within the forwarded tokens.
             layers: hidden states to return: indices into the L + 1, clamped to what is there.
+            mean_over: [rows, tokens], bool: the tokens of `input_ids` over which to average
+                all hidden states, at least one a row; the encoder's, if there is one.
             positions: [rows, tokens], absolute positions for models that take them.
             inputs: the model's own arguments (`input_ids`, `attention_mask`, …).
         """
         if positions is not None and self._takes_positions:
             inputs["position_ids"] = positions
+        if self._depth is None and (layers or mean_over is not None):
+            self._survey()
         states = {layer: self._state(layer) for layer in layers}
         hooked = self._hooked & set(states.values())
-        read, every = self._forward(at, hooked, bool(set(states.values()) - hooked), inputs)
+        means_from = None if mean_over is None else self._means_from
+        catch = _Catch(at, hooked, mean_over if means_from == "hooks" else None)
+        every = bool(set(states.values()) - hooked) or means_from == "states"
+        seen = self._forward(catch, every, inputs)
         hidden = {
-            layer: read.hidden[state] if state in hooked else _gather(every[state], at)[:, 0]
+            layer: catch.hidden[state] if state in hooked else _gather(seen.states[state], at)[:, 0]
             for layer, state in states.items()
         }
-        return Read(read.logits, hidden)
+        means = None
+        if means_from == "hooks":
+            means = catch.every_mean((self._depth or 0) + 1)
+        elif means_from == "states" and mean_over is not None:
+            means = _stacked([_mean(state, mean_over) for state in seen.prompt_states])
+        return Read(seen.logits, hidden, means)
 
-    def _forward(
-        self, at: Tensor, hooked: Iterable[int], every: bool, inputs: dict[str, Any]
-    ) -> tuple[Read, Sequence[Tensor]]:
-        """Logits and hooked states at `at`, and all states at all positions if `every` is set."""
+    def _forward(self, catch: _Catch, every: bool, inputs: dict[str, Any]) -> _Pass:
+        """Run the model with hooks that catch; give all states at all positions if `every`."""
         if every:
             inputs = {**inputs, "output_hidden_states": True}
-        caught: dict[int, Tensor] = {}
+        last = len(self._layers)
         with torch.no_grad(), self._mixed_precision(), ExitStack() as hooks:
             if self._head is not None:
-                hooks.enter_context(_narrowed(self._head, at, caught, len(self._layers)))
-            for state in hooked:
-                if state < len(self._layers):
-                    hooks.enter_context(_caught(self._layers[state], at, caught, state))
+                hooks.enter_context(_narrowed(self._head, catch, last))
+            for state, layer in enumerate(self._layers):
+                if state in catch.states or catch.mean_over is not None:
+                    hooks.enter_context(_caught(layer, catch, state))
             out = self.model(**inputs)
-        logits = out.logits if out.logits.shape[1] == 1 else _gather(out.logits, at)
-        states = getattr(out, "decoder_hidden_states", None) or getattr(out, "hidden_states", None)
-        return Read(logits[:, 0].float(), caught), states or ()
+        logits = out.logits if out.logits.shape[1] == 1 else _gather(out.logits, catch.at)
+        own = getattr(out, "hidden_states", None)
+        states = getattr(out, "decoder_hidden_states", None) or own or ()
+        # An encoder-decoder reads the prompt in its encoder.
+        encoder = self.model.config.is_encoder_decoder
+        prompt = (getattr(out, "encoder_hidden_states", None) or ()) if encoder else states
+        return _Pass(logits[:, 0].float(), states, prompt)
 
     def _survey(self) -> None:
         """Learn how many hidden states there are, and which of them the hooks catch rightly.
@@ -107,14 +145,22 @@ class Reader:
         if self.model.config.is_encoder_decoder:
             inputs["decoder_input_ids"] = ids
         at = torch.tensor([2], device=self.device)
-        read, states = self._forward(at, range(len(self._layers)), True, inputs)
-        self._depth = len(states) - 1
+        mean_over = torch.tensor([[True, True, False]], device=self.device)
+        catch = _Catch(at, set(range(len(self._layers) + 1)), mean_over)
+        seen = self._forward(catch, True, inputs)
+        self._depth = len(seen.states) - 1
         self._hooked = {
             index
-            for index, state in enumerate(states)
-            if index in read.hidden
-            and torch.allclose(read.hidden[index], _gather(state, at)[:, 0], rtol=1e-2, atol=1e-3)
+            for index, state in enumerate(seen.states)
+            if index in catch.hidden
+            and state.dim() == 3
+            and _alike(catch.hidden[index], _gather(state, at)[:, 0])
         }
+        means = _stacked([_mean(state, mean_over) for state in seen.prompt_states])
+        caught = catch.every_mean(len(seen.states))
+        if means is not None:
+            right = caught is not None and _alike(caught, means)
+            self._means_from = "hooks" if right else "states"
 
     def _mixed_precision(self) -> Any:
         return torch.autocast(
@@ -124,8 +170,6 @@ class Reader:
         )
 
     def _state(self, layer: int) -> int:
-        if self._depth is None:
-            self._survey()
         depth = self._depth or 0
         if layer not in self._states:
             wanted = layer if layer >= 0 else depth + 1 + layer
@@ -169,14 +213,64 @@ def _gather(states: Tensor, at: Tensor) -> Tensor:
     return states[rows, at.to(states.device)].unsqueeze(1)
 
 
+def _alike(caught: Tensor, given: Tensor) -> bool:
+    return caught.shape == given.shape and torch.allclose(caught, given, rtol=1e-2, atol=1e-3)
+
+
+def _mean(states: Tensor, over: Tensor) -> Tensor | None:
+    """[rows, tokens, d] to [rows, d], float32; None if there is no vector for each token."""
+    if states.shape[:-1] != over.shape:
+        return None
+    over = over.to(states.device)
+    # Filled rather than multiplied: what stands in padding may be infinite.
+    total = states.masked_fill(~over[:, :, None], 0).sum(dim=1, dtype=torch.float32)
+    return total / over.sum(dim=1, keepdim=True)
+
+
+def _stacked(means: Sequence[Tensor | None]) -> Tensor | None:
+    """[rows, d] each to [rows, states, d] on the CPU; None if one is not there or of another d."""
+    there = [mean for mean in means if mean is not None]
+    if len(there) < len(means) or len({mean.shape for mean in there}) != 1:
+        return None
+    # The layers of a large model may be on several devices.
+    return torch.stack([mean.to(there[0].device) for mean in there], dim=1).cpu()
+
+
+@dataclass
+class _Catch:
+    """What the hooks of one forward pass are to catch, and what they caught, by state."""
+
+    at: Tensor
+    states: AbstractSet[int]
+    mean_over: Tensor | None
+    hidden: dict[int, Tensor] = field(default_factory=dict)
+    means: dict[int, Tensor | None] = field(default_factory=dict)
+
+    def see(self, state: int, states: Tensor) -> None:
+        if state in self.states and states.dim() == 3:
+            self.hidden[state] = _gather(states, self.at)[:, 0]
+        if self.mean_over is not None:
+            self.means[state] = _mean(states, self.mean_over)
+
+    def every_mean(self, count: int) -> Tensor | None:
+        return _stacked([self.means.get(state) for state in range(count)])
+
+
+class _Pass(NamedTuple):
+    """Logits [rows, vocabulary] in float32, and all states, if they were computed."""
+
+    logits: Tensor
+    states: Sequence[Tensor]
+    prompt_states: Sequence[Tensor]
+
+
 @contextmanager
-def _narrowed(head: nn.Module, at: Tensor, caught: dict[int, Tensor], last: int) -> Iterator[None]:
+def _narrowed(head: nn.Module, catch: _Catch, last: int) -> Iterator[None]:
     def hook(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
         if not args or args[0].dim() != 3:
             return None
-        narrowed = _gather(args[0], at)
-        caught[last] = narrowed[:, 0]
-        return (narrowed, *args[1:])
+        catch.see(last, args[0])
+        return (_gather(args[0], catch.at), *args[1:])
 
     handle = head.register_forward_pre_hook(hook)
     try:
@@ -186,11 +280,10 @@ def _narrowed(head: nn.Module, at: Tensor, caught: dict[int, Tensor], last: int)
 
 
 @contextmanager
-def _caught(layer: nn.Module, at: Tensor, caught: dict[int, Tensor], state: int) -> Iterator[None]:
+def _caught(layer: nn.Module, catch: _Catch, state: int) -> Iterator[None]:
     # A block's input is the state of that index: the embedding for block 0, and so on.
     def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        states = args[0] if args else kwargs["hidden_states"]
-        caught[state] = _gather(states, at)[:, 0]
+        catch.see(state, args[0] if args else kwargs["hidden_states"])
 
     handle = layer.register_forward_pre_hook(hook, with_kwargs=True)
     try:

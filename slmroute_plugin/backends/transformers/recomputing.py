@@ -30,7 +30,7 @@ from slmroute_plugin.backends.transformers.sampling import (
 from slmroute_plugin.backends.transformers.words import Words
 from slmroute_plugin.backends.transformers.workload import Wanted, Work, texts
 from slmroute_plugin.observation import Missing
-from slmroute_plugin.signals import NextTokenProbs
+from slmroute_plugin.signals import NextTokenProbs, PromptStates
 
 
 class RecomputingEngine:
@@ -58,6 +58,8 @@ class RecomputingEngine:
             behind = answer.ids[: kept.end] if state.position == "last_answer" else []
             read = self._read(work.ids, behind, layers=(state.layer,))
             work.signals[state] = read.hidden[state.layer][0].float().cpu().numpy()
+        if wanted.prompt_states:
+            work.signals[PromptStates()] = self._read(work.ids, [], means=True).mean_states(0)
         for restated in wanted.restated:
             restatement = work.restated[restated]
             if isinstance(restatement, Missing):
@@ -76,23 +78,28 @@ class RecomputingEngine:
                 work.signals[turn.signal] = reply.kept().text
         return work.observed(answer, kept, wanted)
 
-    def _read(self, ids: Sequence[int], behind: Sequence[int], layers: Sequence[int] = ()) -> Read:
-        """What the last token gives: of `ids` and what is `behind` them, or of the decoder's."""
+    def _read(
+        self,
+        ids: Sequence[int],
+        behind: Sequence[int],
+        layers: Sequence[int] = (),
+        means: bool = False,
+    ) -> Read:
+        """What the last token gives: of `ids` and what is `behind` them, or of the decoder's.
+
+        With `means`, also the mean over `ids` of all hidden states, or of the encoder's.
+        """
         device = self._reader.device
         model = self._reader.model
-        if not model.config.is_encoder_decoder:
-            whole = torch.tensor([[*ids, *behind]], device=device)
-            at = torch.tensor([whole.shape[1] - 1], device=device)
-            return self._reader(at, layers=layers, input_ids=whole)
-        start = _decoder_start(model)
-        decoder = torch.tensor([[start, *behind]], device=device)
-        at = torch.tensor([decoder.shape[1] - 1], device=device)
-        return self._reader(
-            at,
-            layers=layers,
-            input_ids=torch.tensor([list(ids)], device=device),
-            decoder_input_ids=decoder,
-        )
+        inputs, decoder = [*ids, *behind], None
+        if model.config.is_encoder_decoder:
+            inputs, decoder = list(ids), [_decoder_start(model), *behind]
+        tensors = {"input_ids": torch.tensor([inputs], device=device)}
+        if decoder is not None:
+            tensors["decoder_input_ids"] = torch.tensor([decoder], device=device)
+        at = torch.tensor([len(decoder or inputs) - 1], device=device)
+        own = torch.arange(len(inputs), device=device)[None] < len(ids)
+        return self._reader(at, layers=layers, mean_over=own if means else None, **tensors)
 
     def _generate(self, ids: Sequence[int], sequences: list[Generated]) -> None:
         """Generate all sequences behind the same prompt, together if the model can."""

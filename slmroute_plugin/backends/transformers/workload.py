@@ -18,6 +18,7 @@ from slmroute_plugin.signals import (
     ChoiceProb,
     HiddenState,
     NextTokenProbs,
+    PromptStates,
     Reply,
     Restated,
     Samples,
@@ -40,6 +41,7 @@ class Wanted:
     restated: tuple[Restated, ...] = ()
     tokens: bool = False
     choice: bool = False
+    prompt_states: bool = False
 
     @classmethod
     def of(cls, signals: Iterable[Signal[Any]]) -> Wanted:
@@ -53,6 +55,7 @@ class Wanted:
             restated=tuple(s for s in every if isinstance(s, Restated)),
             tokens=TokenLogprobs() in every,
             choice=ChoiceProb() in every,
+            prompt_states=PromptStates() in every,
         )
 
     @property
