@@ -1,5 +1,6 @@
 PYTHON ?= python3
 LIMIT ?= 64
+TRAIN_LIMIT ?= 100
 BATCH_SIZE ?= 16
 
 BIN := .venv/bin
@@ -15,22 +16,29 @@ OFFLINE := HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 .PHONY: help demo test lint clean
 
 help:
-	@echo "make demo   run stock lm_eval with a confidence for every answer: a real small model,"
-	@echo "            $(LIMIT) questions per task (LIMIT=20 for fewer); writes to $(RUNS)"
+	@echo "make demo   run stock lm_eval with a confidence for every answer, trained probes included:"
+	@echo "            a real small model, $(LIMIT) questions per task (LIMIT=20 for fewer) and"
+	@echo "            $(TRAIN_LIMIT) to train on (TRAIN_LIMIT); writes to $(RUNS)"
 	@echo "make test   run the test suite"
 	@echo "make lint   check style and types"
 	@echo "make clean  remove the environment, demo runs and caches"
 	@echo
 	@echo "The first of them creates .venv with what constraints.txt pins; later ones re-use it."
 
+LM_EVAL = $(OFFLINE) $(BIN)/lm_eval --model hf \
+    --model_args pretrained=$(SLM),gguf_file=$(GGUF),dtype=float32 --device cpu \
+    --apply_chat_template --include_path tasks --batch_size $(BATCH_SIZE) \
+    --log_samples --output_path $(RUNS) --metadata '{"slmroute": {"results": "$(RUNS)"}}'
+
 demo: $(READY) $(SLM)
 	mkdir -p $(RUNS)
 	touch $(RUNS)/.started
-	$(OFFLINE) $(BIN)/lm_eval --model hf \
-	    --model_args pretrained=$(SLM),gguf_file=$(GGUF),dtype=float32 --device cpu \
-	    --apply_chat_template --tasks slmroute_demo_arithmetic,slmroute_demo_mmlu \
-	    --include_path tasks --batch_size $(BATCH_SIZE) --limit $(LIMIT) \
-	    --log_samples --output_path $(RUNS) --metadata '{"slmroute": {"results": "$(RUNS)"}}'
+	@echo "1. Answers to training questions, for the probes"
+	$(LM_EVAL) --tasks slmroute_demo_train --limit $(TRAIN_LIMIT)
+	@echo "2. The probes: one trained in its own domain, one on the other data set"
+	$(BIN)/slmroute probes fit $(RUNS)/$(SLM)
+	@echo "3. Answers with the confidence of every method"
+	$(LM_EVAL) --tasks slmroute_demo --limit $(LIMIT)
 	@echo
 	@echo "Files of this run (results/README.md says what is in them):"
 	@find $(RUNS)/$(SLM) -type f -newer $(RUNS)/.started | sort | sed 's/^/  /'

@@ -1,53 +1,90 @@
-"""Hidden states on disk: `results/<model>/hidden_states/<task>.safetensors`."""
+"""Hidden states on disk: `results/<model>/hidden_states/<task>.safetensors` and the like."""
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from slmroute_plugin.signals import HiddenState
+from slmroute_plugin.question_identity import IDENTITY_BYTES
+from slmroute_plugin.signals import HiddenState, PromptStates
+from slmroute_plugin.source import PROBE_ROWS, Source
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+# The signals that can be kept, by the folder that they are kept in.
+Feature = HiddenState | PromptStates
+FOLDERS: dict[type[Feature], str] = {HiddenState: "hidden_states", PromptStates: "prompt_states"}
 
-@dataclass(frozen=True)
+
+class KeptRow(NamedTuple):
+    """One answer's vector, and what it belongs to."""
+
+    doc_id: int
+    vector: NDArray[np.float32]
+    prompt: str
+    question: bytes
+
+
+@dataclass(frozen=True, eq=False)
 class HiddenStates:
-    """One vector per answer.
+    """One vector (or one per layer) per answer.
 
     Attributes:
-        hidden: [n, d], float16.
+        hidden: [n, d], or [n, L + 1, d] for `PromptStates`; float16.
         doc_id: [n], int64: lm-eval's `doc_id` of each row, ascending.
-        signal: which layer and token they come from.
+        prompt: [n, 32], uint8: SHA-256 of each prompt, lm-eval's `prompt_hash`.
+        question: [n, 16], uint8: `question_identity` of each question.
+        signal: what was kept.
+        source: which model answered which task.
     """
 
     hidden: NDArray[np.float16]
     doc_id: NDArray[np.int64]
-    signal: HiddenState
+    prompt: NDArray[np.uint8]
+    question: NDArray[np.uint8]
+    signal: Feature
+    source: Source
 
     @classmethod
     def from_rows(
-        cls, rows: Sequence[tuple[int, NDArray[np.float32]]], signal: HiddenState
+        cls, rows: Iterable[KeptRow], signal: Feature, source: Source
     ) -> HiddenStates | None:
-        """From pairs of doc_id and vector; None if there are none."""
+        """From one row per answer; None if there are none."""
         import numpy as np
 
-        if not rows:
+        by_id = {row.doc_id: row for row in rows}
+        if not by_id:
             return None
-        by_id = dict(rows)
-        ids = sorted(by_id)
-        hidden = np.stack([by_id[doc_id] for doc_id in ids])
-        # Some models have a few huge activations; float16 would make them infinite.
-        largest = np.finfo(np.float16).max
+        ordered = [by_id[doc_id] for doc_id in sorted(by_id)]
+        prompts = [hashlib.sha256(row.prompt.encode()).digest() for row in ordered]
         return cls(
-            hidden.clip(-largest, largest).astype(np.float16),
-            np.asarray(ids, dtype=np.int64),
+            np.stack([as_kept(row.vector) for row in ordered]),
+            np.asarray([row.doc_id for row in ordered], dtype=np.int64),
+            np.stack([np.frombuffer(digest, dtype=np.uint8) for digest in prompts]),
+            np.stack([np.frombuffer(row.question, dtype=np.uint8) for row in ordered]),
             signal,
+            source,
         )
+
+
+def as_kept(vector: NDArray[np.float32]) -> NDArray[np.float16]:
+    """The vector as the file holds it: float16, clipped to what float16 can hold."""
+    import numpy as np
+
+    # Some models have a few huge activations; float16 would make them infinite.
+    largest = np.finfo(np.float16).max
+    return vector.clip(-largest, largest).astype(np.float16)
+
+
+def hidden_states_path(folder: Path, feature: type[Feature], task: str) -> Path:
+    """Where a task's hidden states lie in a model's folder of results."""
+    return folder / FOLDERS[feature] / f"{task}.safetensors"
 
 
 def save_hidden_states(path: Path, states: HiddenStates) -> None:
@@ -56,8 +93,13 @@ def save_hidden_states(path: Path, states: HiddenStates) -> None:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    metadata = {"layer": str(states.signal.layer), "position": states.signal.position}
-    save_file({"hidden": states.hidden, "doc_id": states.doc_id}, unfinished, metadata)
+    tensors: dict[str, Any] = {
+        "hidden": states.hidden,
+        "doc_id": states.doc_id,
+        "prompt": states.prompt,
+        "question": states.question,
+    }
+    save_file(tensors, unfinished, signal_to_text(states.signal) | asdict(states.source))
     unfinished.replace(path)
 
 
@@ -65,14 +107,65 @@ def load_hidden_states(path: Path) -> HiddenStates:
     """Read the file back.
 
     Raises:
-        ValueError: the file is not one of ours.
+        ValueError: the file is not one of ours, or its parts do not fit together.
     """
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            signal = HiddenState(int(metadata["layer"]), metadata["position"])
-            return HiddenStates(file.get_tensor("hidden"), file.get_tensor("doc_id"), signal)
-    except (KeyError, ValueError, SafetensorError) as error:
+            states = HiddenStates(
+                file.get_tensor("hidden"),
+                file.get_tensor("doc_id"),
+                file.get_tensor("prompt"),
+                file.get_tensor("question"),
+                signal_from_text(metadata),
+                _source(metadata),
+            )
+        _check_shapes(states)
+    except (KeyError, ValueError, SafetensorError, OSError) as error:
         raise ValueError(f"{path} holds no hidden states of ours: {error}") from error
+    return states
+
+
+def signal_to_text(signal: Feature) -> dict[str, str]:
+    """A feature's name and fields, as safetensors metadata."""
+    fields = {name: str(value) for name, value in asdict(signal).items()}
+    return {"signal": type(signal).__name__, **fields}
+
+
+def signal_from_text(metadata: dict[str, str]) -> Feature:
+    """The feature that `signal_to_text` wrote.
+
+    Raises:
+        ValueError: there is no such feature.
+        KeyError: a field is missing.
+    """
+    if metadata["signal"] == PromptStates.__name__:
+        return PromptStates()
+    if metadata["signal"] != HiddenState.__name__:
+        raise ValueError(f"no signal that can be kept is called {metadata['signal']!r}")
+    position = metadata["position"]
+    if position not in ("last_prompt", "last_answer"):
+        raise ValueError(f"no token position is called {position!r}")
+    return HiddenState(int(metadata["layer"]), cast(Any, position))
+
+
+def _source(metadata: dict[str, str]) -> Source:
+    if metadata["rows"] not in PROBE_ROWS:
+        raise ValueError(f"rows must be one of {PROBE_ROWS}, not {metadata['rows']!r}")
+    names = ("model", "task", "dataset", "hub", "rows")
+    return Source(**{name: cast(Any, metadata[name]) for name in names})
+
+
+def _check_shapes(states: HiddenStates) -> None:
+    rows = len(states.doc_id)
+    dimensions = 3 if isinstance(states.signal, PromptStates) else 2
+    if states.hidden.ndim != dimensions or states.hidden.dtype.name != "float16":
+        raise ValueError(f"`hidden` is {states.hidden.dtype} {states.hidden.shape}")
+    if (
+        len(states.hidden) != rows
+        or states.prompt.shape != (rows, 32)
+        or states.question.shape != (rows, IDENTITY_BYTES)
+    ):
+        raise ValueError("its tensors differ in their number of rows")

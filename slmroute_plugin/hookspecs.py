@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
 import pluggy
 
 if TYPE_CHECKING:
+    import numpy as np
     from lm_eval.api.model import LM
+    from numpy.typing import NDArray
 
     from slmroute_plugin.backends import Backend
+    from slmroute_plugin.llm.exchange import Llm
     from slmroute_plugin.observation import Observation
-    from slmroute_plugin.signals import Signal
+    from slmroute_plugin.routing.policy import Policy
+    from slmroute_plugin.signals import HiddenState, PromptStates, Signal
+    from slmroute_plugin.training import TrainingRows
 
 hookspec = pluggy.HookspecMarker("slmroute")
 hookimpl = pluggy.HookimplMarker("slmroute")
@@ -40,11 +45,47 @@ class AnswersItself(Protocol):
         """The method's own answer, as text to extract the final answer from."""
 
 
+@runtime_checkable
+class TrainedMethod(Protocol):
+    """A UQ method that learns from answered questions what a right answer looks like."""
+
+    name: ClassVar[str]
+    trains_on: ClassVar[Literal["in_domain", "out_of_domain"]]
+
+    @property
+    def asks(self) -> tuple[HiddenState | PromptStates]:
+        """The one signal whose value is the feature: `HiddenState()` or `PromptStates()`."""
+
+    def fit(self, rows: TrainingRows, seed: int) -> Mapping[str, NDArray[np.float32]]:
+        """Named weights; the same rows and seed give the same weights."""
+
+    def predict(
+        self, weights: Mapping[str, NDArray[np.float32]], feature: NDArray[np.float32]
+    ) -> float:
+        """Confidence in [0, 1] of one answer, from its feature."""
+
+
+AnyMethod: TypeAlias = Method | TrainedMethod
+
+
 @hookspec
-def slmroute_methods() -> Iterable[Method]:  # type: ignore[empty-body]
-    """UQ methods to offer, each with a unique `name`."""
+def slmroute_methods() -> Iterable[AnyMethod]:  # type: ignore[empty-body]
+    """UQ methods to offer, each with a unique `name`.
+
+    A method with `on_request = True` runs when it is named, or under `uq: all`.
+    """
 
 
 @hookspec(firstresult=True)
 def slmroute_backend(lm: LM) -> Backend | None:
     """A backend for lm-eval models of a kind that you know, or None."""
+
+
+@hookspec(firstresult=True)
+def slmroute_llm(config: Mapping[str, Any]) -> Llm | None:
+    """A stronger model for the setting `llm: {backend: config}`, or None."""
+
+
+@hookspec(firstresult=True)
+def slmroute_policy(config: Mapping[str, Any]) -> Policy | None:
+    """A routing policy for the setting `route: {policy: config}`, or None."""

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import pluggy
 
 from slmroute_plugin import hookspecs
-from slmroute_plugin.hookspecs import Method
+from slmroute_plugin.hidden_states import Feature
+from slmroute_plugin.hookspecs import AnyMethod, TrainedMethod
 
 logger = logging.getLogger(__name__)
 
@@ -20,9 +21,14 @@ ENTRY_POINT_GROUP = "slmroute"
 class RegisteredMethod(NamedTuple):
     """A method and where it comes from."""
 
-    method: Method
+    method: AnyMethod
     plugin: str
     distribution: str
+
+    @property
+    def on_request(self) -> bool:
+        """Whether the method runs only when it is named, or under `uq: all`."""
+        return bool(getattr(self.method, "on_request", False))
 
 
 @cache
@@ -69,7 +75,7 @@ def registered_methods(manager: pluggy.PluginManager | None = None) -> dict[str,
     for implementation in manager.hook.slmroute_methods.get_hookimpls():
         plugin = implementation.plugin_name
         try:
-            methods: list[Method] = list(implementation.function())  # type: ignore[call-overload]
+            methods: list[AnyMethod] = list(implementation.function())  # type: ignore[call-overload]
         except Exception as error:  # a stranger's code may raise anything
             logger.warning(
                 "Plugin %r offers no methods: %s: %s", plugin, type(error).__name__, error
@@ -102,8 +108,18 @@ def _fault(method: object) -> str | None:
         return f"its `asks` raises {type(error).__name__}: {error}"
     if not isinstance(asks, tuple):
         return f"its `asks` is {type(asks).__name__}, not a tuple of signals"
+    if isinstance(method, TrainedMethod):
+        return _training_fault(method)
     if not callable(getattr(method, "confidence", None)):
-        return "it has no `confidence(seen)`"
+        return "it has no `confidence(seen)`, nor `trains_on`, `fit` and `predict`"
+    return None
+
+
+def _training_fault(method: TrainedMethod) -> str | None:
+    if method.trains_on not in ("in_domain", "out_of_domain"):
+        return f"its `trains_on` is {method.trains_on!r}, not 'in_domain' or 'out_of_domain'"
+    if len(method.asks) != 1 or not isinstance(method.asks[0], Feature):
+        return "a trained method asks for one signal, HiddenState() or PromptStates()"
     return None
 
 

@@ -21,6 +21,28 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 ROOT = Path(__file__).resolve().parent.parent
+GENERATION_METHODS = frozenset(
+    {
+        "average_token_prob",
+        "perplexity",
+        "p_true",
+        "verbalization_1s",
+        "verbalization_2s",
+        "jaccard_degree",
+    }
+)
+
+
+@pytest.fixture(scope="session")
+def generation_methods() -> frozenset[str]:
+    """Names of the built-in methods that need nothing but what the model generates."""
+    return GENERATION_METHODS
+
+
+@pytest.fixture(scope="session", params=sorted(GENERATION_METHODS))
+def generation_method(request: pytest.FixtureRequest) -> str:
+    """Each of their names in turn."""
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from slmroute_plugin import hookimpl
-from slmroute_plugin.hookspecs import Method
+from slmroute_plugin.hookspecs import AnyMethod
 from uq_plugins.average_token_prob import AverageTokenProb
 from uq_plugins.jaccard_degree import JaccardDegree
+from uq_plugins.ood_probe import OodProbe
 from uq_plugins.p_true import PTrue
 from uq_plugins.perplexity import Perplexity
+from uq_plugins.probe_dirichlet import ProbeDirichlet
+from uq_plugins.trained_probe import TrainedProbe
 from uq_plugins.verbalization_1s import Verbalization1S
 from uq_plugins.verbalization_2s import Verbalization2S
 
 __all__ = [
     "AverageTokenProb",
     "JaccardDegree",
+    "OodProbe",
     "PTrue",
     "Perplexity",
+    "ProbeDirichlet",
+    "TrainedProbe",
     "Verbalization1S",
     "Verbalization2S",
     "slmroute_methods",
@@ -23,7 +29,7 @@ __all__ = [
 
 
 @hookimpl
-def slmroute_methods() -> tuple[Method, ...]:
+def slmroute_methods() -> tuple[AnyMethod, ...]:
     """The methods with their default prompts and numbers."""
     return (
         AverageTokenProb(),
@@ -32,4 +38,7 @@ def slmroute_methods() -> tuple[Method, ...]:
         Verbalization1S(),
         Verbalization2S(),
         JaccardDegree(),
+        TrainedProbe(),
+        OodProbe(),
+        ProbeDirichlet(),
     )

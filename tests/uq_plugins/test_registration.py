@@ -9,45 +9,34 @@ import subprocess
 import sys
 
 import pluggy
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import uq_plugins
 from slmroute_plugin import ChoiceProb, NoConfidence, Observation, TokenLogprobs, Tokens, hookspecs
-from slmroute_plugin.hookspecs import AnswersItself, Method
+from slmroute_plugin.hookspecs import AnswersItself, Method, TrainedMethod
 from slmroute_plugin.signals import NextTokenProbs, Reply, Restated, Samples
 
-NAMES = {
-    "average_token_prob",
-    "perplexity",
-    "p_true",
-    "verbalization_1s",
-    "verbalization_2s",
-    "jaccard_degree",
-}
 METHODS = {method.name: method for method in uq_plugins.slmroute_methods()}
+OF_GENERATION = {name: method for name, method in METHODS.items() if isinstance(method, Method)}
 
 
-def test_the_hook_returns_the_six() -> None:
+def test_the_hook_returns_each_method_once(generation_methods: frozenset[str]) -> None:
     manager = pluggy.PluginManager("slmroute")
     manager.add_hookspecs(hookspecs)
     manager.register(uq_plugins)
     manager.check_pending()
     (methods,) = manager.hook.slmroute_methods()
-    assert [method.name for method in methods] == [
-        "average_token_prob",
-        "perplexity",
-        "p_true",
-        "verbalization_1s",
-        "verbalization_2s",
-        "jaccard_degree",
-    ]
+    names = [method.name for method in methods]
+    assert len(set(names)) == len(names)
+    assert generation_methods == {each.name for each in methods if isinstance(each, Method)}
+    trained = {each.name for each in methods if isinstance(each, TrainedMethod)}
+    assert trained == {"trained_probe", "ood_probe", "probe_dirichlet"}
+    assert len(names) == len(generation_methods) + len(trained)
 
 
-@pytest.mark.parametrize("name", sorted(NAMES))
-def test_each_keeps_the_protocol_and_its_fields_fit_into_json(name: str) -> None:
-    method = METHODS[name]
+def test_each_keeps_the_protocol_and_its_fields_fit_into_json(generation_method: str) -> None:
+    method = METHODS[generation_method]
     assert isinstance(method, Method)
     assert isinstance(method.asks, tuple)
     assert method.asks
@@ -95,7 +84,7 @@ def test_every_confidence_is_in_range_or_has_a_reason(
     reply: str,
     kind: str,
 ) -> None:
-    for method in METHODS.values():
+    for method in OF_GENERATION.values():
         signals: dict[object, object] = {}
         for signal in method.asks:
             if isinstance(signal, TokenLogprobs):

@@ -1,0 +1,289 @@
+"""Time and memory of training the probes of N data sets, against scikit-learn's MLP.
+
+    python benchmarks/probes.py --quick
+    python benchmarks/probes.py --epochs 20 --datasets 15 --repeats 3 --out probes.md
+
+For each N there are N × `--rows` made-up float16 features of width `--width`, and 2·N probes:
+one in-domain probe per data set, fitted on its rows, and one out-of-domain probe, fitted on
+the rows of all others. Ours share one pool of features and are fitted `--jobs` at a time;
+scikit-learn's MLPClassifier has the same layers, batches, epochs and rows, and is fitted in a
+plain loop with `--jobs` threads in its matrix products. Of its fits `--sklearn-fits` of each
+kind are timed and scaled to N. Every measurement has a process of its own, ours and
+scikit-learn's in turn; the table gives medians, and the median of the ratios of neighbours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, NamedTuple
+
+# Nothing heavy is imported up here: a process begins with the peak memory of its parent.
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from slmroute_plugin import TrainingRows
+    from uq_plugins import TrainedProbe
+
+logger = logging.getLogger("probes")
+
+MIB = 2**20
+COLUMNS = (
+    "data sets",
+    "probes",
+    "ours, s",
+    "scikit-learn, s",
+    "ratio",
+    "ours: peak, MiB",
+    "of which fitting",
+    "scikit-learn: peak, MiB",
+    "of which fitting",
+)
+
+
+@dataclass(frozen=True)
+class Size:
+    """What is measured.
+
+    Attributes:
+        datasets: number of data sets.
+        rows: of each.
+        width: of one feature.
+        epochs: of each fit.
+        jobs: cores to use.
+        sklearn_fits: of each kind, that are timed for scikit-learn.
+    """
+
+    datasets: int
+    rows: int
+    width: int
+    epochs: int
+    jobs: int
+    sklearn_fits: int
+
+
+class Measured(NamedTuple):
+    """One process.
+
+    Attributes:
+        seconds: all fits.
+        peak: of resident memory, without the features, MiB.
+        fitting: the part of the peak that came with the first fit, MiB.
+    """
+
+    seconds: float
+    peak: float
+    fitting: float
+
+
+class Pair(NamedTuple):
+    """A method, and what it is fitted on."""
+
+    method: TrainedProbe
+    rows: TrainingRows
+
+
+def fit_pairs(pairs: Sequence[Pair], jobs: int) -> None:
+    """Fit all pairs, `jobs` at a time with one thread each."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import torch
+
+    def fit(pair: Pair) -> None:
+        # The weights are dropped, as they are once they are saved.
+        pair.method.fit(pair.rows, 0)
+
+    torch.set_num_threads(1)
+    with ThreadPoolExecutor(jobs) as pool:
+        for _ in pool.map(fit, pairs):
+            pass
+
+
+def fit_with_sklearn(pairs: Sequence[Pair], size: Size) -> float:
+    """Fit some pairs of each kind in a plain loop; seconds, scaled to all of them."""
+    import warnings
+
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPClassifier
+
+    total = 0.0
+    for kind in ("in_domain", "out_of_domain"):
+        chosen = [pair for pair in pairs if pair.method.trains_on == kind]
+        timed = chosen[: size.sklearn_fits]
+        begun = time.perf_counter()
+        for pair in timed:
+            network = MLPClassifier(
+                (256, 128, 64),
+                solver="adam",
+                alpha=0.0,
+                batch_size=pair.method.batch_size,
+                learning_rate_init=pair.method.learning_rate,
+                max_iter=pair.method.epochs,
+                n_iter_no_change=pair.method.epochs,
+                random_state=0,
+            )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                network.fit(pair.rows.features(), pair.rows.correct)
+        total += (time.perf_counter() - begun) * len(chosen) / len(timed)
+    return total
+
+
+def pairs_of(pool: NDArray[np.float16], correct: NDArray[np.float32], size: Size) -> list[Pair]:
+    """One in-domain and one out-of-domain probe for each data set."""
+    import numpy as np
+
+    from slmroute_plugin import TrainingRows
+    from uq_plugins import OodProbe, TrainedProbe
+
+    dataset = np.repeat(np.arange(size.datasets), size.rows)
+    pairs = []
+    for number in range(size.datasets):
+        for method, chosen in (
+            (TrainedProbe(epochs=size.epochs), dataset == number),
+            (OodProbe(epochs=size.epochs), dataset != number),
+        ):
+            index = np.flatnonzero(chosen)
+            pairs.append(Pair(method, TrainingRows(pool, index, correct[index])))
+    return pairs
+
+
+def made_up(size: Size) -> tuple[NDArray[np.float16], NDArray[np.float32]]:
+    """Normal features and labels that depend on them: [N, d] and [N]."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    pool = np.empty((size.datasets * size.rows, size.width), np.float16)
+    # In pieces, so that making them is not the peak of memory.
+    for start in range(0, len(pool), 256):
+        shape = pool[start : start + 256].shape
+        pool[start : start + 256] = rng.standard_normal(shape, dtype=np.float32)
+    noise = rng.standard_normal(len(pool), dtype=np.float32)
+    return pool, (pool[:, 0] + noise > 0).astype(np.float32)
+
+
+def measure(what: str, size: Size) -> Measured:
+    """Time and memory of all fits, in this process."""
+    import psutil
+
+    pool, correct = made_up(size)
+    pairs = pairs_of(pool, correct, size)
+    if what == "ours":
+        import torch  # noqa: F401 (so that loading it counts as neither time nor fitting)
+    else:
+        import sklearn.neural_network  # noqa: F401
+    before = psutil.Process().memory_info().rss
+    begun = time.perf_counter()
+    if what == "ours":
+        fit_pairs(pairs, size.jobs)
+        seconds = time.perf_counter() - begun
+    else:
+        seconds = fit_with_sklearn(pairs, size)
+    # Linux counts it in KiB, macOS in bytes.
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return Measured(seconds, (peak - pool.nbytes) / MIB, max(0, peak - before) / MIB)
+
+
+def measure_apart(what: str, size: Size) -> Measured:
+    """`measure`, in a process of its own."""
+    threads = str(size.jobs)
+    environment = os.environ | {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+    done = subprocess.run(
+        [sys.executable, __file__, "--measure", what, json.dumps(asdict(size))],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    return Measured(*json.loads(done.stdout))
+
+
+def row_of(size: Size, repeats: int) -> list[str]:
+    """One row of the table."""
+    ours: list[Measured] = []
+    theirs: list[Measured] = []
+    for repeat in range(repeats):
+        for what, found in (("ours", ours), ("sklearn", theirs)):
+            found.append(measure_apart(what, size))
+            logger.info("N=%d, run %d, %s: %s", size.datasets, repeat + 1, what, found[-1])
+    ratio = median(b.seconds / a.seconds for a, b in zip(ours, theirs, strict=True))
+    return [
+        str(size.datasets),
+        str(2 * size.datasets),
+        f"{median(one.seconds for one in ours):.1f}",
+        f"{median(one.seconds for one in theirs):.1f}",
+        f"{ratio:.2f}",
+        *(
+            f"{median(getattr(one, part) for one in found):.0f}"
+            for found in (ours, theirs)
+            for part in ("peak", "fitting")
+        ),
+    ]
+
+
+def table(sizes: Sequence[Size], repeats: int) -> str:
+    """The measurements as a Markdown table, and what they are of."""
+    rows = [COLUMNS, ["---:"] * len(COLUMNS), *(row_of(size, repeats) for size in sizes)]
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    one = sizes[0]
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"{one.rows} rows per data set, features of {one.width} float16 numbers, "
+            f"{one.epochs} epochs, {one.jobs} cores; medians of {repeats} runs in turn. "
+            f"scikit-learn: {one.sklearn_fits} of the N fits of each kind timed, and scaled to N. "
+            "Peak: of resident memory without the features, libraries included.",
+            "",
+        ]
+    )
+
+
+def main() -> None:
+    """Read the options, measure, write the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--datasets", type=int, nargs="+", default=[5, 10, 15], metavar="N")
+    parser.add_argument("--rows", type=int, default=1000)
+    parser.add_argument("--width", type=int, default=4096)
+    parser.add_argument("--epochs", type=int, default=2, help="of each fit (probes take 20)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--sklearn-fits", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="tiny, to see that it runs")
+    parser.add_argument("--out", type=Path, help="file for the table (default: stdout)")
+    parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.measure:
+        what, size = given.measure
+        sys.stdout.write(json.dumps(measure(what, Size(**json.loads(size)))))
+        return
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    if given.quick:
+        given.datasets, given.rows, given.width, given.repeats = [2, 3], 100, 512, 2
+    sizes = [
+        Size(number, given.rows, given.width, given.epochs, given.jobs, given.sklearn_fits)
+        for number in given.datasets
+    ]
+    text = table(sizes, given.repeats)
+    if given.out:
+        given.out.write_text(text, encoding="utf-8")
+    else:
+        sys.stdout.write(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""What probes learn from: a task's hidden states, joined with whether each answer was right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from slmroute_plugin.hidden_states import FOLDERS, Feature, HiddenStates, load_hidden_states
+from slmroute_plugin.sample_files import newest_sample_files, read_samples
+from slmroute_plugin.source import Source
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SLM_FILTER = "slm"
+
+
+class Problem(NamedTuple):
+    """What could not be used, and why."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """One task's answers.
+
+    Attributes:
+        source: which model answered which task.
+        signal: the feature that was kept.
+        question: [n, 16], uint8: identities of the questions.
+        correct: [n], float32: 1.0 where the answer is right, else 0.0.
+        pool: [N, …], float16: the hidden states, possibly among those of other tasks.
+        start: row of the pool where this task's begin.
+    """
+
+    source: Source
+    signal: Feature
+    question: NDArray[np.uint8]
+    correct: NDArray[np.float32]
+    pool: NDArray[np.float16]
+    start: int = 0
+
+    @property
+    def hidden(self) -> NDArray[np.float16]:
+        """[n, …]: the task's own hidden states."""
+        return self.pool[self.start : self.start + len(self.correct)]
+
+    @property
+    def layout(self) -> Layout:
+        """What must be the same for tasks to share a probe."""
+        return Layout(self.source.model, self.signal, self.pool.shape[1:])
+
+
+class Layout(NamedTuple):
+    """What must be the same for hidden states to go into one probe."""
+
+    model: str
+    signal: Feature
+    shape: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"{self.signal} of {self.model}, shape {self.shape}"
+
+
+class Read(NamedTuple):
+    """What a folder holds, and what of it could not be read."""
+
+    answered: list[Answered]
+    problems: list[Problem]
+
+
+def read_answered(folder: Path, feature: type[Feature]) -> Read:
+    """Every task of a model's folder of results that has hidden states and samples.
+
+    Tasks of one layout share a pool, so that their rows can be trained on without a copy.
+    """
+    samples = newest_sample_files(folder)
+    read = Read([], [])
+    for path in sorted((folder / FOLDERS[feature]).glob("*.safetensors")):
+        task = path.name.removesuffix(".safetensors")
+        try:
+            states = load_hidden_states(path)
+            if task not in samples:
+                raise ValueError(
+                    f"{folder} has no samples of it: run lm_eval with --log_samples and "
+                    "--output_path, and metadata.slmroute.results as its value."
+                )
+            read.answered.append(join(states, list(read_samples(samples[task])), samples[task]))
+        except ValueError as error:
+            read.problems.append(Problem(task, str(error)))
+    return Read(_pooled(read.answered), read.problems)
+
+
+def join(states: HiddenStates, rows: list[dict[str, Any]], path: Path) -> Answered:
+    """Hidden states with the correctness of their answers.
+
+    Raises:
+        ValueError: samples and hidden states are not of the same run.
+    """
+    import numpy as np
+
+    correct: dict[int, float] = {}
+    at = rows_by_id(states)
+    for row in rows:
+        if row.get("filter") != SLM_FILTER:
+            continue
+        if (index := row_of(states, at, row, path)) is not None:
+            correct[index] = float(row["acc"])
+    # A run that was cut off may have left hidden states without samples.
+    kept = np.asarray(sorted(correct), dtype=np.int64)
+    return Answered(
+        states.source,
+        states.signal,
+        states.question[kept],
+        np.asarray([correct[row] for row in kept.tolist()], dtype=np.float32),
+        states.hidden[kept],
+    )
+
+
+def _pooled(tasks: list[Answered]) -> list[Answered]:
+    import numpy as np
+
+    alike: dict[Layout, list[Answered]] = {}
+    while tasks:
+        task = tasks.pop()
+        alike.setdefault(task.layout, []).append(task)
+    pooled = []
+    for layout, group in alike.items():
+        rows = sum(len(task.correct) for task in group)
+        pool = np.empty((rows, *layout.shape), dtype=np.float16)
+        start = 0
+        while group:
+            task = group.pop()
+            pool[start : start + len(task.correct)] = task.hidden
+            pooled.append(replace(task, pool=pool, start=start))
+            start += len(task.correct)
+    return sorted(pooled, key=lambda task: task.source.task)
+
+
+def rows_by_id(states: HiddenStates) -> dict[int, int]:
+    """Row of the hidden states by `doc_id`."""
+    return {int(doc_id): row for row, doc_id in enumerate(states.doc_id)}
+
+
+def row_of(
+    states: HiddenStates, at: Mapping[int, int], sample: Mapping[str, Any], path: Path
+) -> int | None:
+    """Row of a sample's hidden state; None if none was kept.
+
+    Raises:
+        ValueError: the hidden state with this `doc_id` belongs to another prompt.
+    """
+    index = at.get(sample.get("doc_id", -1))
+    if index is not None and sample.get("prompt_hash") != states.prompt[index].tobytes().hex():
+        raise ValueError(
+            f"{path}, doc_id {sample['doc_id']}: its hidden state belongs to another prompt. "
+            "Samples and hidden states are of different runs: run the task again."
+        )
+    return index

@@ -1,0 +1,243 @@
+"""`slmroute probes …` and `slmroute score`: fitting probes, and scoring saved answers by them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column, Table
+
+from slmroute_plugin.hookspecs import TrainedMethod
+
+app = typer.Typer(no_args_is_help=True, help="Probes: fit them, and list those that are fitted.")
+
+Folder = Annotated[
+    Path,
+    typer.Argument(help="A model's folder of results, results/<model>.", show_default=False),
+]
+Methods = Annotated[
+    list[str] | None,
+    typer.Option("--method", "-m", help="Only this trained method; may be given several times."),
+]
+
+
+@app.command()
+def fit(
+    results: Folder,
+    method: Methods = None,
+    cross_fit: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Data set to cross-fit on its evaluation rows: each row is scored by a probe "
+            "that never saw it. May be given several times; 'all' for all."
+        ),
+    ] = None,
+    folds: Annotated[int, typer.Option(min=2, help="Folds of cross-fitted probes.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of training and folds.")] = 0,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Fits at the same time; default: one per core.")
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(help="Field of a method to replace, as trained_probe.epochs=40."),
+    ] = None,
+) -> None:
+    """Fit the probes of every data set, from the hidden states and samples in a folder.
+
+    Run lm_eval on the training tasks first (--tasks slmroute_train). Each data set gets an
+    in-domain probe from its own training rows and an out-of-domain probe from those of all
+    others. What lacks something is named, and costs its own data set only.
+
+    Example: slmroute probes fit results/Qwen__Qwen3-0.6B
+
+    Example: slmroute probes fit results/Qwen__Qwen3-0.6B --cross-fit gsm8k --folds 10
+    """
+    from slmroute_plugin.probes.answered import Problem
+    from slmroute_plugin.probes.fitting import FitSettings, Fitted, fit_probes
+
+    console = Console(markup=False, highlight=False)
+    methods = _trained(method, option or [])
+    _must_be_folder(results)
+    how = FitSettings(seed, folds, tuple(cross_fit or ()), **({"jobs": jobs} if jobs else {}))
+    fitted: list[Fitted] = []
+    problems: list[Problem] = []
+    with _progress(console) as progress:
+        bar = progress.add_task("Fitting probes", total=None)
+        for step in fit_probes(results, methods, how):
+            match step:
+                case int(total):
+                    progress.update(bar, total=total)
+                case Fitted():
+                    fitted.append(step)
+                    progress.advance(bar)
+                case Problem():
+                    problems.append(step)
+    if fitted:
+        console.print(_probe_table([each.probe for each in fitted], f"Probes in {results}/probes"))
+    _report(problems)
+    if not fitted:
+        typer.echo(
+            f"No probe was fitted. {results} needs hidden_states/ and samples of training tasks: "
+            "run lm_eval --tasks slmroute_train --log_samples --output_path … first.",
+            err=True,
+        )
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def list_probes(results: Folder) -> None:
+    """List the probes that are fitted: for which data set, and on what.
+
+    Example: slmroute probes list results/Qwen__Qwen3-0.6B
+    """
+    from slmroute_plugin.probes.answered import Problem
+    from slmroute_plugin.probes.probe_files import FOLDER, load_probe
+
+    _must_be_folder(results)
+    probes, problems = [], []
+    for path in sorted((results / FOLDER).glob("*.safetensors")):
+        try:
+            probes.append(load_probe(path))
+        except ValueError as error:
+            problems.append(Problem(path.name, str(error)))
+    console = Console(markup=False, highlight=False)
+    console.print(_probe_table(probes, f"Probes in {results / FOLDER}"))
+    _report(problems)
+
+
+def score(results: Folder, method: Methods = None) -> None:
+    """Add the confidences of fitted probes to saved samples, without the model.
+
+    The newest samples of each task are copied into a new file beside them, with the columns
+    confidence/<method>, auroc/<method> and fitted_on/<method>.
+
+    Example: slmroute score results/Qwen__Qwen3-0.6B
+    """
+    from slmroute_plugin.probes.answered import Problem
+    from slmroute_plugin.probes.scoring import Scored, score_samples
+
+    console = Console(markup=False, highlight=False)
+    methods = _trained(method, [])
+    _must_be_folder(results)
+    scored: list[Scored] = []
+    problems: list[Problem] = []
+    with _progress(console) as progress:
+        bar = progress.add_task("Scoring", total=None)
+        seen: set[str] = set()
+        for step in score_samples(results, methods):
+            match step:
+                case int(total):
+                    progress.update(bar, total=total)
+                case Scored(task=task):
+                    scored.append(step)
+                    seen.add(task)
+                case Problem():
+                    problems.append(step)
+            progress.update(bar, completed=len(seen))
+    if scored:
+        console.print(_score_table(scored))
+    _report(problems)
+    if not scored:
+        typer.echo(
+            f"Nothing was scored: {results} has no samples with hidden states, or no probes "
+            f"(slmroute probes fit {results}).",
+            err=True,
+        )
+        raise typer.Exit(1)
+
+
+def _trained(names: list[str] | None, options: list[str]) -> dict[str, TrainedMethod]:
+    from slmroute_plugin.plugins import registered_methods
+    from slmroute_plugin.settings import SettingsError, chosen_methods, parse_settings
+
+    trained = [
+        name for name, one in registered_methods().items() if isinstance(one.method, TrainedMethod)
+    ]
+    try:
+        settings = parse_settings({"uq": names or trained, "options": _options(options)})
+        chosen = chosen_methods(settings)
+    except SettingsError as error:
+        raise typer.BadParameter(str(error).replace("metadata.slmroute.", "")) from None
+    found = {name: one for name, one in chosen.items() if isinstance(one, TrainedMethod)}
+    if strays := [name for name in chosen if name not in found]:
+        raise typer.BadParameter(
+            f"{', '.join(strays)} is not trained. Trained methods: {', '.join(trained)}."
+        )
+    return found
+
+
+def _options(raw: list[str]) -> dict[str, dict[str, Any]]:
+    import yaml
+
+    options: dict[str, dict[str, Any]] = {}
+    for each in raw:
+        where, equals, value = each.partition("=")
+        method, dot, field = where.partition(".")
+        if not (equals and dot):
+            raise typer.BadParameter(f"--option {each!r}: write METHOD.FIELD=VALUE.")
+        options.setdefault(method, {})[field] = yaml.safe_load(value)
+    return options
+
+
+def _must_be_folder(results: Path) -> None:
+    if not results.is_dir():
+        near = [path.name for path in results.parent.glob("*/hidden_states")]
+        there = sorted({path.parent.name for path in results.parent.glob("*/hidden_states")})
+        hint = f" There is: {', '.join(there)}." if near else ""
+        raise typer.BadParameter(f"there is no folder {results}.{hint}")
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+    )
+
+
+def _probe_table(probes: list[Any], title: str) -> Table:
+    table = Table(
+        Column("Data set", no_wrap=True),
+        Column("Method", no_wrap=True),
+        "Fitted on",
+        Column("Rows", justify="right"),
+        Column("Right", justify="right"),
+        "Feature",
+        "Left out",
+        title=title,
+    )
+    for probe in sorted(probes, key=lambda p: (p.provenance.dataset, p.provenance.method)):
+        about = probe.provenance
+        dropped = "; ".join(f"{count}: {why}" for why, count in about.dropped.items())
+        rows = str(sum(about.training.values()))
+        table.add_row(
+            about.dataset, about.method, about.fitted_on, rows, f"{about.correct:.0%}",
+            str(probe.signal), dropped or "none",
+        )  # fmt: skip
+    return table
+
+
+def _score_table(scored: list[Any]) -> Table:
+    table = Table(
+        Column("Task", no_wrap=True),
+        Column("Method", no_wrap=True),
+        Column("AUROC", justify="right"),
+        Column("Rows", justify="right"),
+        "Fitted on",
+        Column("Samples", overflow="fold"),
+    )
+    for one in scored:
+        figure = one.auroc if isinstance(one.auroc, str) else f"{one.auroc:.4f}"
+        where = one.path.name if one.is_new else f"{one.path.name} (has them already)"
+        table.add_row(one.task, one.method, figure, str(one.rows), one.fitted_on, where)
+    return table
+
+
+def _report(problems: list[Any]) -> None:
+    for problem in problems:
+        typer.echo(f"{problem.what}: {problem.why}", err=True)

@@ -1,0 +1,184 @@
+"""Fitting the probes of all data sets for one model, from files alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from slmroute_plugin.hookspecs import TrainedMethod
+from slmroute_plugin.probes.answered import Answered, Problem, read_answered
+from slmroute_plugin.probes.planning import (
+    CannotFit,
+    Rows,
+    families,
+    folds_of,
+    rows_for,
+    training_of,
+)
+from slmroute_plugin.probes.probe import Probe, Provenance
+from slmroute_plugin.probes.probe_files import probe_path, save_probe
+from slmroute_plugin.training import TrainingRows
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How probes are fitted.
+
+    Attributes:
+        seed: of the training and the folds.
+        folds: of cross-fitted probes, 2 or more.
+        cross_fit: data sets to cross-fit although they have training rows, or "all".
+        jobs: fits at the same time; each keeps one core busy.
+    """
+
+    seed: int = 0
+    folds: int = 5
+    cross_fit: Collection[str] = ()
+    jobs: int = dataclasses.field(default_factory=lambda: os.cpu_count() or 1)
+
+
+class Fitted(NamedTuple):
+    """A probe that was fitted and saved."""
+
+    path: Path
+    probe: Probe
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    method: TrainedMethod
+    dataset: str
+    rows: Rows
+    fold: NDArray[np.int64] | None
+    training: list[TrainingRows]
+
+
+def fit_probes(
+    folder: Path, methods: Mapping[str, TrainedMethod], settings: FitSettings
+) -> Iterator[Fitted | Problem | int]:
+    """Fit every method's probe for every data set of a model's folder of results.
+
+    Yields:
+        First the number of probes that will be fitted; then each probe as it is saved, and
+        each problem: a file that cannot be used, or a data set that lacks what is needed. A
+        problem costs its own data set only.
+    """
+    fits: list[_Fit] = []
+    problems: list[Problem] = []
+    for feature in dict.fromkeys(type(method.asks[0]) for method in methods.values()):
+        read = read_answered(folder, feature)
+        problems += read.problems
+        mine = {name: one for name, one in methods.items() if type(one.asks[0]) is feature}
+        planned, unplanned = _plan(read.answered, mine, settings)
+        fits += planned
+        problems += unplanned
+    yield len(fits)
+    yield from problems
+    with _one_thread_each(), ThreadPoolExecutor(settings.jobs) as pool:
+        running = {pool.submit(_fit, fit, settings): fit for fit in fits}
+        for done in as_completed(running):
+            # Finished probes are let go of one by one: their weights would pile up.
+            fit = running.pop(done)
+            try:
+                probe = done.result()
+            except Exception as error:  # a stranger's method may raise anything
+                why = f"{type(error).__name__}: {error}"
+                yield Problem(f"{fit.dataset}, {fit.method.name}", why)
+                continue
+            path = probe_path(folder, fit.dataset, fit.method.name)
+            save_probe(path, probe)
+            yield Fitted(path, probe)
+
+
+def _plan(
+    answered: Sequence[Answered], methods: Mapping[str, TrainedMethod], settings: FitSettings
+) -> tuple[list[_Fit], list[Problem]]:
+    every = families(answered, settings.cross_fit)
+    problems = [
+        Problem(name, f"no such data set to cross-fit; there are {[f.name for f in every]}")
+        for name in settings.cross_fit
+        if name != "all" and name not in {family.name for family in every}
+    ]
+    fits: list[_Fit] = []
+    for family in every:
+        others = [other for other in every if other is not family]
+        for name, method in methods.items():
+            try:
+                rows = rows_for(method, family, others)
+            except CannotFit as error:
+                problems.append(Problem(f"{family.name}, {name}", str(error)))
+                continue
+            fold = None
+            if rows.fitted_on == "cross-fitted":
+                fold = folds_of(rows, settings.folds, settings.seed)
+            fits.append(_Fit(method, family.name, rows, fold, _training(rows, fold)))
+    return fits, problems
+
+
+def _training(rows: Rows, fold: NDArray[np.int64] | None) -> list[TrainingRows]:
+    """What to fit on: once, or without each fold in turn."""
+    import numpy as np
+
+    pairs = zip(rows.tasks, rows.chosen, strict=True)
+    index = np.concatenate([chosen + task.start for task, chosen in pairs])
+    pool, correct = rows.tasks[0].pool, rows.correct
+    if fold is None:
+        return [TrainingRows(pool, index, correct)]
+    return [
+        TrainingRows(pool, index[fold != held_out], correct[fold != held_out])
+        for held_out in range(int(fold.max()) + 1)
+    ]
+
+
+def _fit(fit: _Fit, settings: FitSettings) -> Probe:
+    import numpy as np
+
+    rows = fit.rows
+    provenance = Provenance(
+        method=fit.method.name,
+        options=_options(fit.method),
+        fitted_on=rows.fitted_on,
+        model=rows.tasks[0].source.model,
+        dataset=fit.dataset,
+        training=training_of(rows),
+        correct=float(rows.correct.mean()),
+        dropped=dict(rows.dropped),
+        seed=settings.seed,
+        version=version("slmroute"),
+    )
+    fold = np.zeros(len(rows.correct), dtype=np.int64) if fit.fold is None else fit.fold
+    weights = tuple(fit.method.fit(training, settings.seed) for training in fit.training)
+    return Probe(
+        provenance, rows.tasks[0].signal, rows.tasks[0].layout.shape, weights, rows.questions, fold
+    )
+
+
+def _options(method: TrainedMethod) -> dict[str, object]:
+    if not dataclasses.is_dataclass(method):
+        return {}
+    return {one.name: getattr(method, one.name) for one in dataclasses.fields(method)}
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    # One fit's matrices are too small to share; fits at the same time use the cores better. And
+    # the number of threads, on which sums depend in their last digits, is the same everywhere.
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,89 @@
+"""Fitted probes inside a run: picked up from a model's folder of results by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+from slmroute_plugin.hidden_states import Feature
+from slmroute_plugin.hookspecs import TrainedMethod
+from slmroute_plugin.observation import Observation
+from slmroute_plugin.probes.probe import Probe
+from slmroute_plugin.probes.probe_files import load_probe, probe_path
+from slmroute_plugin.source import Source
+
+
+@dataclass(frozen=True, eq=False)
+class FittedMethod:
+    """A trained method with its probe: what a run needs of it."""
+
+    method: TrainedMethod
+    probe: Probe
+
+    def on(self, question: bytes) -> BoundProbe:
+        """The method for one question, which is known by its identity."""
+        return BoundProbe(self, question)
+
+
+@dataclass(frozen=True, eq=False)
+class BoundProbe:
+    """A fitted method as it faces one question: like any other method."""
+
+    fitted: FittedMethod
+    question: bytes
+    name: ClassVar[str] = ""
+
+    @property
+    def asks(self) -> tuple[Feature]:
+        """The feature that the probe was fitted on."""
+        return (self.fitted.probe.signal,)
+
+    def confidence(self, seen: Observation) -> float:
+        """What the probe makes of the feature.
+
+        Raises:
+            NoConfidence: it was fitted on this very question, or the feature holds NaN.
+        """
+        feature = seen[self.fitted.probe.signal]
+        return self.fitted.probe.confidence(self.fitted.method, self.question, feature)
+
+
+class Found(NamedTuple):
+    """The fitted methods for a task, and by name why others cannot be used."""
+
+    fitted: dict[str, FittedMethod]
+    missing: dict[str, str]
+    refused: dict[str, str]
+
+
+def find_probes(
+    folder: Path, source: Source, kept: Feature | None, methods: Mapping[str, TrainedMethod]
+) -> Found:
+    """The probes that may be used for a task.
+
+    Args:
+        folder: the model's folder of results.
+        source: which model is asked which task.
+        kept: the hidden state that the settings ask for in so many words, which a probe must
+            read as well; None if the probe may choose.
+        methods: trained methods, by name.
+    """
+    found = Found({}, {}, {})
+    for name, method in methods.items():
+        path = probe_path(folder, source.dataset, name)
+        if not path.exists():
+            found.missing[name] = f"no probe is fitted for {source.dataset} ({path})"
+            continue
+        try:
+            probe = load_probe(path)
+        except ValueError as error:
+            found.refused[name] = str(error)
+            continue
+        signal = kept if isinstance(kept, type(probe.signal)) else probe.signal
+        if refusal := probe.refusal(source, signal, probe.shape):
+            found.refused[name] = f"{path} does not fit: {refusal}"
+        else:
+            found.fitted[name] = FittedMethod(method, probe)
+    return found

@@ -1,0 +1,138 @@
+"""A fitted probe: its weights, what it was fitted on, and what it may be used for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from slmroute_plugin.hidden_states import Feature, as_kept
+from slmroute_plugin.hookspecs import TrainedMethod
+from slmroute_plugin.observation import NoConfidence
+from slmroute_plugin.signals import HiddenState
+from slmroute_plugin.source import Source
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+FittedOn = Literal["training split", "cross-fitted", "other datasets"]
+FITTED_ON: tuple[FittedOn, ...] = get_args(FittedOn)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How a probe came about.
+
+    Attributes:
+        method: name of the trained method.
+        options: the method's fields.
+        fitted_on: which rows, in words that tables show.
+        model: whose hidden states.
+        dataset: the family of data that the probe is for.
+        training: number of rows by source.
+        correct: share of right answers among the rows.
+        dropped: number of rows left out, by reason.
+        seed: of the training.
+        version: of slmroute.
+    """
+
+    method: str
+    options: Mapping[str, Any]
+    fitted_on: FittedOn
+    model: str
+    dataset: str
+    training: Mapping[Source, int]
+    correct: float
+    dropped: Mapping[str, int]
+    seed: int
+    version: str
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """A fitted probe.
+
+    Attributes:
+        provenance: how it came about.
+        signal: the feature that it reads.
+        shape: of one feature.
+        weights: one set; for a cross-fitted probe one per fold.
+        questions: [n, 16], uint8: identities of the questions that it was fitted on.
+        fold: [n], int64: for a cross-fitted probe, the set of weights that never saw the
+            question; else all 0.
+    """
+
+    provenance: Provenance
+    signal: Feature
+    shape: tuple[int, ...]
+    weights: tuple[Mapping[str, NDArray[np.float32]], ...]
+    questions: NDArray[np.uint8] = field(repr=False)
+    fold: NDArray[np.int64] = field(repr=False)
+
+    def refusal(self, source: Source, signal: Feature, shape: tuple[int, ...]) -> str | None:
+        """Why the probe may not be used for these answers, naming all that differs; or None."""
+        differences = [
+            f"{what} {theirs!r}, the probe's is {ours!r}"
+            for what, theirs, ours in (
+                ("model", source.model, self.provenance.model),
+                *_signal_differences(signal, self.signal),
+                ("hidden size", shape, self.shape),
+            )
+            if theirs != ours
+        ]
+        leaked = [trained.task for trained in self._foreign if trained.same_data(source)]
+        if leaked:
+            differences.append(
+                f"it was fitted on {', '.join(leaked)}, which is the data set of {source.task}"
+            )
+        return "; ".join(differences) or None
+
+    def confidence(
+        self, method: TrainedMethod, question: bytes, feature: NDArray[np.floating[Any]]
+    ) -> float:
+        """Confidence in one answer, from its feature as files hold it (float16).
+
+        Raises:
+            NoConfidence: the probe was fitted on this very question, or the feature holds NaN.
+            ValueError: the feature has another shape than those that it was fitted on.
+        """
+        import numpy as np
+
+        if feature.shape != self.shape:
+            raise ValueError(
+                f"hidden size {feature.shape}, the probe was fitted on {self.shape}: fit it again"
+            )
+        kept = as_kept(feature.astype(np.float32)).astype(np.float32)
+        if not np.isfinite(kept).all():
+            raise NoConfidence("the hidden state holds NaN or infinity")
+        fold = self._folds.get(question)
+        if fold is None:
+            every = [method.predict(weights, kept) for weights in self.weights]
+            return sum(every) / len(every)
+        if self.provenance.fitted_on != "cross-fitted":
+            raise NoConfidence("the probe was fitted on this question")
+        return method.predict(self.weights[fold], kept)
+
+    @property
+    def _foreign(self) -> list[Source]:
+        if self.provenance.fitted_on == "other datasets":
+            return list(self.provenance.training)
+        return []
+
+    @cached_property
+    def _folds(self) -> dict[bytes, int]:
+        return {
+            question.tobytes(): int(fold)
+            for question, fold in zip(self.questions, self.fold, strict=True)
+        }
+
+
+def _signal_differences(theirs: Feature, ours: Feature) -> list[tuple[str, object, object]]:
+    if isinstance(theirs, HiddenState) and isinstance(ours, HiddenState):
+        return [
+            ("layer", theirs.layer, ours.layer),
+            ("token position", theirs.position, ours.position),
+        ]
+    return [("signal", type(theirs).__name__, type(ours).__name__)]

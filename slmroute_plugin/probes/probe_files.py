@@ -1,0 +1,99 @@
+"""Probes on disk: `results/<model>/probes/<dataset>.<method>.safetensors`."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slmroute_plugin.hidden_states import signal_from_text, signal_to_text
+from slmroute_plugin.probes.probe import FITTED_ON, Probe, Provenance
+from slmroute_plugin.question_identity import IDENTITY_BYTES
+from slmroute_plugin.source import Source
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+FOLDER = "probes"
+
+
+def probe_path(folder: Path, dataset: str, method: str) -> Path:
+    """Where a probe lies in a model's folder of results."""
+    name = re.sub(r"[^\w.-]+", "__", dataset).lstrip(".")
+    return folder / FOLDER / f"{name}.{method}.safetensors"
+
+
+def save_probe(path: Path, probe: Probe) -> None:
+    """Write the file, in one step. The same probe gives the same bytes."""
+    from safetensors.numpy import save_file
+
+    tensors: dict[str, Any] = {"questions": probe.questions, "fold": probe.fold}
+    for fold, weights in enumerate(probe.weights):
+        tensors |= {f"{fold}.{name}": weight for name, weight in weights.items()}
+    provenance = asdict(probe.provenance)
+    provenance["training"] = [
+        asdict(source) | {"count": count} for source, count in probe.provenance.training.items()
+    ]
+    metadata = signal_to_text(probe.signal) | {
+        "shape": json.dumps(probe.shape),
+        "provenance": json.dumps(provenance, sort_keys=True),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    save_file(tensors, unfinished, metadata)
+    unfinished.replace(path)
+
+
+def load_probe(path: Path) -> Probe:
+    """Read the file back.
+
+    Raises:
+        ValueError: the file is not one of ours.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            questions, fold = file.get_tensor("questions"), file.get_tensor("fold")
+            weights: dict[int, dict[str, NDArray[np.float32]]] = {}
+            for name in file.keys():  # noqa: SIM118 (it is no mapping)
+                number, dot, part = name.partition(".")
+                if dot:
+                    weights.setdefault(int(number), {})[part] = file.get_tensor(name)
+        probe = Probe(
+            _provenance(json.loads(metadata["provenance"])),
+            signal_from_text(metadata),
+            tuple(int(size) for size in json.loads(metadata["shape"])),
+            tuple(weights[number] for number in range(len(weights))),
+            questions,
+            fold,
+        )
+        _check(probe)
+    except (KeyError, TypeError, ValueError, SafetensorError, OSError) as error:
+        raise ValueError(f"{path} holds no probe of ours: {error}") from error
+    return probe
+
+
+def _provenance(raw: dict[str, Any]) -> Provenance:
+    training = {}
+    for source in raw.pop("training"):
+        count = int(source.pop("count"))
+        training[Source(**source)] = count
+    if raw["fitted_on"] not in FITTED_ON:
+        raise ValueError(f"`fitted_on` must be one of {FITTED_ON}, not {raw['fitted_on']!r}")
+    return Provenance(training=training, **raw)
+
+
+def _check(probe: Probe) -> None:
+    if not probe.weights:
+        raise ValueError("it has no weights")
+    rows = len(probe.fold)
+    if probe.questions.shape != (rows, IDENTITY_BYTES) or probe.questions.dtype.name != "uint8":
+        raise ValueError(f"`questions` is {probe.questions.dtype} {probe.questions.shape}")
+    if rows and not 0 <= probe.fold.min() <= probe.fold.max() < len(probe.weights):
+        raise ValueError("`fold` names weights that are not there")

@@ -1,0 +1,165 @@
+"""Confidences of fitted probes for answers that were saved, without the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from slmroute_plugin.hidden_states import (
+    FOLDERS,
+    Feature,
+    HiddenStates,
+    hidden_states_path,
+    load_hidden_states,
+)
+from slmroute_plugin.hookspecs import TrainedMethod
+from slmroute_plugin.metrics import auroc
+from slmroute_plugin.observation import NoConfidence
+from slmroute_plugin.probes.answered import SLM_FILTER, Problem, row_of, rows_by_id
+from slmroute_plugin.probes.probe import Probe
+from slmroute_plugin.probes.probe_files import load_probe, probe_path
+from slmroute_plugin.sample_files import newest_sample_files, read_samples, write_samples
+
+Sample = dict[str, Any]
+
+
+class Scored(NamedTuple):
+    """One method's confidences for one task.
+
+    Attributes:
+        task: whose samples.
+        method: name of the trained method.
+        auroc: of its confidence against correctness, printed with its coverage.
+        rows: number of answers.
+        fitted_on: which rows the probe was fitted on.
+        path: the sample file that holds the confidences; `is_new` says whether it was written.
+        is_new: False if the newest file held the same confidences already.
+    """
+
+    task: str
+    method: str
+    auroc: float | str
+    rows: int
+    fitted_on: str
+    path: Path
+    is_new: bool
+
+
+def score_samples(
+    folder: Path, methods: Mapping[str, TrainedMethod]
+) -> Iterator[Scored | Problem | int]:
+    """Add the confidences of every fitted probe to the newest samples of each task.
+
+    The confidences go into a new file beside the old one, named as lm-eval does with the
+    present time, so that it is the newest.
+
+    Yields:
+        First the number of tasks; then what was scored, and what could not be.
+    """
+    tasks = newest_sample_files(folder)
+    with_states = {
+        task: path
+        for task, path in tasks.items()
+        if any(hidden_states_path(folder, feature, task).exists() for feature in FOLDERS)
+    }
+    yield len(with_states)
+    for task, path in with_states.items():
+        yield from _score_task(folder, task, path, methods)
+
+
+def _score_task(
+    folder: Path, task: str, path: Path, methods: Mapping[str, TrainedMethod]
+) -> Iterator[Scored | Problem]:
+    try:
+        rows = list(read_samples(path))
+    except ValueError as error:
+        yield Problem(task, str(error))
+        return
+    states = _States(folder, task)
+    scored: dict[str, Probe] = {}
+    changed = False
+    for name, method in methods.items():
+        try:
+            probe = _probe(states, name, method)
+            if probe is not None:
+                changed |= _add_column(rows, states.of(type(probe.signal)), probe, method, path)
+                scored[name] = probe
+        except ValueError as error:
+            yield Problem(f"{task}, {name}", str(error))
+    if not scored:
+        return
+    if changed:
+        path = write_samples(folder, task, rows)
+    for name, probe in scored.items():
+        pairs = [row[f"auroc/{name}"] for row in rows if row.get("filter") == SLM_FILTER]
+        fitted_on = probe.provenance.fitted_on
+        yield Scored(task, name, auroc(pairs), len(pairs), fitted_on, path, changed)
+
+
+class _States:
+    """A task's hidden states, read when the first probe needs them."""
+
+    def __init__(self, folder: Path, task: str) -> None:
+        self.folder = folder
+        self._task = task
+        self._read: dict[type[Feature], HiddenStates] = {}
+
+    def of(self, feature: type[Feature]) -> HiddenStates:
+        if feature not in self._read:
+            path = hidden_states_path(self.folder, feature, self._task)
+            self._read[feature] = load_hidden_states(path)
+        return self._read[feature]
+
+    def has(self, feature: type[Feature]) -> bool:
+        return hidden_states_path(self.folder, feature, self._task).exists()
+
+
+def _probe(states: _States, name: str, method: TrainedMethod) -> Probe | None:
+    """The probe for a task's answers; None for rows that probes are trained on.
+
+    Raises:
+        ValueError: there is none, or it may not be used.
+    """
+    feature = type(method.asks[0])
+    if not states.has(feature):
+        raise ValueError(f"no {FOLDERS[feature]} were kept of it: name {name} in the run's `uq`")
+    mine = states.of(feature)
+    if mine.source.rows == "training":
+        return None
+    path = probe_path(states.folder, mine.source.dataset, name)
+    if not path.exists():
+        raise ValueError(f"no probe is fitted for {mine.source.dataset} ({path})")
+    probe = load_probe(path)
+    if refusal := probe.refusal(mine.source, mine.signal, mine.hidden.shape[1:]):
+        raise ValueError(f"{path} does not fit: {refusal}")
+    return probe
+
+
+def _add_column(
+    rows: list[Sample], states: HiddenStates, probe: Probe, method: TrainedMethod, path: Path
+) -> bool:
+    """Put one method's columns into the rows, in place; return whether any of them changed."""
+    at = rows_by_id(states)
+    changed = False
+    for row in rows:
+        if row.get("filter") != SLM_FILTER:
+            continue
+        index = row_of(states, at, row, path)
+        confidence, reason = None, "no hidden state was kept of this answer"
+        if index is not None:
+            question = states.question[index].tobytes()
+            try:
+                confidence = probe.confidence(method, question, states.hidden[index])
+            except NoConfidence as unknown:
+                reason = str(unknown)
+        reasons = {k: v for k, v in row.get("no_confidence", {}).items() if k != method.name}
+        columns = {
+            f"confidence/{method.name}": confidence,
+            f"auroc/{method.name}": [confidence, row["acc"]],
+            f"fitted_on/{method.name}": probe.provenance.fitted_on,
+            "no_confidence": reasons | ({} if confidence is not None else {method.name: reason}),
+        }
+        changed |= any(key not in row or row[key] != value for key, value in columns.items())
+        row.update(columns)
+    return changed

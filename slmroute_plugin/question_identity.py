@@ -1,0 +1,33 @@
+"""Recognising the same question in another split, another data set, or another wording of case."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+
+IDENTITY_BYTES = 16
+
+# A number keeps its point and its sign, a formula its operators: only what separates
+# sentences and clauses is dropped.
+_TOKENS = re.compile(r"\w+(?:[.,]\w+)*|[^\w\s]")
+_PUNCTUATION = frozenset(".,;:!?'\"`´‘’“”«»…")
+
+
+def normalised(text: str) -> str:
+    """Text without differences of case, spacing, punctuation and Unicode form.
+
+    >>> normalised(" What  is 3.5 − 1?")
+    'what is 3.5 − 1'
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join(token for token in _TOKENS.findall(folded) if token not in _PUNCTUATION)
+
+
+def question_identity(text: str) -> bytes:
+    """Sixteen bytes that are equal for texts that are equal once normalised.
+
+    >>> question_identity("Is it so?") == question_identity("is it  so")
+    True
+    """
+    return hashlib.blake2b(normalised(text).encode(), digest_size=IDENTITY_BYTES).digest()
