@@ -5,6 +5,10 @@ BATCH_SIZE ?= 16
 
 BIN := .venv/bin
 READY := .venv/.installed
+# The LLM that the demo routes to: a recorded run, or with LLM=gpt-4.1-mini (and OPENAI_API_KEY or
+# OPENAI_BASE_URL) the model of that name.
+LLM ?=
+RECORDING := results/Qwen2.5-Coder-1.5B-Instruct
 SLM := SmolLM2-135M-Instruct
 GGUF := $(SLM).Q4_1.gguf
 RUNS := runs/demo
@@ -18,7 +22,8 @@ OFFLINE := HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 help:
 	@echo "make demo   run stock lm_eval with a confidence for every answer, trained probes included:"
 	@echo "            a real small model, $(LIMIT) questions per task (LIMIT=20 for fewer) and"
-	@echo "            $(TRAIN_LIMIT) to train on (TRAIN_LIMIT); writes to $(RUNS)"
+	@echo "            $(TRAIN_LIMIT) to train on (TRAIN_LIMIT); what it is unsure of goes to a larger model,"
+	@echo "            whose answers are recorded (LLM=gpt-4.1-mini asks that one); writes to $(RUNS)"
 	@echo "make test   run the test suite"
 	@echo "make lint   check style and types"
 	@echo "make clean  remove the environment, demo runs and caches"
@@ -28,17 +33,22 @@ help:
 LM_EVAL = $(OFFLINE) $(BIN)/lm_eval --model hf \
     --model_args pretrained=$(SLM),gguf_file=$(GGUF),dtype=float32 --device cpu \
     --apply_chat_template --include_path tasks --batch_size $(BATCH_SIZE) \
-    --log_samples --output_path $(RUNS) --metadata '{"slmroute": {"results": "$(RUNS)"}}'
+    --log_samples --output_path $(RUNS)
+SETTINGS = "results": "$(RUNS)"
+ROUTE = "method": "perplexity", "ratio": 0.3, \
+    "llm": {$(if $(LLM),"model": "$(LLM)","replay": "$(RECORDING)")}
 
 demo: $(READY) $(SLM)
 	mkdir -p $(RUNS)
 	touch $(RUNS)/.started
 	@echo "1. Answers to training questions, for the probes"
-	$(LM_EVAL) --tasks slmroute_demo_train --limit $(TRAIN_LIMIT)
+	$(LM_EVAL) --tasks slmroute_demo_train --limit $(TRAIN_LIMIT) \
+	    --metadata '{"slmroute": {$(SETTINGS)}}'
 	@echo "2. The probes: one trained in its own domain, one on the other data set"
 	$(BIN)/slmroute probes fit $(RUNS)/$(SLM)
-	@echo "3. Answers with the confidence of every method"
-	$(LM_EVAL) --tasks slmroute_demo --limit $(LIMIT)
+	@echo "3. Answers with the confidence of every method; the least sure 30% go to the LLM"
+	$(LM_EVAL) --tasks slmroute_demo --limit $(LIMIT) \
+	    --metadata '{"slmroute": {$(SETTINGS), "route": {$(ROUTE)}}}'
 	@echo
 	@echo "Files of this run (results/README.md says what is in them):"
 	@find $(RUNS)/$(SLM) -type f -newer $(RUNS)/.started | sort | sed 's/^/  /'

@@ -6,6 +6,7 @@ from slmroute_plugin.signals import (
     ChoiceProb,
     HiddenState,
     NextTokenProbs,
+    PromptStates,
     Reply,
     Restated,
     Samples,
@@ -13,6 +14,7 @@ from slmroute_plugin.signals import (
     TokenLogprobs,
     Tokens,
 )
+from slmroute_plugin.training import TrainingRows
 
 __all__ = [
     "Answer",
@@ -22,11 +24,13 @@ __all__ = [
     "NextTokenProbs",
     "NoConfidence",
     "Observation",
+    "PromptStates",
     "Reply",
     "Restated",
     "Samples",
     "Signal",
     "TokenLogprobs",
     "Tokens",
+    "TrainingRows",
     "hookimpl",
 ]

@@ -13,10 +13,12 @@ from rich.table import Column, Table
 
 from slmroute_plugin.include_path import include_path
 from slmroute_plugin.plugins import registered_methods
+from slmroute_plugin.probes import commands as probe_commands
 from slmroute_plugin.signals import (
     ChoiceProb,
     HiddenState,
     NextTokenProbs,
+    PromptStates,
     Reply,
     Restated,
     Samples,
@@ -31,6 +33,9 @@ app = typer.Typer(
     epilog="Evaluations themselves are stock lm-eval: "
     "lm_eval --model hf … --tasks slmroute --include_path $(slmroute tasks)",
 )
+
+app.add_typer(probe_commands.app, name="probes")
+app.command()(probe_commands.score)
 
 _POSITIONS = {"last_prompt": "the prompt's last token", "last_answer": "the answer's last token"}
 
@@ -137,6 +142,8 @@ def _in_words(signal: Signal[object]) -> str:
             return "probability of the chosen option"
         case HiddenState(layer=layer, position=position):
             return f"hidden state of layer {layer} at {_POSITIONS[position]}"
+        case PromptStates():
+            return "mean hidden state of the prompt, all layers"
         case Samples(n=n, temperature=temperature):
             return f"{n} more answers, sampled at temperature {temperature:g}"
         case NextTokenProbs(words=words):

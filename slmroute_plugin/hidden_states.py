@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from slmroute_plugin.question_identity import IDENTITY_BYTES
 from slmroute_plugin.signals import HiddenState, PromptStates
 from slmroute_plugin.source import PROBE_ROWS, Source
+from slmroute_plugin.whole_files import written_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,16 +91,14 @@ def save_hidden_states(path: Path, states: HiddenStates) -> None:
     """Write the file, in one step: whoever reads it sees the old one or the new one."""
     from safetensors.numpy import save_file
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     tensors: dict[str, Any] = {
         "hidden": states.hidden,
         "doc_id": states.doc_id,
         "prompt": states.prompt,
         "question": states.question,
     }
-    save_file(tensors, unfinished, signal_to_text(states.signal) | asdict(states.source))
-    unfinished.replace(path)
+    with written_whole(path) as unfinished:
+        save_file(tensors, unfinished, signal_to_text(states.signal) | asdict(states.source))
 
 
 def load_hidden_states(path: Path) -> HiddenStates:
@@ -126,6 +124,21 @@ def load_hidden_states(path: Path) -> HiddenStates:
     except (KeyError, ValueError, SafetensorError, OSError) as error:
         raise ValueError(f"{path} holds no hidden states of ours: {error}") from error
     return states
+
+
+def read_source(path: Path) -> Source:
+    """Which model answered which task, without reading the hidden states.
+
+    Raises:
+        ValueError: the file is not one of ours.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return _source(file.metadata() or {})
+    except (KeyError, ValueError, SafetensorError, OSError) as error:
+        raise ValueError(f"{path} holds no hidden states of ours: {error}") from error
 
 
 def signal_to_text(signal: Feature) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 UNDEFINED = "undefined"
+UNKNOWN = "unknown"
 
 
 class Covered(float):
@@ -81,13 +82,34 @@ def share_without_confidence(items: Sequence[Mapping[str, str]]) -> float:
     return sum(bool(item) for item in items) / len(items)
 
 
-def distinct(items: Sequence[str]) -> str:
-    """The different values, joined.
+def distinct(items: Sequence[str | None]) -> str:
+    """The different values, joined; "none" if there are none.
 
     >>> distinct(["rule", "judge", "rule"])
     'judge, rule'
     """
-    return ", ".join(sorted(set(items)))
+    return ", ".join(sorted({item for item in items if item is not None})) or "none"
+
+
+def number_of_errors(items: Sequence[str | None]) -> int:
+    """How many answers could not be had.
+
+    >>> number_of_errors([None, "HTTP 500"])
+    1
+    """
+    return sum(item is not None for item in items)
+
+
+def total_usd(items: Sequence[float | None]) -> Covered | str:
+    """Dollars in all, over the answers whose price is known; "unknown" if none is.
+
+    >>> total_usd([0.25, 0.5, 0.0])
+    0.75
+    >>> total_usd([None])
+    'unknown'
+    """
+    known = [item for item in items if item is not None]
+    return Covered(sum(known), len(known) / len(items)) if known else UNKNOWN
 
 
 def aggregation_for(column: str) -> Callable[[Any], Any]:
@@ -98,9 +120,13 @@ def aggregation_for(column: str) -> Callable[[Any], Any]:
         "answer": share_extracted,
         "scored_by": distinct,
         "no_confidence": share_without_confidence,
+        "llm": distinct,
+        "llm_error": number_of_errors,
+        "cost_usd": total_usd,
     }
     by_prefix: dict[str, Callable[[Any], Any]] = {
         "auroc": auroc,
+        "fitted_on": distinct,
         "confidence": mean_confidence,
     }
     # lm-eval knows the standard error of its own `mean` by identity.

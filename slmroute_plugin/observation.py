@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from slmroute_plugin.signals import Signal, Tokens
+from slmroute_plugin.llm.exchange import Message
+from slmroute_plugin.signals import HiddenState, Signal, Tokens
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,17 +68,21 @@ class Answer(str):
         reasons: by method, why there is no confidence.
         own_answers: by method, the text to score in place of this answer, for methods
             that obtain an answer of their own.
-        hidden_state: float32 vector, if one was asked for.
+        kept: hidden states to keep for probes, float32, by signal.
+        fitted_on: by trained method, what its probe was fitted on.
         tokens: token ids and log-probabilities of the answer, if the backend has them.
         prompt: the prompt that the model saw.
+        messages: the conversation that the prompt was made from.
     """
 
     confidence: dict[str, float | None]
     reasons: dict[str, str]
     own_answers: dict[str, str]
-    hidden_state: NDArray[np.float32] | None
+    kept: dict[Signal[Any], NDArray[np.float32]]
+    fitted_on: dict[str, str]
     tokens: Tokens | None
     prompt: str
+    messages: Sequence[Message]
 
     def __new__(
         cls,
@@ -86,15 +91,25 @@ class Answer(str):
         confidence: dict[str, float | None] | None = None,
         reasons: dict[str, str] | None = None,
         own_answers: dict[str, str] | None = None,
-        hidden_state: NDArray[np.float32] | None = None,
+        kept: dict[Signal[Any], NDArray[np.float32]] | None = None,
+        fitted_on: dict[str, str] | None = None,
         tokens: Tokens | None = None,
         prompt: str = "",
+        messages: Sequence[Message] = (),
     ) -> Answer:
         answer = super().__new__(cls, text)
         answer.confidence = confidence or {}
         answer.reasons = reasons or {}
         answer.own_answers = own_answers or {}
-        answer.hidden_state = hidden_state
+        answer.kept = kept or {}
+        answer.fitted_on = fitted_on or {}
         answer.tokens = tokens
         answer.prompt = prompt
+        answer.messages = messages
         return answer
+
+    @property
+    def hidden_state(self) -> NDArray[np.float32] | None:
+        """The vector of one layer at one token, if it was kept."""
+        kept = (vector for signal, vector in self.kept.items() if isinstance(signal, HiddenState))
+        return next(kept, None)

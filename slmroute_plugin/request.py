@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,16 +13,21 @@ from tqdm import tqdm
 
 from slmroute_plugin.backends import Backend, Observed, backend_for
 from slmroute_plugin.confidence import Assessment, assess, report_missing
-from slmroute_plugin.hidden_states import HiddenStates, save_hidden_states
-from slmroute_plugin.hookspecs import Method
+from slmroute_plugin.hidden_states import (
+    Feature,
+    HiddenStates,
+    KeptRow,
+    hidden_states_path,
+    save_hidden_states,
+)
 from slmroute_plugin.observation import Answer, Missing
-from slmroute_plugin.settings import Settings, SettingsError, chosen_methods
-from slmroute_plugin.signals import HiddenState, Signal
+from slmroute_plugin.plan import Plan
+from slmroute_plugin.source import Source
 
 if TYPE_CHECKING:
     from lm_eval.api.model import LM
 
-    from slmroute_plugin.task import RoutedInstance
+    from slmroute_plugin.instance import RoutedInstance
 
 logger = logging.getLogger(__name__)
 
@@ -47,62 +53,26 @@ def generate_with_uncertainty(lm: LM, requests: Sequence[RoutedInstance]) -> lis
             first token is generated.
     """
     backend = backend_for(lm)
-    plans = {
-        name: _Plan(backend, instances[0].settings)
-        for name, instances in _by_task(requests).items()
-    }
+    tasks = _by_task(requests)
+    # All plans first: what cannot be done is to be known before the first token.
+    plans = {name: _plan(lm, backend, instances[0]) for name, instances in tasks.items()}
     answers: list[Answer] = []
-    for name, instances in _by_task(requests).items():
+    for name, instances in tasks.items():
         answers += _answer_task(lm, backend, str(name), instances, plans[name])
     return answers
+
+
+def _plan(lm: LM, backend: Backend, instance: RoutedInstance) -> Plan:
+    source = replace(instance.source, model=instance.source.model or _own_name(lm))
+    return Plan(backend, instance.settings, source, _model_folder(lm, instance))
 
 
 def _by_task(requests: Sequence[RoutedInstance]) -> dict[str | None, list[RoutedInstance]]:
     return {name: list(group) for name, group in groupby(requests, key=lambda r: r.task_name)}
 
 
-class _Plan:
-    """Which methods run for a task on this backend, and which signals that takes."""
-
-    def __init__(self, backend: Backend, settings: Settings) -> None:
-        self.methods = servable_methods(backend, settings)
-        self.hidden: HiddenState | None = None
-        if settings.hidden_states and self.methods:
-            asked = settings.hidden_states.signal()
-            explicit = "hidden_states" in settings.model_fields_set
-            if (refusal := backend.refuses(asked)) is None:
-                self.hidden = asked
-            elif explicit:
-                raise SettingsError(f"metadata.slmroute.hidden_states: {refusal}.")
-        self.signals: set[Signal[Any]] = {
-            signal for method in self.methods.values() for signal in method.asks
-        } | ({self.hidden} if self.hidden else set())
-
-
-def servable_methods(backend: Backend, settings: Settings) -> dict[str, Method]:
-    """The methods that the settings choose and the backend can serve.
-
-    Raises:
-        SettingsError: a method is chosen by name, and the backend cannot serve it.
-    """
-    if settings.uq == "auto" and not backend.local:
-        return {}
-    served: dict[str, Method] = {}
-    for name, method in chosen_methods(settings).items():
-        refusals = dict.fromkeys(
-            refusal for ask in method.asks if (refusal := backend.refuses(ask)) is not None
-        )
-        if not refusals:
-            served[name] = method
-        elif isinstance(settings.uq, list):
-            raise SettingsError(f"metadata.slmroute.uq: {name} cannot run: {'; '.join(refusals)}.")
-        else:
-            logger.info("%s is left out: %s", name, "; ".join(refusals))
-    return served
-
-
 def _answer_task(
-    lm: LM, backend: Backend, name: str, instances: list[RoutedInstance], plan: _Plan
+    lm: LM, backend: Backend, name: str, instances: list[RoutedInstance], plan: Plan
 ) -> list[Answer]:
     settings = instances[0].settings
     mine = _share(lm, len(instances))
@@ -114,31 +84,37 @@ def _answer_task(
     )
     with tqdm(total=len(mine), desc=name, unit="question", disable=bool(lm.rank)) as bar:
         for seen in stream:
-            assessment = assess(plan.methods, seen.observation)
-            assessments.append(assessment)
             index = mine[seen.index]
+            question = instances[index].question
+            methods = plan.methods_for(question.identity if question is not None else b"")
+            assessment = assess(methods, seen.observation)
+            assessments.append(assessment)
             observed[index] = _answer(seen, assessment, plan, instances[index])
             bar.update()
     report_missing(name, assessments)
     observed = _gather_shares(lm, observed)
     answers = [observed[index] for index in range(len(instances))]
-    if plan.hidden is not None:
-        _keep_hidden_states(lm, name, instances, answers, plan.hidden)
+    for feature in plan.kept:
+        _keep_hidden_states(lm, instances, answers, feature, plan.source)
     return answers
 
 
-def _answer(
-    seen: Observed, assessment: Assessment, plan: _Plan, instance: RoutedInstance
-) -> Answer:
-    hidden = seen.observation.signals.get(plan.hidden) if plan.hidden is not None else None
+def _answer(seen: Observed, assessment: Assessment, plan: Plan, instance: RoutedInstance) -> Answer:
+    vectors = {feature: seen.observation.signals.get(feature) for feature in plan.kept}
     return Answer(
         seen.observation.answer,
         confidence=assessment.confidence,
         reasons=assessment.reasons,
         own_answers=assessment.own_answers,
-        hidden_state=None if isinstance(hidden, Missing) else hidden,
+        kept={
+            feature: vector
+            for feature, vector in vectors.items()
+            if vector is not None and not isinstance(vector, Missing)
+        },
+        fitted_on=plan.fitted_on,
         tokens=seen.tokens,
         prompt=instance.arguments[0],
+        messages=instance.messages,
     )
 
 
@@ -174,32 +150,43 @@ def _gather_shares(lm: LM, observed: dict[int, Answer]) -> dict[int, Answer]:
 
 def _keep_hidden_states(
     lm: LM,
-    name: str,
     instances: Sequence[RoutedInstance],
     answers: Sequence[Answer],
-    signal: HiddenState,
+    feature: Feature,
+    source: Source,
 ) -> None:
     rows = [
-        (instance.logged_doc_id, answer.hidden_state)
+        KeptRow(
+            instance.logged_doc_id,
+            answer.kept[feature],
+            instance.arguments[0],
+            instance.question.identity,
+        )
         for instance, answer in zip(instances, answers, strict=True)
-        if answer.hidden_state is not None
+        if feature in answer.kept and instance.question is not None
     ]
     gathered = lm.gather_object(rows, dst=0) if lm.world_size > 1 else [rows]
     accelerator = _unsplit_processes(lm)
     if lm.rank or (accelerator is not None and accelerator.process_index):
         return
-    states = HiddenStates.from_rows([row for share in gathered or [] for row in share], signal)
+    every = (row for share in gathered or [] for row in share)
+    states = HiddenStates.from_rows(every, feature, source)
     if states is None:
         return
-    path = _model_folder(lm, instances[0]) / "hidden_states" / f"{name}.safetensors"
+    path = hidden_states_path(_model_folder(lm, instances[0]), type(feature), source.task)
     save_hidden_states(path, states)
     logger.info("Hidden states of %d answers saved to %s", len(states.doc_id), path)
 
 
+def _own_name(lm: LM) -> str:
+    """The model's own name, for a model that was passed in rather than named."""
+    name = getattr(getattr(lm, "config", None), "_name_or_path", "")
+    return str(name or type(lm).__name__)
+
+
 def _model_folder(lm: LM, instance: RoutedInstance) -> Path:
-    """Where lm-eval puts this model's results; named after the model itself if it was passed in."""
+    """Where lm-eval puts this model's results."""
     from lm_eval.utils import sanitize_model_name
 
-    name = instance.model_name or getattr(getattr(lm, "config", None), "_name_or_path", "")
-    folder: str = sanitize_model_name(str(name or type(lm).__name__))
+    folder: str = sanitize_model_name(instance.model_name or _own_name(lm))
     return instance.settings.results / folder

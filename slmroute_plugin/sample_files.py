@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from slmroute_plugin.whole_files import written_whole
 
 _NAME = re.compile(r"samples_(?P<task>.+)_(?P<time>\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d+)\.jsonl")
 
@@ -51,9 +52,7 @@ def write_samples(folder: Path, task: str, rows: Iterable[Mapping[str, Any]]) ->
     """
     time = datetime.now().isoformat().replace(":", "-")
     path = folder / f"samples_{task}_{time}.jsonl"
-    unfinished = folder / f".{path.name}.{os.getpid()}"
-    with unfinished.open("w", encoding="utf-8") as file:
+    with written_whole(path) as unfinished, unfinished.open("w", encoding="utf-8") as file:
         for row in rows:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
-    unfinished.replace(path)
     return path

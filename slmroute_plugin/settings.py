@@ -9,9 +9,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from slmroute_plugin.hookspecs import Method
+from slmroute_plugin.hookspecs import AnyMethod
+from slmroute_plugin.llm.settings import LlmSettings
 from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.plugins import RegisteredMethod, registered_methods
+from slmroute_plugin.routing.settings import RouteSettings
+from slmroute_plugin.routing.threshold_file import read_threshold
 from slmroute_plugin.signals import HiddenState, Position
 
 
@@ -43,13 +46,15 @@ class Settings(BaseModel):
     """What can be set under `metadata.slmroute`.
 
     Attributes:
-        uq: `auto` (every method that a local model can serve, none for a model behind an
-            API), `all` (every method that can be served), `none`, or method names.
+        uq: `auto` (every method that a local model can serve but for those on request; none
+            for a model behind an API, and none on training rows), `all` (every method that can
+            be served), `none`, or method names.
         options: by method name, fields of the method to replace, prompts for instance.
         hidden_states: which hidden state is kept, or null for none. Kept by default
             whenever a local model runs with UQ methods.
         seed: seed of the sampled answers.
         results: folder for what is written beside lm-eval's files: `--output_path`'s value.
+        route: when an answer goes to a stronger model, and to which; null for none.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -59,6 +64,7 @@ class Settings(BaseModel):
     hidden_states: HiddenStateSettings | None = Field(default_factory=HiddenStateSettings)
     seed: int = Field(default=0, ge=0)
     results: Annotated[Path, Field(strict=False)] = Path("results")
+    route: RouteSettings | None = None
 
 
 def parse_settings(raw: object) -> Settings:
@@ -77,14 +83,34 @@ def parse_settings(raw: object) -> Settings:
         settings = Settings.model_validate(dict(raw))
     except ValidationError as error:
         raise SettingsError(_explain(error)) from None
-    chosen_methods(settings)
+    chosen = chosen_methods(settings)
+    if settings.route:
+        _check_route(settings.route, settings.uq, chosen)
     return settings
+
+
+def _check_route(route: RouteSettings, uq: object, chosen: Mapping[str, AnyMethod]) -> None:
+    where = "metadata.slmroute.route"
+    if route.method not in registered_methods():
+        raise SettingsError(
+            f"{where}.method: no UQ method is called {route.method!r}. "
+            f"{did_you_mean(route.method, registered_methods())}"
+        )
+    if route.method not in chosen:
+        raise SettingsError(
+            f"{where}.method: {route.method} is not among the methods of `uq` ({uq}): add it."
+        )
+    if route.threshold_from is not None:
+        try:
+            read_threshold(route.threshold_from, route.method)
+        except ValueError as error:
+            raise SettingsError(f"{where}.threshold_from: {error}.") from None
 
 
 def chosen_methods(
     settings: Settings, registered: Mapping[str, RegisteredMethod] | None = None
-) -> dict[str, Method]:
-    """The methods that the settings name, with their options set; all of them for auto and all.
+) -> dict[str, AnyMethod]:
+    """The methods that the settings name, with their options set.
 
     Raises:
         SettingsError: an unknown method name or option; offers the nearest name.
@@ -98,7 +124,10 @@ def chosen_methods(
             )
     if settings.uq == "none":
         return {}
-    names = list(known) if isinstance(settings.uq, str) else list(dict.fromkeys(settings.uq))
+    if isinstance(settings.uq, list):
+        names = list(dict.fromkeys(settings.uq))
+    else:
+        names = [n for n, each in known.items() if settings.uq == "all" or not each.on_request]
     for name in names:
         if name not in known:
             raise SettingsError(
@@ -110,7 +139,7 @@ def chosen_methods(
     }
 
 
-def _with_options(method: Method, options: Mapping[str, Any]) -> Method:
+def _with_options(method: AnyMethod, options: Mapping[str, Any]) -> AnyMethod:
     if not options:
         return method
     where = f"metadata.slmroute.options.{method.name}"
@@ -124,10 +153,17 @@ def _with_options(method: Method, options: Mapping[str, Any]) -> Method:
         if type(value) is not wanted and not (wanted is float and type(value) is int):
             raise SettingsError(f"{where}.{key} must be {wanted.__name__}, not {value!r}.")
     try:
-        changed: Method = dataclasses.replace(method, **options)
+        changed: AnyMethod = dataclasses.replace(method, **options)
     except ValueError as error:
         raise SettingsError(f"{where}: {error}") from None
     return changed
+
+
+_MODELS: dict[tuple[str, ...], type[BaseModel]] = {
+    ("hidden_states",): HiddenStateSettings,
+    ("route",): RouteSettings,
+    ("route", "llm"): LlmSettings,
+}
 
 
 def _explain(error: ValidationError) -> str:
@@ -138,7 +174,7 @@ def _explain(error: ValidationError) -> str:
         path = [part for part in parts if not part.startswith(("literal", "list["))]
         where = ".".join(["metadata.slmroute", *path])
         if fault["type"] == "extra_forbidden":
-            model = HiddenStateSettings if path[0] == "hidden_states" else Settings
+            model = _MODELS.get(tuple(path[:-1]), Settings)
             lines.append(f"{where}: unknown key. {did_you_mean(path[-1], model.model_fields)}")
         else:
             lines.append(f"{where}: {fault['msg']}, not {fault['input']!r}.")

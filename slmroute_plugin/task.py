@@ -7,45 +7,34 @@ import os
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from lm_eval.api.filter import FilterEnsemble
-from lm_eval.api.instance import Instance
 from lm_eval.api.task import ConfigurableTask
-from lm_eval.utils import create_iterator
+from lm_eval.utils import apply_template, create_iterator
 
 from slmroute_plugin.backends import Question
 from slmroute_plugin.backends.backend import Span
 from slmroute_plugin.filters import SlmFilter
+from slmroute_plugin.instance import RoutedInstance
+from slmroute_plugin.llm.exchange import Message, messages_hash
 from slmroute_plugin.metrics import aggregation_for
 from slmroute_plugin.observation import Answer, Missing
+from slmroute_plugin.question_identity import question_identity
 from slmroute_plugin.request import REQUEST_TYPE, add_request_type
-from slmroute_plugin.scoring import Reference, Rule, rule, score
-from slmroute_plugin.settings import Settings, chosen_methods, parse_settings
+from slmroute_plugin.routing.routed_answer import RoutedAnswer
+from slmroute_plugin.routing.routed_filter import RoutedFilter, RoutedTaskFacts
+from slmroute_plugin.sample_columns import routed_columns, slm_columns
+from slmroute_plugin.scoring import Reference, Rule, rule
+from slmroute_plugin.settings import chosen_methods, parse_settings
 from slmroute_plugin.signals import Restated
+from slmroute_plugin.source import PROBE_ROWS, Source, model_id, model_name
 
 logger = logging.getLogger(__name__)
 
 Doc = Mapping[str, Any]
-
-
-@dataclass
-class RoutedInstance(Instance):  # type: ignore[misc]
-    """lm-eval's request, with what our request type needs to serve it.
-
-    Attributes:
-        question: the question for the backend.
-        settings: what the user set.
-        logged_doc_id: the id under which lm-eval logs the sample.
-        model_name: what lm-eval calls the model, if it was given by name.
-    """
-
-    question: Question | None = None
-    settings: Settings = field(default_factory=Settings)
-    logged_doc_id: int = -1
-    model_name: str | None = None
 
 
 class RoutedTask(ConfigurableTask):  # type: ignore[misc]
@@ -55,6 +44,10 @@ class RoutedTask(ConfigurableTask):  # type: ignore[misc]
         scoring: `{rule: <name>, false_answers: <column or template>}`.
         cue: a last line of the user turn ("Answer:"), below any further instruction.
         subsample: `{rows: n, seed: s}` evaluates a fixed random part of the split.
+        dataset: the family of data that the task draws from (default: its name on the Hub,
+            or the task's name); subsets and copies of one data set share it.
+        probe_rows: `training` if probes are to learn from this task, `cross_fit` if they have
+            nothing else to learn from; default `evaluation`.
 
     Raises:
         SettingsError: `metadata.slmroute` cannot be used.
@@ -77,14 +70,34 @@ class RoutedTask(ConfigurableTask):  # type: ignore[misc]
             raise ValueError(f"{own.get('task')}: unknown keys under `scoring`: {sorted(scoring)}")
         self.cue: str = own.pop("cue", None) or ""
         self._subsample: dict[str, int] | None = own.pop("subsample", None)
+        family: str | None = own.pop("dataset", None)
+        rows: Any = own.pop("probe_rows", "evaluation")
+        if rows not in PROBE_ROWS:
+            raise ValueError(
+                f"{own.get('task')}: `probe_rows` must be one of {', '.join(PROBE_ROWS)}, "
+                f"not {rows!r}."
+            )
         metadata = own.get("metadata") or {}
         self.settings = parse_settings(metadata.get("slmroute"))
-        self._model_name = _model_name(metadata)
+        self._model_name = model_name(metadata)
+        hub = str(own.get("dataset_path") or "")
+        self.source = Source(
+            model=model_id(metadata),
+            task=str(own.get("task", "")),
+            dataset=family or hub or str(own.get("task", "")),
+            hub=hub,
+            rows=rows,
+        )
         self._samples: list[int] | None = None
         self._columns: dict[str, None] = {}
+        self._messages: list[Message] = []
         self._eval_docs: Any = None
         super().__init__(data_dir, cache_dir, download_mode, config=own)
         self._filters = [FilterEnsemble("slm", [SlmFilter])]
+        if self.settings.route and self.source.rows != "training":
+            facts = RoutedTaskFacts(self.source.task, self.settings, self.config.generation_kwargs)
+            routed = partial(RoutedFilter, facts, self.settings.route)
+            self._filters.append(FilterEnsemble("routed", [routed]))
         add_request_type()
 
     def download(self, dataset_kwargs: dict[str, Any] | None = None, **kwargs: Any) -> None:
@@ -167,6 +180,14 @@ class RoutedTask(ConfigurableTask):  # type: ignore[misc]
             return chr(ord("A") + target)
         return target
 
+    def doc_to_decontamination_query(self, doc: Doc) -> str:
+        """The question's own text, without instruction and options: what it is known by."""
+        query = self.config.doc_to_decontamination_query
+        if not self.config.should_decontaminate or query is None:
+            return self.doc_to_text(doc)
+        # lm-eval's own would read a rendered template as a Python literal.
+        return str(doc[query] if query in doc else apply_template(query, doc))
+
     def reference(self, doc: Doc) -> Reference:
         """What a reply to this row is held against."""
         target = self.doc_to_target(doc)
@@ -193,18 +214,38 @@ class RoutedTask(ConfigurableTask):  # type: ignore[misc]
             instance.question = self._question(instance, chat, restated)
             instance.settings = self.settings
             instance.model_name = self._model_name
+            instance.source = self.source
             instance.logged_doc_id = (
                 self._samples[instance.doc_id] if self._samples else instance.doc_id
             )
 
+    def fewshot_context(
+        self, doc: Doc, *args: Any, chat_template: Callable[..., Any] | None = None, **kwargs: Any
+    ) -> Any:
+        """The prompt; the conversation that the chat template is given is remembered with it."""
+
+        def template(messages: list[dict[str, str]], **how: Any) -> Any:
+            self._messages = [Message(role=m["role"], content=m["content"]) for m in messages]
+            return chat_template(messages, **how) if chat_template else messages
+
+        self._messages = []
+        return super().fewshot_context(
+            doc, *args, chat_template=template if chat_template else None, **kwargs
+        )
+
     def construct_requests(self, doc: Any, ctx: str, **kwargs: Any) -> RoutedInstance:
         """One request for one row."""
+        messages = self._messages or [Message(role="user", content=ctx)]
+        # lm-eval logs the arguments: the last one tells that another model, with another chat
+        # template, was asked the same.
+        same = {"messages_hash": messages_hash(messages)}
         return RoutedInstance(
             request_type=REQUEST_TYPE,
             doc=doc,
-            arguments=(ctx, deepcopy(self.config.generation_kwargs)),
+            arguments=(ctx, deepcopy(self.config.generation_kwargs), same),
             idx=0,
             metadata=kwargs["metadata"],
+            messages=messages,
         )
 
     def process_results(self, doc: Any, results: Sequence[Any]) -> dict[str, Any]:
@@ -214,7 +255,10 @@ class RoutedTask(ConfigurableTask):  # type: ignore[misc]
         columns: dict[str, Any] = {}
         if "bypass" in self._metric_fn_list:
             columns["bypass"] = 999
-        columns |= self._scores(answer, self.reference(doc))
+        if isinstance(reply, RoutedAnswer):
+            columns |= routed_columns(reply, self.rule, self.reference(doc))
+        else:
+            columns |= slm_columns(answer, self.rule, self.reference(doc))
         self._columns |= dict.fromkeys(columns)
         return columns
 
@@ -233,30 +277,16 @@ class RoutedTask(ConfigurableTask):  # type: ignore[misc]
             if column.partition("/")[0] in ("acc", "auroc", "answer")
         }
 
-    def _scores(self, answer: Answer, reference: Reference) -> dict[str, Any]:
-        verdict = score(self.rule, answer, reference)
-        columns: dict[str, Any] = {
-            "acc": float(verdict.correct),
-            "answer": verdict.answer,
-            "scored_by": verdict.scored_by,
-        }
-        for method, confidence in answer.confidence.items():
-            correct = verdict.correct
-            if method in answer.own_answers:
-                correct = score(self.rule, answer.own_answers[method], reference).correct
-                columns[f"acc/{method}"] = float(correct)
-            columns[f"confidence/{method}"] = confidence
-            columns[f"auroc/{method}"] = [confidence, float(correct)]
-        if answer.confidence:
-            columns["no_confidence"] = answer.reasons
-        return columns
-
     def _with_cue(self, text: str) -> str:
         return f"{text.rstrip()}\n{self.cue}" if self.cue else text.rstrip()
 
     def _restated_signals(self) -> list[Restated]:
-        methods = chosen_methods(self.settings).values()
-        return [ask for method in methods for ask in method.asks if isinstance(ask, Restated)]
+        return [
+            ask
+            for method in chosen_methods(self.settings).values()
+            for ask in method.asks
+            if isinstance(ask, Restated)
+        ]
 
     def _question(
         self, instance: RoutedInstance, chat: bool, restated: Sequence[Restated]
@@ -264,6 +294,7 @@ class RoutedTask(ConfigurableTask):  # type: ignore[misc]
         doc, prompt = instance.doc, instance.arguments[0]
         text = self.doc_to_text(doc)
         reference = self.reference(doc)
+        restated_text = {signal: self._restated_text(doc, signal) for signal in restated}
 
         def locate(reply: str) -> Span | None:
             found = self.rule.extract(reply, reference)
@@ -275,27 +306,24 @@ class RoutedTask(ConfigurableTask):  # type: ignore[misc]
             kind=self.rule.kind,
             generation=instance.arguments[1] or {},
             chat=chat,
-            restated={signal: self._restate(doc, prompt, text, signal) for signal in restated},
+            restated={
+                signal: _restated_prompt(prompt, text, new) for signal, new in restated_text.items()
+            },
+            messages=instance.messages,
+            restated_text=restated_text,
             locate=locate,
+            identity=question_identity(self.doc_to_decontamination_query(doc)),
         )
 
-    def _restate(self, doc: Doc, prompt: Any, text: str, signal: Restated) -> str | Missing:
-        if not isinstance(prompt, str):  # chat APIs get messages
-            return Missing("the prompt is no text")
-        head, found, tail = prompt.rpartition(text)
-        if not found:
-            return Missing("the chat template changed the question's text")
+    def _restated_text(self, doc: Doc, signal: Restated) -> str:
         question = super().doc_to_text(doc).rstrip()
-        return head + self._with_cue(f"{question}\n\n{signal.instruction}") + tail
+        return self._with_cue(f"{question}\n\n{signal.instruction}")
 
 
-def _model_name(metadata: Mapping[str, Any]) -> str | None:
-    # lm-eval names a model's folder after the first of these arguments; it hands them to
-    # tasks as part of the metadata, and the folder's name itself to nobody.
-    for key in ("peft", "delta", "pretrained", "model", "path", "engine"):
-        if metadata.get(key):
-            return str(metadata[key])
-    return None
-
-
-__all__ = ["RoutedInstance", "RoutedTask"]
+def _restated_prompt(prompt: Any, text: str, restated: str) -> str | Missing:
+    if not isinstance(prompt, str):  # chat APIs get messages
+        return Missing("the prompt is no text")
+    head, found, tail = prompt.rpartition(text)
+    if not found:
+        return Missing("the chat template changed the question's text")
+    return head + restated + tail

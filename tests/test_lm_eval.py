@@ -18,14 +18,6 @@ from slmroute_plugin.hidden_states import load_hidden_states
 from slmroute_plugin.include_path import include_path
 from slmroute_plugin.settings import SettingsError
 
-SIX = {
-    "average_token_prob",
-    "perplexity",
-    "p_true",
-    "verbalization_1s",
-    "verbalization_2s",
-    "jaccard_degree",
-}
 ARITHMETIC = "slmroute_demo_arithmetic"
 MMLU = "slmroute_demo_mmlu"
 ROOT = Path(__file__).resolve().parent.parent
@@ -81,24 +73,28 @@ def plain_run(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
     return cwd, said
 
 
-def test_the_table_holds_accuracy_and_auroc_per_method(plain_run: tuple[Path, str]) -> None:
+def test_the_table_holds_accuracy_and_auroc_per_method(
+    plain_run: tuple[Path, str], generation_methods: frozenset[str]
+) -> None:
     _, said = plain_run
     assert "|slm   |" in said
-    for method in SIX:
+    for method in generation_methods:
         assert f"|auroc/{method}" in said
     assert "|acc/verbalization_1s" in said
     assert f"{ARITHMETIC}: 100%" in said
 
 
 @pytest.mark.parametrize("task", [ARITHMETIC, MMLU])
-def test_samples_carry_a_column_per_method(plain_run: tuple[Path, str], task: str) -> None:
+def test_samples_carry_a_column_per_method(
+    plain_run: tuple[Path, str], generation_methods: frozenset[str], task: str
+) -> None:
     rows = samples(plain_run[0], task)
     assert [row["doc_id"] for row in rows] == [0, 1, 2, 3, 4]
     for row in rows:
         assert row["filter"] == "slm"
         assert row["acc"] in (0.0, 1.0)
         assert row["scored_by"] == ("number" if task == ARITHMETIC else "choice")
-        for method in SIX:
+        for method in generation_methods:
             confidence = row[f"confidence/{method}"]
             correct = row.get(f"acc/{method}", row["acc"])
             assert row[f"auroc/{method}"] == [confidence, correct]
@@ -116,7 +112,10 @@ def test_hidden_states_lie_beside_lm_evals_files(plain_run: tuple[Path, str]) ->
 
 
 def test_two_processes_of_accelerate_give_the_same_rows(
-    plain_run: tuple[Path, str], tiny_folder: Path, tmp_path: Path
+    plain_run: tuple[Path, str],
+    generation_methods: frozenset[str],
+    tiny_folder: Path,
+    tmp_path: Path,
 ) -> None:
     arguments = run_arguments(
         tiny_folder, "--tasks", f"{ARITHMETIC},{MMLU}", "--limit", "5", "--batch_size", "2",
@@ -131,7 +130,7 @@ def test_two_processes_of_accelerate_give_the_same_rows(
         assert [row["doc_id"] for row in shared] == [row["doc_id"] for row in alone]
         for one, other in zip(alone, shared, strict=True):
             assert one["resps"] == other["resps"]
-            for method in SIX:
+            for method in generation_methods:
                 assert other[f"confidence/{method}"] == pytest.approx(
                     one[f"confidence/{method}"], abs=1e-3
                 )

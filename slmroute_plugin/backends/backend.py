@@ -7,7 +7,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from slmroute_plugin.llm.exchange import Message
 from slmroute_plugin.observation import AnswerKind, Missing, Observation
+from slmroute_plugin.question_identity import IDENTITY_BYTES
 from slmroute_plugin.signals import Restated, Signal, Tokens
 
 if TYPE_CHECKING:
@@ -33,7 +35,10 @@ class Question:
         generation: lm-eval's generation settings (`until`, `max_gen_toks`, …).
         chat: whether `prompt` went through the chat template, and follow-ups are to as well.
         restated: the prompt for each restated question, or why there is none.
+        messages: the conversation that the prompt was made from, for models that take one.
+        restated_text: in place of `text`, what the user turn says for each restated question.
         locate: where a reply names the option that it chose, for choices and booleans.
+        identity: `question_identity` of the question itself, by which probes know it again.
     """
 
     prompt: str
@@ -42,7 +47,10 @@ class Question:
     generation: Mapping[str, Any] = field(default_factory=dict)
     chat: bool = False
     restated: Mapping[Restated, str | Missing] = field(default_factory=dict)
+    messages: Sequence[Message] = ()
+    restated_text: Mapping[Restated, str] = field(default_factory=dict)
     locate: Callable[[str], Span | None] | None = None
+    identity: bytes = bytes(IDENTITY_BYTES)
 
 
 @dataclass(frozen=True)

@@ -59,8 +59,8 @@ def fit(
     from slmroute_plugin.probes.fitting import FitSettings, Fitted, fit_probes
 
     console = Console(markup=False, highlight=False)
-    methods = _trained(method, option or [])
     _must_be_folder(results)
+    methods = _trained(results, method, option or [])
     how = FitSettings(seed, folds, tuple(cross_fit or ()), **({"jobs": jobs} if jobs else {}))
     fitted: list[Fitted] = []
     problems: list[Problem] = []
@@ -120,8 +120,8 @@ def score(results: Folder, method: Methods = None) -> None:
     from slmroute_plugin.probes.scoring import Scored, score_samples
 
     console = Console(markup=False, highlight=False)
-    methods = _trained(method, [])
     _must_be_folder(results)
+    methods = _trained(results, method, [])
     scored: list[Scored] = []
     problems: list[Problem] = []
     with _progress(console) as progress:
@@ -139,6 +139,8 @@ def score(results: Folder, method: Methods = None) -> None:
             progress.update(bar, completed=len(seen))
     if scored:
         console.print(_score_table(scored))
+        for path, is_new in dict.fromkeys((one.path, one.is_new) for one in scored):
+            console.print(f"{'Written:' if is_new else 'Has them already:'} {path}", soft_wrap=True)
     _report(problems)
     if not scored:
         typer.echo(
@@ -149,15 +151,24 @@ def score(results: Folder, method: Methods = None) -> None:
         raise typer.Exit(1)
 
 
-def _trained(names: list[str] | None, options: list[str]) -> dict[str, TrainedMethod]:
+def _trained(
+    results: Path, names: list[str] | None, options: list[str]
+) -> dict[str, TrainedMethod]:
+    """The methods that are named, or all whose features were kept."""
+    from slmroute_plugin.hidden_states import FOLDERS
     from slmroute_plugin.plugins import registered_methods
     from slmroute_plugin.settings import SettingsError, chosen_methods, parse_settings
 
-    trained = [
-        name for name, one in registered_methods().items() if isinstance(one.method, TrainedMethod)
+    trained = {
+        name: one.method
+        for name, one in registered_methods().items()
+        if isinstance(one.method, TrainedMethod)
+    }
+    kept = [
+        name for name, one in trained.items() if (results / FOLDERS[type(one.asks[0])]).is_dir()
     ]
     try:
-        settings = parse_settings({"uq": names or trained, "options": _options(options)})
+        settings = parse_settings({"uq": names or kept or "none", "options": _options(options)})
         chosen = chosen_methods(settings)
     except SettingsError as error:
         raise typer.BadParameter(str(error).replace("metadata.slmroute.", "")) from None
@@ -204,12 +215,12 @@ def _probe_table(probes: list[Any], title: str) -> Table:
     table = Table(
         Column("Data set", no_wrap=True),
         Column("Method", no_wrap=True),
-        "Fitted on",
-        Column("Rows", justify="right"),
-        Column("Right", justify="right"),
-        "Feature",
+        Column("Fitted on", no_wrap=True),
+        Column("Rows", justify="right", no_wrap=True),
+        Column("Right", justify="right", no_wrap=True),
         "Left out",
         title=title,
+        caption="Feature: " + "; ".join(sorted({_in_words(probe.signal) for probe in probes})),
     )
     for probe in sorted(probes, key=lambda p: (p.provenance.dataset, p.provenance.method)):
         about = probe.provenance
@@ -217,9 +228,14 @@ def _probe_table(probes: list[Any], title: str) -> Table:
         rows = str(sum(about.training.values()))
         table.add_row(
             about.dataset, about.method, about.fitted_on, rows, f"{about.correct:.0%}",
-            str(probe.signal), dropped or "none",
+            dropped or "none",
         )  # fmt: skip
     return table
+
+
+def _in_words(signal: Any) -> str:
+    position = getattr(signal, "position", None)
+    return f"layer {signal.layer}, {position}" if position else "all layers, prompt"
 
 
 def _score_table(scored: list[Any]) -> Table:
@@ -228,13 +244,11 @@ def _score_table(scored: list[Any]) -> Table:
         Column("Method", no_wrap=True),
         Column("AUROC", justify="right"),
         Column("Rows", justify="right"),
-        "Fitted on",
-        Column("Samples", overflow="fold"),
+        Column("Fitted on", no_wrap=True),
     )
     for one in scored:
         figure = one.auroc if isinstance(one.auroc, str) else f"{one.auroc:.4f}"
-        where = one.path.name if one.is_new else f"{one.path.name} (has them already)"
-        table.add_row(one.task, one.method, figure, str(one.rows), one.fitted_on, where)
+        table.add_row(one.task, one.method, figure, str(one.rows), one.fitted_on)
     return table
 
 

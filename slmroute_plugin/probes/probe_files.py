@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from slmroute_plugin.hidden_states import signal_from_text, signal_to_text
 from slmroute_plugin.probes.probe import FITTED_ON, Probe, Provenance
 from slmroute_plugin.question_identity import IDENTITY_BYTES
 from slmroute_plugin.source import Source
+from slmroute_plugin.whole_files import written_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +34,7 @@ def save_probe(path: Path, probe: Probe) -> None:
     tensors: dict[str, Any] = {"questions": probe.questions, "fold": probe.fold}
     for fold, weights in enumerate(probe.weights):
         tensors |= {f"{fold}.{name}": weight for name, weight in weights.items()}
-    provenance = asdict(probe.provenance)
+    provenance = asdict(replace(probe.provenance, training={}))
     provenance["training"] = [
         asdict(source) | {"count": count} for source, count in probe.provenance.training.items()
     ]
@@ -42,10 +42,8 @@ def save_probe(path: Path, probe: Probe) -> None:
         "shape": json.dumps(probe.shape),
         "provenance": json.dumps(provenance, sort_keys=True),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file(tensors, unfinished, metadata)
-    unfinished.replace(path)
+    with written_whole(path) as unfinished:
+        save_file(tensors, unfinished, metadata)
 
 
 def load_probe(path: Path) -> Probe:

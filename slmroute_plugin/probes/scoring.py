@@ -12,6 +12,7 @@ from slmroute_plugin.hidden_states import (
     HiddenStates,
     hidden_states_path,
     load_hidden_states,
+    read_source,
 )
 from slmroute_plugin.hookspecs import TrainedMethod
 from slmroute_plugin.metrics import auroc
@@ -57,15 +58,25 @@ def score_samples(
     Yields:
         First the number of tasks; then what was scored, and what could not be.
     """
-    tasks = newest_sample_files(folder)
-    with_states = {
-        task: path
-        for task, path in tasks.items()
-        if any(hidden_states_path(folder, feature, task).exists() for feature in FOLDERS)
-    }
-    yield len(with_states)
-    for task, path in with_states.items():
+    tasks: dict[str, Path] = {}
+    problems: list[Problem] = []
+    for task, path in newest_sample_files(folder).items():
+        try:
+            sources = [read_source(kept) for kept in _kept_files(folder, task)]
+        except ValueError as error:
+            problems.append(Problem(task, str(error)))
+            continue
+        if sources and all(source.rows != "training" for source in sources):
+            tasks[task] = path
+    yield len(tasks)
+    yield from problems
+    for task, path in tasks.items():
         yield from _score_task(folder, task, path, methods)
+
+
+def _kept_files(folder: Path, task: str) -> list[Path]:
+    every = (hidden_states_path(folder, feature, task) for feature in FOLDERS)
+    return [path for path in every if path.exists()]
 
 
 def _score_task(
@@ -82,9 +93,8 @@ def _score_task(
     for name, method in methods.items():
         try:
             probe = _probe(states, name, method)
-            if probe is not None:
-                changed |= _add_column(rows, states.of(type(probe.signal)), probe, method, path)
-                scored[name] = probe
+            changed |= _add_column(rows, states.of(type(probe.signal)), probe, method, path)
+            scored[name] = probe
         except ValueError as error:
             yield Problem(f"{task}, {name}", str(error))
     if not scored:
@@ -115,8 +125,8 @@ class _States:
         return hidden_states_path(self.folder, feature, self._task).exists()
 
 
-def _probe(states: _States, name: str, method: TrainedMethod) -> Probe | None:
-    """The probe for a task's answers; None for rows that probes are trained on.
+def _probe(states: _States, name: str, method: TrainedMethod) -> Probe:
+    """The probe for a task's answers.
 
     Raises:
         ValueError: there is none, or it may not be used.
@@ -125,8 +135,6 @@ def _probe(states: _States, name: str, method: TrainedMethod) -> Probe | None:
     if not states.has(feature):
         raise ValueError(f"no {FOLDERS[feature]} were kept of it: name {name} in the run's `uq`")
     mine = states.of(feature)
-    if mine.source.rows == "training":
-        return None
     path = probe_path(states.folder, mine.source.dataset, name)
     if not path.exists():
         raise ValueError(f"no probe is fitted for {mine.source.dataset} ({path})")

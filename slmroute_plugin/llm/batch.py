@@ -1,0 +1,207 @@
+"""One batch of questions on its way: concurrently, within limits, each until it has its reply."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from slmroute_plugin.llm.bodies import parse_body, read_body
+from slmroute_plugin.llm.budget import Budget
+from slmroute_plugin.llm.endpoint import Endpoint
+from slmroute_plugin.llm.exchange import Message, Reply
+from slmroute_plugin.llm.failures import Failure, failure_of
+from slmroute_plugin.llm.pace import Pace
+from slmroute_plugin.llm.prices import cost_usd
+from slmroute_plugin.llm.settings import LlmSettings
+
+if TYPE_CHECKING:
+    from anyio import CancelScope
+    from openai import AsyncOpenAI
+
+logger = logging.getLogger(__name__)
+
+_LETTERS_PER_TOKEN = 4
+
+Create: TypeAlias = Callable[..., Awaitable[Any]]  # the package's `create`, without reading
+
+
+@dataclass(frozen=True)
+class Call:
+    """One question as it is sent.
+
+    Attributes:
+        key: its key in the cache.
+        messages: the chat.
+        parameters: all that goes with it.
+    """
+
+    key: str
+    messages: Sequence[Message]
+    parameters: Mapping[str, Any]
+
+    @property
+    def prompt_tokens(self) -> int:
+        """About how many tokens it has."""
+        return _tokens(message["content"] for message in self.messages)
+
+    @property
+    def tokens(self) -> int:
+        """About how many tokens it takes at most, the answer's limit included."""
+        limits = (self.parameters.get(name) for name in ("max_completion_tokens", "max_tokens"))
+        return self.prompt_tokens + int(next((limit for limit in limits if limit), 0))
+
+
+@dataclass
+class Limits:
+    """What holds for all batches of a process: dollars, requests and tokens per minute."""
+
+    budget: Budget
+    requests: Pace
+    tokens: Pace
+
+
+class Batch:
+    """Asks a batch of questions.
+
+    Args:
+        endpoint: whom.
+        settings: the model, and the limits of a batch.
+        limits: what is left of the process's.
+        back_off_s: scale of the waits between attempts.
+        done: called with each call's reply as it comes.
+
+    Attributes:
+        stopped: why nothing more can be asked, if that is so.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        settings: LlmSettings,
+        limits: Limits,
+        back_off_s: float,
+        done: Callable[[Call, Reply], None],
+    ) -> None:
+        self._endpoint = endpoint
+        self._settings = settings
+        self._limits = limits
+        self._back_off_s = back_off_s
+        self._done = done
+        # Of its own: the seeds of the process are for the model's samples.
+        self._random = Random()
+        self.stopped: str | None = None
+
+    async def ask(self, calls: Sequence[Call], first_alone: bool) -> None:
+        """Ask until every call has its reply, or until nothing more can be asked.
+
+        Args:
+            calls: the questions.
+            first_alone: ask the first one by itself, so that a wrong key, an unknown model or
+                an absent server is found out before the second call.
+        """
+        from anyio import Semaphore, create_task_group
+
+        try:
+            opened = _client(self._endpoint, self._settings)
+        except Exception as error:  # a proxy or a certificate file that the environment names
+            self.stopped = failure_of(error, self._endpoint).text
+            return
+        slots = Semaphore(self._settings.max_concurrency)
+        async with opened as client, create_task_group() as group:
+            create = client.chat.completions.with_raw_response.create
+            rest = calls
+            if first_alone:
+                await self._one(create, calls[0], slots, group.cancel_scope, True)
+                rest = calls[1:]
+            if self.stopped is None:
+                for call in rest:
+                    group.start_soon(self._one, create, call, slots, group.cancel_scope, False)
+
+    async def _one(
+        self,
+        create: Create,
+        call: Call,
+        slots: AbstractAsyncContextManager[Any],
+        others: CancelScope,
+        is_first: bool,
+    ) -> None:
+        async with slots:
+            reply = await self._attempts(create, call)
+            if isinstance(reply, Failure):
+                if reply.is_fatal or (is_first and reply.is_unreached):
+                    self.stopped = reply.text
+                    others.cancel()
+                    return
+                reply = Reply(error=reply.text)
+        self._done(call, reply)
+
+    async def _attempts(self, create: Create, call: Call) -> Reply | Failure:
+        from anyio import sleep
+
+        for attempt in range(1, self._settings.max_attempts + 1):
+            await self._limits.requests.wait()
+            await self._limits.tokens.wait(call.tokens)
+            if self._limits.budget.is_spent:
+                return Reply(error=self._limits.budget.refusal, cost_usd=0.0)
+            try:
+                return await self._attempt(create, call)
+            except Exception as error:
+                failure = failure_of(error, self._endpoint)
+            if not failure.may_pass:
+                return failure
+            if attempt < self._settings.max_attempts:
+                wait_s = failure.wait_s(attempt, self._back_off_s, self._random)
+                logger.info("attempt %d: %s; the next in %.1f s", attempt, failure.text, wait_s)
+                await sleep(wait_s)
+        return failure._replace(text=f"{failure.text} (attempts: {attempt})")
+
+    async def _attempt(self, create: Create, call: Call) -> Reply:
+        from anyio import fail_after
+
+        start = time.monotonic()
+        # The package's own timeout is for each read: a body that trickles would never meet it.
+        with fail_after(self._settings.timeout_s):
+            # The body is read here rather than by the package: servers differ in what they
+            # leave out, and a missing field is no reason to lose an answer.
+            raw = await create(
+                model=self._settings.name,
+                messages=list(call.messages),
+                extra_body=dict(call.parameters),
+            )
+        latency_s = time.monotonic() - start
+        return self._read(call, self._endpoint.without_key(raw.text), latency_s)
+
+    def _read(self, call: Call, text: str, latency_s: float) -> Reply:
+        body = read_body(parse_body(text), self._settings.think_end)
+        model = self._settings.name
+        cost = cost_usd(model, body.prompt_tokens, body.completion_tokens)
+        estimate = cost_usd(model, call.prompt_tokens, _tokens([body.text or ""]))
+        # A server that counts no tokens must not make the limit void.
+        self._limits.budget.spend(estimate if cost is None else cost)
+        return Reply(
+            text=body.text,
+            error=body.error,
+            prompt_tokens=body.prompt_tokens,
+            completion_tokens=body.completion_tokens,
+            cost_usd=cost,
+            latency_s=round(latency_s, 4),
+            finish_reason=body.finish_reason,
+            logprobs=body.logprobs,
+        )
+
+
+def _tokens(texts: Iterable[str]) -> int:
+    return sum(map(len, texts)) // _LETTERS_PER_TOKEN
+
+
+def _client(endpoint: Endpoint, settings: LlmSettings) -> AsyncOpenAI:
+    from openai import AsyncOpenAI
+
+    return AsyncOpenAI(
+        api_key=endpoint.key, base_url=endpoint.url, timeout=settings.timeout_s, max_retries=0
+    )

@@ -1,0 +1,140 @@
+"""Answers on disk: SQLite, one JSON object per question; several processes may share the file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from slmroute_plugin.llm.exchange import LlmError, Message, Reply
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_LOCK_S = 60.0
+_TABLE = """
+CREATE TABLE IF NOT EXISTS answers (
+    key TEXT PRIMARY KEY,
+    model TEXT NOT NULL,
+    reply TEXT NOT NULL,
+    asked_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
+)
+"""
+
+
+def cache_key(
+    base_url: str, model: str, messages: Sequence[Message], settings: Mapping[str, Any]
+) -> str:
+    """What determines an answer, as SHA-256: server, model, messages and settings.
+
+    The order of the settings does not matter, that of the messages does.
+    """
+    what = [base_url.rstrip("/"), model, list(messages), dict(settings)]
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+
+
+class AnswerCache:
+    """Answers by key, in a file that stays open until `close`, or the end of a `with` block.
+
+    Two processes may use one file at once; a question that both ask at the same time is
+    asked by both.
+
+    Args:
+        path: the file; None keeps nothing.
+
+    Raises:
+        LlmError: the file cannot be used.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._is_failing = False
+        if path is None:
+            return
+        with self._faults():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # The event loop has a thread of its own; only one of the two uses it at a time.
+            self._connection = sqlite3.connect(
+                str(path), timeout=_LONGEST_LOCK_S, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._prepare(self._connection)
+            except BaseException:
+                self.close()
+                raise
+
+    def __enter__(self) -> AnswerCache:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def get(self, key: str) -> Reply | None:
+        """The answer that was kept under `key`, marked as cached.
+
+        Raises:
+            LlmError: the file is damaged.
+        """
+        if self._connection is None:
+            return None
+        with self._faults():
+            select = "SELECT reply FROM answers WHERE key = ?"
+            found = self._connection.execute(select, (key,)).fetchone()
+            return None if found is None else replace(Reply(**json.loads(found[0])), cached=True)
+
+    def put(self, key: str, model: str, reply: Reply) -> None:
+        """Keep an answer; one that failed is not kept.
+
+        A file that cannot be written, say on a full disk, costs no answer: it is logged once.
+        """
+        if self._connection is None or reply.text is None:
+            return
+        row = (key, model, json.dumps(asdict(reply)))
+        try:
+            self._connection.execute(
+                "INSERT OR REPLACE INTO answers (key, model, reply) VALUES (?, ?, ?)", row
+            )
+        except sqlite3.Error as error:
+            if not self._is_failing:
+                logger.warning("Answers are not kept in %s: %s.", self._path, error)
+            self._is_failing = True
+
+    @staticmethod
+    def _prepare(connection: sqlite3.Connection) -> None:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            # Another process is at it, and the mode stays with the file.
+            if "locked" not in str(error):
+                raise
+        # In this mode a crash of the machine may cost the last answers, but never the file.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(_TABLE)
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError, ValueError, TypeError) as error:
+            raise LlmError(
+                f"The cache of answers {self._path} cannot be used ({error}). Move it away, or "
+                "name another file with `cache`."
+            ) from error

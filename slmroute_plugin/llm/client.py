@@ -1,0 +1,124 @@
+"""A model behind an OpenAI-compatible API, which is asked each question only once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from slmroute_plugin.llm.batch import Batch, Call, Limits
+from slmroute_plugin.llm.budget import Budget
+from slmroute_plugin.llm.cache import AnswerCache, cache_key
+from slmroute_plugin.llm.endpoint import Endpoint, base_url, endpoint, is_openai
+from slmroute_plugin.llm.exchange import LlmError, Reply, Request
+from slmroute_plugin.llm.pace import Pace
+from slmroute_plugin.llm.prices import prices
+from slmroute_plugin.llm.progress import Asking
+from slmroute_plugin.llm.settings import LlmSettings
+
+
+class OpenAiLlm:
+    """A model behind an OpenAI-compatible API.
+
+    Nothing is opened or sent before `ask`. The budget and the rates hold for all that one
+    object asks.
+
+    Args:
+        settings: where it is, and within which limits it is asked.
+        results: the folder beside which answers are cached.
+        back_off_s: scale of the waits between attempts, in seconds: the first lasts up to
+            twice as long, each further one up to twice as long as the one before.
+
+    Raises:
+        LlmError: `$OPENAI_BASE_URL` cannot be used, or `max_cost_usd` cannot be kept.
+    """
+
+    def __init__(self, settings: LlmSettings, results: Path, back_off_s: float = 0.5) -> None:
+        self.name = settings.name
+        self._settings = settings
+        self._url = base_url(settings.base_url)
+        self._cache = results / settings.cache if settings.cache is not None else None
+        self._back_off_s = back_off_s
+        self._limits = Limits(
+            Budget(settings.max_cost_usd),
+            Pace(settings.requests_per_minute),
+            Pace(settings.tokens_per_minute),
+        )
+        self._reached = False
+        self._refused: tuple[Endpoint, str] | None = None
+        if settings.max_cost_usd is not None and self.name not in prices():
+            raise LlmError(
+                f"max_cost_usd cannot be kept: the price of {self.name} is not known "
+                f"(known are {', '.join(prices())}). Leave max_cost_usd out."
+            )
+
+    def ask(self, requests: Sequence[Request], what: str) -> list[Reply]:
+        """Answer every request, in order: from disk, or by asking.
+
+        The first question is asked by itself, so that a wrong key, an unknown model or an
+        absent server is found out before the second call. Each answer is on disk as soon as it
+        has come: after an error or Ctrl-C, the same questions go on from there.
+
+        It may be called where an event loop runs already, as in a notebook.
+
+        Raises:
+            LlmError: no key, a refused key, an unknown model, no credit, no server, or a
+                damaged cache. What is on its way is given up; what has come is on disk.
+        """
+        if not requests:
+            return []
+        calls = [self._call(request) for request in requests]
+        with AnswerCache(self._cache) as cache:
+            # The same question twice is looked up, and asked, once.
+            distinct = {call.key: call for call in calls}
+            kept = {key: reply for key in distinct if (reply := cache.get(key)) is not None}
+            pending = [call for key, call in distinct.items() if key not in kept]
+            replies = kept | self._ask(pending, cache, what, len(distinct)) if pending else kept
+        return _in_order(calls, replies)
+
+    def _call(self, request: Request) -> Call:
+        wanted = {**request.generation, **self._settings.generation}
+        parameters = {name: value for name, value in wanted.items() if value is not None}
+        # OpenAI's own newer models know the limit under another name only.
+        if is_openai(self._url) and "max_tokens" in parameters:
+            parameters.setdefault("max_completion_tokens", parameters.pop("max_tokens"))
+        settings = {"parameters": parameters, "think_end": self._settings.think_end}
+        key = cache_key(self._url, self.name, request.messages, settings)
+        return Call(key, request.messages, parameters)
+
+    def _ask(
+        self, calls: Sequence[Call], cache: AnswerCache, what: str, distinct: int
+    ) -> dict[str, Reply]:
+        from anyio.from_thread import start_blocking_portal
+
+        where = endpoint(self._url, self._settings.api_key_env)
+        if self._refused is not None and self._refused[0] == where:
+            raise LlmError(self._refused[1])
+        replies: dict[str, Reply] = {}
+        with Asking(what, self.name, distinct, distinct - len(calls)) as bar:
+
+            def done(call: Call, reply: Reply) -> None:
+                cache.put(call.key, self.name, reply)
+                replies[call.key] = reply
+                bar.advance(reply)
+
+            batch = Batch(where, self._settings, self._limits, self._back_off_s, done)
+            # A thread of its own, because the caller's may have a running event loop. When the
+            # caller is interrupted, all that is on its way is cancelled.
+            with start_blocking_portal() as portal:
+                portal.call(batch.ask, calls, not self._reached)
+        if batch.stopped is not None:
+            self._refused = (where, f"{self.name} at {self._url} cannot be asked: {batch.stopped}")
+            raise LlmError(self._refused[1])
+        self._reached = True
+        return replies
+
+
+def _in_order(calls: Sequence[Call], replies: dict[str, Reply]) -> list[Reply]:
+    given: set[str] = set()
+    in_order = []
+    for call in calls:
+        reply = replies[call.key]
+        in_order.append(replace(reply, cached=True) if call.key in given else reply)
+        given.add(call.key)
+    return in_order

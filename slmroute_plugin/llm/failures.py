@@ -1,0 +1,122 @@
+"""Which failures of a request are worth another attempt, and which end the run's routing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from math import isfinite
+from random import Random
+from typing import Any, NamedTuple
+
+from slmroute_plugin.llm.endpoint import Endpoint
+
+LONGEST_WAIT_S = 60.0
+LONGEST_RETRY_AFTER_S = 600.0
+_LONGEST_TEXT = 300
+_PASSING = frozenset({408, 409, 425, 429})
+_FATAL = frozenset({401, 402, 403, 404})
+_FATAL_CODES = frozenset({"insufficient_quota", "invalid_api_key", "model_not_found"})
+
+
+class BadBody(Exception):
+    """The server's answer cannot be read; its text says how."""
+
+
+class Failure(NamedTuple):
+    """One failed attempt. Only text is kept: the exception's request holds the key.
+
+    Attributes:
+        text: one line about it, without the key.
+        may_pass: whether another attempt may succeed.
+        is_fatal: whether no other question can succeed either: key, permission, model, money.
+        is_unreached: whether no connection came about.
+        retry_after_s: how long the server asks to wait, if it does.
+    """
+
+    text: str
+    may_pass: bool = False
+    is_fatal: bool = False
+    is_unreached: bool = False
+    retry_after_s: float | None = None
+
+    def wait_s(self, attempt: int, scale_s: float, random: Random) -> float:
+        """Seconds until the attempt after number `attempt`, which counts from 1.
+
+        Exponential with full jitter: uniform between 0 and scale_s · 2^attempt, at most 60 s;
+        at most one second of it comes on top of what the server asks for.
+        """
+        jitter = random.uniform(0, min(LONGEST_WAIT_S, scale_s * 2.0**attempt))
+        return jitter if self.retry_after_s is None else self.retry_after_s + min(jitter, 1.0)
+
+
+def failure_of(error: Exception, endpoint: Endpoint) -> Failure:
+    """What an exception of an attempt means."""
+    from openai import APIConnectionError, APIStatusError, APITimeoutError
+
+    if isinstance(error, (APITimeoutError, TimeoutError)):
+        return Failure("the server did not answer in time", may_pass=True)
+    if isinstance(error, APIConnectionError):
+        cause = error.__cause__
+        # By name, because the package has changed the HTTP package below it.
+        unreached = type(cause).__name__ == "ConnectError"
+        what = "the server cannot be reached" if unreached else "the connection broke"
+        said = f"{what} ({_line(cause, endpoint) or type(cause).__name__})"
+        return Failure(said, may_pass=True, is_unreached=unreached)
+    if isinstance(error, APIStatusError):
+        return _status_failure(error, endpoint)
+    if isinstance(error, BadBody):
+        return Failure(_line(error, endpoint), may_pass=True)
+    return Failure(f"{type(error).__name__}: {_line(error, endpoint)}")
+
+
+def _status_failure(error: Any, endpoint: Endpoint) -> Failure:
+    text = f"HTTP {error.status_code}: {_line(_message(error), endpoint)}"
+    codes = {str(error.code), str(error.type)}
+    fatal = error.status_code in _FATAL or not _FATAL_CODES.isdisjoint(codes)
+    may_pass = not fatal and (error.status_code in _PASSING or error.status_code >= 500)
+    wait_s = retry_after_s(error.response.headers)
+    if wait_s is not None and wait_s > LONGEST_RETRY_AFTER_S:
+        text += f" (the server asks to wait for {wait_s:.0f} s)"
+        may_pass = False
+    return Failure(text, may_pass, fatal, retry_after_s=wait_s)
+
+
+def _message(error: Any) -> object:
+    body = error.body
+    if isinstance(body, dict):
+        body = body.get("message") or body.get("detail") or body
+    return body or error.response.reason_phrase
+
+
+def _line(what: object, endpoint: Endpoint) -> str:
+    return endpoint.without_key(" ".join(str(what).split()))[:_LONGEST_TEXT]
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds that `Retry-After-Ms` or `Retry-After` ask to wait, never negative.
+
+    The latter is a number of seconds or a date (RFC 9110, section 10.2.3). None if there is
+    no such header, or one that cannot be read.
+    """
+    for name, unit_s in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
+        value = headers.get(name)
+        if not value:
+            continue
+        try:
+            seconds = float(value) * unit_s
+        except ValueError:
+            seconds = _seconds_until(value)
+        if isfinite(seconds):
+            return max(0.0, seconds)
+    return None
+
+
+def _seconds_until(date: str) -> float:
+    try:
+        until = parsedate_to_datetime(date)
+        if until.tzinfo is None:
+            until = until.replace(tzinfo=timezone.utc)
+        return (until - datetime.now(timezone.utc)).total_seconds()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return float("nan")

@@ -1,0 +1,45 @@
+"""A bar that shows how many questions are answered, how many failed, and what they cost."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from tqdm import tqdm
+
+from slmroute_plugin.llm.exchange import Reply
+
+
+class Asking:
+    """Progress of one batch of questions.
+
+    Args:
+        what: the work, as a task's name.
+        model: who is asked.
+        total: number of questions.
+        known: how many of them are answered already, from disk.
+    """
+
+    def __init__(self, what: str, model: str, total: int, known: int) -> None:
+        self._bar = tqdm(
+            total=total, initial=known, desc=f"{what} → {model}", unit="question", disable=not total
+        )
+        self._failed = 0
+        self._cost_usd = 0.0
+
+    def __enter__(self) -> Asking:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+
+    def advance(self, reply: Reply) -> None:
+        """Count one more answer."""
+        self._failed += reply.text is None
+        self._cost_usd += reply.cost_usd or 0.0
+        self._bar.set_postfix_str(f"{self._failed} failed, ${self._cost_usd:.4f}", refresh=False)
+        self._bar.update()

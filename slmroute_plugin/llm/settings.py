@@ -1,0 +1,92 @@
+"""How a stronger model is reached: under `route.llm` and `judge` of the settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from slmroute_plugin.llm.endpoint import url_fault
+
+_NOT_PARAMETERS = frozenset({"model", "messages", "stream", "api_key", "extra_headers"})
+
+
+class LlmSettings(BaseModel):
+    """A model behind an OpenAI-compatible API, a recorded run of one, or a plugin's.
+
+    The limits hold for each process.
+
+    Attributes:
+        model: the model's name at the server.
+        replay: in place of `model`, a folder of results of a plain run of the same tasks:
+            its answers are used, and nothing is asked.
+        base_url: of the API; default `$OPENAI_BASE_URL`, else OpenAI's.
+        api_key_env: the environment variable that holds the key. The key itself is never a
+            setting, because lm-eval writes settings into its results.
+        generation: parameters of the API that replace the task's own, for instance
+            `{max_tokens: 2048}`; null leaves one out.
+        think_end: text behind which the answer begins, for models that think aloud.
+        max_concurrency: requests at the same time.
+        timeout_s: seconds until an attempt is given up, however much of its answer is there.
+        max_attempts: attempts per question, the first included.
+        requests_per_minute: at most so many, evenly spread; null for no limit.
+        tokens_per_minute: at most about so many, evenly spread: a token is taken to have four
+            letters, and an answer to be as long as it may. Null for no limit.
+        max_cost_usd: when so many dollars are spent, no further question is sent, and those
+            that are left have an error for a reply. Requests on their way by then are still
+            paid: at most `max_concurrency`. Cached answers cost nothing. The model's price
+            must be known.
+        cache: the file of answers, or null for none; default `<results>/.cache/llm.sqlite`.
+        backend: what a plugin's `slmroute_llm` needs, in place of `model`.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    model: str | None = Field(default=None, min_length=1)
+    replay: Annotated[Path | None, Field(strict=False)] = None
+    base_url: str | None = None
+    api_key_env: str = Field(default="OPENAI_API_KEY", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    generation: dict[str, Any] = Field(default_factory=dict)
+    think_end: str | None = Field(default="</think>", min_length=1)
+    max_concurrency: int = Field(default=16, ge=1)
+    timeout_s: float = Field(default=120.0, gt=0, allow_inf_nan=False, strict=False)
+    max_attempts: int = Field(default=6, ge=1)
+    requests_per_minute: float | None = Field(default=None, gt=0, allow_inf_nan=False, strict=False)
+    tokens_per_minute: float | None = Field(default=None, gt=0, allow_inf_nan=False, strict=False)
+    max_cost_usd: float | None = Field(default=None, ge=0, allow_inf_nan=False, strict=False)
+    cache: Annotated[Path | None, Field(strict=False)] = Path(".cache/llm.sqlite")
+    backend: dict[str, Any] | None = None
+
+    @field_validator("base_url")
+    @classmethod
+    def _usable_url(cls, url: str | None) -> str | None:
+        if url is not None and (fault := url_fault(url)):
+            raise ValueError(fault)
+        return url
+
+    @field_validator("generation")
+    @classmethod
+    def _only_parameters(cls, generation: dict[str, Any]) -> dict[str, Any]:
+        if wrong := sorted(_NOT_PARAMETERS & generation.keys()):
+            raise ValueError(f"{', '.join(wrong)} cannot be set here")
+        return generation
+
+    @model_validator(mode="after")
+    def _one_source(self) -> LlmSettings:
+        given = [name for name in ("model", "replay", "backend") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                "exactly one of model, replay and backend is needed, not "
+                f"{' and '.join(given) or 'none'}"
+            )
+        return self
+
+    @property
+    def name(self) -> str:
+        """What the model is called in results."""
+        if self.model is not None:
+            return self.model
+        if self.replay is not None:
+            return self.replay.absolute().name
+        return str((self.backend or {}).get("name", "plugin"))

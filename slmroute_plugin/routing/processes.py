@@ -1,0 +1,58 @@
+"""Routing when several processes share a task: one decision over all, and no call made twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from slmroute_plugin.routing.policy import Policy
+
+
+class Part(NamedTuple):
+    """What one process knows of a task's answers."""
+
+    confidence: tuple[float | None, ...]
+    questions: tuple[bytes, ...]
+
+
+class Decision(NamedTuple):
+    """For this process's answers: which are to be routed, and whether it is the one to ask."""
+
+    routed: list[bool]
+    asks: bool
+
+
+def decide(
+    policy: Policy, confidence: Sequence[float | None], questions: Sequence[bytes]
+) -> Decision:
+    """The policy's decision over the answers of all processes.
+
+    Under `accelerate launch` each process has a share of the answers, or, without a GPU for
+    each, all of them; then the first one asks, and lm-eval keeps its results.
+    """
+    mine = Part(tuple(confidence), tuple(questions))
+    parts, rank = _gather(mine)
+    if len(parts) > 1 and all(part == parts[0] for part in parts):
+        return Decision(policy.decide(mine.confidence, mine.questions), rank == 0)
+    routed = policy.decide(
+        [one for part in parts for one in part.confidence],
+        [one for part in parts for one in part.questions],
+    )
+    before = sum(len(part.questions) for part in parts[:rank])
+    return Decision(routed[before : before + len(mine.questions)], True)
+
+
+def is_first_of_equals(what: Sequence[str]) -> bool:
+    """Whether this process is the one to do work that others may hold a copy of."""
+    parts, rank = _gather(tuple(what))
+    return rank == 0 or any(part != parts[0] for part in parts)
+
+
+def _gather(mine: Any) -> tuple[list[Any], int]:
+    import torch.distributed as processes
+
+    if not (processes.is_available() and processes.is_initialized()):
+        return [mine], 0
+    parts: list[Any] = [None] * processes.get_world_size()
+    processes.all_gather_object(parts, mine)
+    return parts, int(processes.get_rank())

@@ -1,0 +1,124 @@
+"""The lm-eval filter `routed`: sends what the SLM is unsure of to the stronger model."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lm_eval.api.filter import Filter
+from lm_eval.utils import handle_non_serializable, hash_string
+
+from slmroute_plugin.llm.exchange import LlmError, Reply, Request
+from slmroute_plugin.observation import Answer
+from slmroute_plugin.routing.models import llm_for, policy_for
+from slmroute_plugin.routing.processes import decide
+from slmroute_plugin.routing.routed_answer import RoutedAnswer
+from slmroute_plugin.routing.settings import RouteSettings
+from slmroute_plugin.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_STOPS = 4  # as many as OpenAI's API takes
+
+
+@dataclass(frozen=True)
+class RoutedTaskFacts:
+    """What routing needs to know of a task: its name, settings and generation settings."""
+
+    name: str
+    settings: Settings
+    generation: Mapping[str, Any]
+
+
+class RoutedFilter(Filter):  # type: ignore[misc]
+    """Sends every answer that the policy picks to the stronger model, concurrently.
+
+    Args:
+        task: which task's answers.
+        route: when an answer goes, and where.
+    """
+
+    def __init__(self, task: RoutedTaskFacts, route: RouteSettings) -> None:
+        super().__init__()
+        self._task = task
+        self._route = route
+
+    def apply(
+        self, resps: Iterable[list[Answer]], docs: Sequence[Mapping[str, Any]]
+    ) -> list[RoutedAnswer]:
+        """The stronger model's answer where it was asked and gave one, else the SLM's."""
+        answers = [responses[0] for responses in resps]
+        method = self._route.method
+        decision = decide(
+            policy_for(self._route),
+            [answer.confidence.get(method) for answer in answers],
+            [_doc_hash(doc).encode() for doc in docs],
+        )
+        picked = [row for row, routed in enumerate(decision.routed) if routed and decision.asks]
+        replies = self._ask([(answers[row], docs[row]) for row in picked])
+        routed = [RoutedAnswer(answer) for answer in answers]
+        for row, reply in zip(picked, replies, strict=True):
+            routed[row] = RoutedAnswer(answers[row], self._route.llm.name, reply)
+        return routed
+
+    def _ask(self, picked: Sequence[tuple[Answer, Mapping[str, Any]]]) -> list[Reply]:
+        if not picked:
+            return []
+        requests = [
+            Request(answer.messages, self._generation(), self._task.name, _doc_hash(doc))
+            for answer, doc in picked
+        ]
+        try:
+            llm = llm_for(self._route.llm, self._task.settings.results)
+            replies = llm.ask(requests, self._task.name)
+        except LlmError as error:
+            # The SLM's answers are dear: they are kept, and the table shows what failed.
+            logger.error("%s: nothing was routed. %s", self._task.name, error)
+            return [Reply(error=str(error)) for _ in requests]
+        self._sum_up(replies)
+        return replies
+
+    def _generation(self) -> dict[str, Any]:
+        given = self._task.generation
+        until = given.get("until") or []
+        stops = [until] if isinstance(until, str) else list(until)
+        sampled = bool(given.get("do_sample"))
+        wanted = {
+            "max_tokens": given.get("max_gen_toks"),
+            "stop": stops[:_STOPS] or None,
+            "temperature": given.get("temperature") if sampled else 0.0,
+            "top_p": given.get("top_p") if sampled else None,
+        }
+        return {name: value for name, value in wanted.items() if value is not None}
+
+    def _sum_up(self, replies: Sequence[Reply]) -> None:
+        known = [reply.cost_usd for reply in replies if reply.cost_usd is not None]
+        cost = f"${sum(known):.4f}" if known else "at an unknown price"
+        errors = Counter(reply.error for reply in replies if reply.error)
+        logger.info(
+            "%s: %d answers routed to %s for %s, %d of them answered from disk",
+            self._task.name,
+            len(replies),
+            self._route.llm.name,
+            cost,
+            sum(reply.cached for reply in replies),
+        )
+        for error, count in errors.most_common(3):
+            logger.warning(
+                "%s: %d calls to %s failed for good, and the SLM's answers were kept: %s",
+                self._task.name,
+                count,
+                self._route.llm.name,
+                error,
+            )
+
+
+def _doc_hash(doc: Mapping[str, Any]) -> str:
+    """lm-eval's `doc_hash` of a row."""
+    text = json.dumps(doc, indent=2, default=handle_non_serializable, ensure_ascii=False)
+    hashed: str = hash_string(text)
+    return hashed

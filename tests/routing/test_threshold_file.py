@@ -1,0 +1,50 @@
+"""Calibrated thresholds on disk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slmroute_plugin.routing.threshold_file import read_threshold
+
+FILE: dict[str, Any] = {"threshold": 0.4, "method": "perplexity", "slm": "tiny"}
+
+
+def written(folder: Path, content: object) -> Path:
+    path = folder / "threshold.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def test_the_threshold_of_the_right_method(tmp_path: Path) -> None:
+    assert read_threshold(written(tmp_path, FILE), "perplexity") == 0.4
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({**FILE, "method": "p_true"}, "is for the method 'p_true', the route's is 'perplexity'"),
+        ({**FILE, "threshold": None, "goal": "accuracy 0.99"}, "not attainable .accuracy 0.99."),
+        ({**FILE, "threshold": 1.2}, "is no threshold file"),
+        ({**FILE, "threshold": "NaN"}, "is no threshold file"),
+        ({**FILE, "extra": 1}, "is no threshold file"),
+        ({"method": "perplexity"}, "is no threshold file"),
+        ([1], "is no threshold file"),
+        ("{", "is no threshold file"),
+        ('{"threshold": NaN, "method": "perplexity", "slm": "tiny"}', "is no threshold file"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named_with_the_reason(
+    tmp_path: Path, content: object, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message) as raised:
+        read_threshold(written(tmp_path, content), "perplexity")
+    assert "threshold.json" in str(raised.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"none\.json does not exist: write it with slmroute cal"):
+        read_threshold(tmp_path / "none.json", "perplexity")
