@@ -74,12 +74,14 @@ class HiddenStates:
 
 
 def as_kept(vector: NDArray[np.float32]) -> NDArray[np.float16]:
-    """The vector as the file holds it: float16, clipped to what float16 can hold."""
+    """The vector as the file holds it: float16, finite values clipped to what float16 can hold."""
     import numpy as np
 
     # Some models have a few huge activations; float16 would make them infinite.
     largest = np.finfo(np.float16).max
-    return vector.clip(-largest, largest).astype(np.float16)
+    clipped = vector.clip(-largest, largest)
+    # What is infinite already is a fault of the model's, which must not pass for a value.
+    return np.where(np.isinf(vector), vector, clipped).astype(np.float16)
 
 
 def hidden_states_path(folder: Path, feature: type[Feature], task: str) -> Path:

@@ -8,9 +8,10 @@ import unicodedata
 
 IDENTITY_BYTES = 16
 
-# A number keeps its point and its sign, a formula its operators: only what separates
-# sentences and clauses is dropped.
-_TOKENS = re.compile(r"\w+(?:[.,]\w+)*|[^\w\s]")
+# A number keeps its point, its thousands and its sign, a formula its operators: only what
+# separates sentences, clauses and the items of a list is dropped.
+_POINT = r"(?:\.(?=\d)|,(?=\d{3}(?!\d)))"
+_TOKENS = re.compile(rf"(?:(?<![\w.])\.(?=\d))?\w+(?:(?<=\d){_POINT}\w+)*|[^\w\s]")
 _PUNCTUATION = frozenset(".,;:!?'\"`´‘’“”«»…")
 
 
@@ -20,7 +21,8 @@ def normalised(text: str) -> str:
     >>> normalised(" What  is 3.5 − 1?")
     'what is 3.5 − 1'
     """
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    # Folding may take apart what was put together.
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return " ".join(token for token in _TOKENS.findall(folded) if token not in _PUNCTUATION)
 
 

@@ -5,27 +5,30 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from slmroute_plugin.whole_files import written_whole
 
-_NAME = re.compile(r"samples_(?P<task>.+)_(?P<time>\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d+)\.jsonl")
+# A time that falls on a whole second has no fraction.
+_NAME = re.compile(
+    r"samples_(?P<task>.+)_(?P<time>\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:\.\d{1,6})?)\.jsonl"
+)
 
 
 class SampleFileError(ValueError):
     """A sample file that cannot be read; the text names file and line."""
 
 
+class _Timed(NamedTuple):
+    time: str
+    path: Path
+
+
 def newest_sample_files(folder: Path) -> dict[str, Path]:
     """The newest sample file of each task in a model's folder of results, by task name."""
-    newest: dict[str, tuple[str, Path]] = {}
-    for path in folder.glob("samples_*.jsonl"):
-        found = _NAME.fullmatch(path.name)
-        if found and found["time"] >= newest.get(found["task"], ("",))[0]:
-            newest[found["task"]] = (found["time"], path)
-    return {task: path for task, (_, path) in sorted(newest.items())}
+    return {task: newest.path for task, newest in sorted(_newest(folder).items())}
 
 
 def read_samples(path: Path) -> Iterator[dict[str, Any]]:
@@ -34,7 +37,7 @@ def read_samples(path: Path) -> Iterator[dict[str, Any]]:
     Raises:
         SampleFileError: a line that is no JSON object, as after a run that was cut off.
     """
-    with path.open(encoding="utf-8") as file:
+    with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             try:
                 row = json.loads(line)
@@ -50,9 +53,26 @@ def write_samples(folder: Path, task: str, rows: Iterable[Mapping[str, Any]]) ->
 
     The file appears in one step, when it is whole.
     """
-    time = datetime.now().isoformat().replace(":", "-")
-    path = folder / f"samples_{task}_{time}.jsonl"
+    time = datetime.now()
+    if task in (newest := _newest(folder)):
+        # The clock of the machine that wrote it may be ahead of this one's.
+        time = max(time, _parsed(newest[task].time) + timedelta(microseconds=1))
+    written = time.isoformat(timespec="microseconds").replace(":", "-")
+    path = folder / f"samples_{task}_{written}.jsonl"
     with written_whole(path) as unfinished, unfinished.open("w", encoding="utf-8") as file:
         for row in rows:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
     return path
+
+
+def _newest(folder: Path) -> dict[str, _Timed]:
+    newest: dict[str, _Timed] = {}
+    for path in folder.glob("samples_*.jsonl"):
+        found = _NAME.fullmatch(path.name)
+        if found and (found["task"] not in newest or found["time"] > newest[found["task"]].time):
+            newest[found["task"]] = _Timed(found["time"], path)
+    return newest
+
+
+def _parsed(time: str) -> datetime:
+    return datetime.strptime(time, "%Y-%m-%dT%H-%M-%S.%f" if "." in time else "%Y-%m-%dT%H-%M-%S")

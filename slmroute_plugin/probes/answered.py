@@ -110,7 +110,7 @@ def join(states: HiddenStates, rows: list[dict[str, Any]], path: Path) -> Answer
         if row.get("filter") != SLM_FILTER:
             continue
         if (index := row_of(states, at, row, path)) is not None:
-            correct[index] = float(row["acc"])
+            correct[index] = correctness_of(row, path)
     # A run that was cut off may have left hidden states without samples.
     kept = np.asarray(sorted(correct), dtype=np.int64)
     return Answered(
@@ -162,3 +162,17 @@ def row_of(
             "Samples and hidden states are of different runs: run the task again."
         )
     return index
+
+
+def correctness_of(sample: Mapping[str, Any], path: Path) -> float:
+    """1.0 if the answer is right, 0.0 if it is wrong.
+
+    Raises:
+        ValueError: the sample does not say.
+    """
+    if sample.get("acc") not in (0, 1):
+        raise ValueError(
+            f"{path}, doc_id {sample.get('doc_id')}: `acc` must be 0 or 1, not "
+            f"{sample.get('acc')!r}. Run the task again."
+        )
+    return float(sample["acc"])

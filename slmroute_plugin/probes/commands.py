@@ -189,7 +189,10 @@ def _options(raw: list[str]) -> dict[str, dict[str, Any]]:
         method, dot, field = where.partition(".")
         if not (equals and dot):
             raise typer.BadParameter(f"--option {each!r}: write METHOD.FIELD=VALUE.")
-        options.setdefault(method, {})[field] = yaml.safe_load(value)
+        try:
+            options.setdefault(method, {})[field] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise typer.BadParameter(f"--option {each!r}: {value!r} is no value: {error}") from None
     return options
 
 

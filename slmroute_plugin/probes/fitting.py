@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from slmroute_plugin.hookspecs import TrainedMethod
+from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.probes.answered import Answered, Problem, read_answered
 from slmroute_plugin.probes.planning import (
     CannotFit,
@@ -58,7 +59,7 @@ class Fitted(NamedTuple):
 @dataclass(frozen=True, eq=False)
 class _Fit:
     method: TrainedMethod
-    dataset: str
+    datasets: list[str]
     rows: Rows
     fold: NDArray[np.int64] | None
     training: list[TrainingRows]
@@ -83,7 +84,7 @@ def fit_probes(
         planned, unplanned = _plan(read.answered, mine, settings)
         fits += planned
         problems += unplanned
-    yield len(fits)
+    yield sum(len(fit.datasets) for fit in fits)
     yield from problems
     with _one_thread_each(), ThreadPoolExecutor(settings.jobs) as pool:
         running = {pool.submit(_fit, fit, settings): fit for fit in fits}
@@ -91,24 +92,32 @@ def fit_probes(
             # Finished probes are let go of one by one: their weights would pile up.
             fit = running.pop(done)
             try:
-                probe = done.result()
+                fitted = [_saved(folder, done.result(), dataset) for dataset in fit.datasets]
             except Exception as error:  # a stranger's method may raise anything
                 why = f"{type(error).__name__}: {error}"
-                yield Problem(f"{fit.dataset}, {fit.method.name}", why)
+                yield Problem(f"{fit.datasets[0]}, {fit.method.name}", why)
                 continue
-            path = probe_path(folder, fit.dataset, fit.method.name)
-            save_probe(path, probe)
-            yield Fitted(path, probe)
+            yield from fitted
+
+
+def _saved(folder: Path, probe: Probe, dataset: str) -> Fitted:
+    probe = dataclasses.replace(
+        probe, provenance=dataclasses.replace(probe.provenance, dataset=dataset)
+    )
+    path = probe_path(folder, dataset, probe.provenance.method)
+    save_probe(path, probe)
+    return Fitted(path, probe)
 
 
 def _plan(
     answered: Sequence[Answered], methods: Mapping[str, TrainedMethod], settings: FitSettings
 ) -> tuple[list[_Fit], list[Problem]]:
     every = families(answered, settings.cross_fit)
+    known = [name for family in every for name in family.datasets]
     problems = [
-        Problem(name, f"no such data set to cross-fit; there are {[f.name for f in every]}")
+        Problem(name, f"no such data set to cross-fit. {did_you_mean(name, known)}")
         for name in settings.cross_fit
-        if name != "all" and name not in {family.name for family in every}
+        if name != "all" and name not in known
     ]
     fits: list[_Fit] = []
     for family in every:
@@ -122,7 +131,7 @@ def _plan(
             fold = None
             if rows.fitted_on == "cross-fitted":
                 fold = folds_of(rows, settings.folds, settings.seed)
-            fits.append(_Fit(method, family.name, rows, fold, _training(rows, fold)))
+            fits.append(_Fit(method, family.datasets, rows, fold, _training(rows, fold)))
     return fits, problems
 
 
@@ -150,7 +159,7 @@ def _fit(fit: _Fit, settings: FitSettings) -> Probe:
         options=_options(fit.method),
         fitted_on=rows.fitted_on,
         model=rows.tasks[0].source.model,
-        dataset=fit.dataset,
+        dataset=fit.datasets[0],
         training=training_of(rows),
         correct=float(rows.correct.mean()),
         dropped=dict(rows.dropped),

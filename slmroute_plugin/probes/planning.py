@@ -35,7 +35,7 @@ class Family:
     """All tasks of one model that draw from one data set.
 
     Attributes:
-        name: of the data set.
+        name: of the data set: the first of `datasets`.
         tasks: its tasks.
         cross_fit: whether its probe is to be cross-fitted on its evaluation rows.
     """
@@ -43,6 +43,11 @@ class Family:
     name: str
     tasks: tuple[Answered, ...]
     cross_fit: bool = False
+
+    @property
+    def datasets(self) -> list[str]:
+        """What its tasks call the data set: one name, unless a task goes by the Hub's."""
+        return sorted({task.source.dataset for task in self.tasks})
 
     @property
     def training(self) -> list[Answered]:
@@ -104,10 +109,10 @@ def families(tasks: Sequence[Answered], cross_fit: Collection[str] = ()) -> list
         groups.append([*(other for group in mine for other in group), task])
     found = []
     for group in groups:
-        name = min(task.source.dataset for task in group)
-        asked = "all" in cross_fit or name in cross_fit
+        names = {task.source.dataset for task in group}
+        asked = "all" in cross_fit or not names.isdisjoint(cross_fit)
         needed = any(task.source.rows == "cross_fit" for task in group)
-        found.append(Family(name, tuple(group), asked or needed))
+        found.append(Family(min(names), tuple(group), asked or needed))
     return sorted(found, key=lambda family: family.name)
 
 
@@ -120,7 +125,7 @@ def rows_for(method: TrainedMethod, family: Family, others: Sequence[Family]) ->
     if method.trains_on == "out_of_domain":
         rows = out_of_domain(family, [task for other in others for task in other.training])
     elif family.cross_fit:
-        rows = _chosen("cross-fitted", family.evaluation, frozenset())
+        rows = cross_fitted(family)
     else:
         rows = in_domain(family)
     _check_enough(rows)
@@ -139,6 +144,28 @@ def in_domain(family: Family) -> Rows:
             "(--tasks slmroute_train has all), or cross-fit it (--cross-fit)"
         )
     return _chosen("training split", family.training, _identities(family.evaluation))
+
+
+def cross_fitted(family: Family) -> Rows:
+    """The family's evaluation rows, all of them.
+
+    Raises:
+        CannotFit: it has none, or so few right or wrong ones that a fold would hold them all.
+    """
+    if not family.evaluation:
+        raise CannotFit(
+            f"no evaluation rows of {family.name} to cross-fit on: run lm_eval on its task"
+        )
+    rows = _chosen("cross-fitted", family.evaluation, frozenset())
+    _check_enough(rows)
+    for verdict, correct in (("right", 1), ("wrong", 0)):
+        of_one_kind = {row.tobytes() for row in rows.questions[rows.correct == correct]}
+        if len(of_one_kind) < 2:
+            raise CannotFit(
+                f"{len(of_one_kind)} question has a {verdict} answer: without the fold that holds "
+                "it there is nothing to learn"
+            )
+    return rows
 
 
 def out_of_domain(family: Family, training: Sequence[Answered]) -> Rows:
@@ -212,7 +239,7 @@ def _chosen(fitted_on: FittedOn, tasks: Sequence[Answered], seen: frozenset[byte
     dropped: Counter[str] = Counter()
     chosen = []
     for task in tasks:
-        finite = np.isfinite(task.hidden).reshape(len(task.hidden), -1).all(axis=1)
+        finite = np.isfinite(task.hidden).all(axis=tuple(range(1, task.hidden.ndim)))
         unseen = np.asarray([question.tobytes() not in seen for question in task.question], bool)
         dropped[NOT_FINITE] += int((~finite).sum())
         dropped[SEEN] += int((finite & ~unseen).sum())

@@ -38,10 +38,13 @@ def save_probe(path: Path, probe: Probe) -> None:
     provenance["training"] = [
         asdict(source) | {"count": count} for source, count in probe.provenance.training.items()
     ]
-    metadata = signal_to_text(probe.signal) | {
-        "shape": json.dumps(probe.shape),
-        "provenance": json.dumps(provenance, sort_keys=True),
+    about = {
+        "signal": signal_to_text(probe.signal),
+        "shape": probe.shape,
+        "provenance": provenance,
     }
+    # One key: safetensors writes several in an order that changes from run to run.
+    metadata = {"probe": json.dumps(about, sort_keys=True)}
     with written_whole(path) as unfinished:
         save_file(tensors, unfinished, metadata)
 
@@ -56,7 +59,7 @@ def load_probe(path: Path) -> Probe:
 
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
+            about = json.loads((file.metadata() or {})["probe"])
             questions, fold = file.get_tensor("questions"), file.get_tensor("fold")
             weights: dict[int, dict[str, NDArray[np.float32]]] = {}
             for name in file.keys():  # noqa: SIM118 (it is no mapping)
@@ -64,15 +67,15 @@ def load_probe(path: Path) -> Probe:
                 if dot:
                     weights.setdefault(int(number), {})[part] = file.get_tensor(name)
         probe = Probe(
-            _provenance(json.loads(metadata["provenance"])),
-            signal_from_text(metadata),
-            tuple(int(size) for size in json.loads(metadata["shape"])),
+            _provenance(about["provenance"]),
+            signal_from_text(about["signal"]),
+            tuple(int(size) for size in about["shape"]),
             tuple(weights[number] for number in range(len(weights))),
             questions,
             fold,
         )
         _check(probe)
-    except (KeyError, TypeError, ValueError, SafetensorError, OSError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError, SafetensorError, OSError) as error:
         raise ValueError(f"{path} holds no probe of ours: {error}") from error
     return probe
 

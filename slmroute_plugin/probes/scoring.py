@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from slmroute_plugin.confidence import Assessment, assess, report_missing
 from slmroute_plugin.hidden_states import (
     FOLDERS,
     Feature,
@@ -16,8 +17,15 @@ from slmroute_plugin.hidden_states import (
 )
 from slmroute_plugin.hookspecs import TrainedMethod
 from slmroute_plugin.metrics import auroc
-from slmroute_plugin.observation import NoConfidence
-from slmroute_plugin.probes.answered import SLM_FILTER, Problem, row_of, rows_by_id
+from slmroute_plugin.observation import Missing, Observation
+from slmroute_plugin.probes.answered import (
+    SLM_FILTER,
+    Problem,
+    correctness_of,
+    row_of,
+    rows_by_id,
+)
+from slmroute_plugin.probes.live import FittedMethod
 from slmroute_plugin.probes.probe import Probe
 from slmroute_plugin.probes.probe_files import load_probe, probe_path
 from slmroute_plugin.sample_files import newest_sample_files, read_samples, write_samples
@@ -148,26 +156,33 @@ def _add_column(
     rows: list[Sample], states: HiddenStates, probe: Probe, method: TrainedMethod, path: Path
 ) -> bool:
     """Put one method's columns into the rows, in place; return whether any of them changed."""
-    at = rows_by_id(states)
+    name, at = method.name, rows_by_id(states)
+    mine = [row for row in rows if row.get("filter") == SLM_FILTER]
+    # Whole before any of it is put in: a sample of another run may be the last one.
+    indices = [row_of(states, at, row, path) for row in mine]
+    correct = [correctness_of(row, path) for row in mine]
+    told = [_assess(probe, method, states, index) for index in indices]
+    report_missing(states.source.task, told)
     changed = False
-    for row in rows:
-        if row.get("filter") != SLM_FILTER:
-            continue
-        index = row_of(states, at, row, path)
-        confidence, reason = None, "no hidden state was kept of this answer"
-        if index is not None:
-            question = states.question[index].tobytes()
-            try:
-                confidence = probe.confidence(method, question, states.hidden[index])
-            except NoConfidence as unknown:
-                reason = str(unknown)
-        reasons = {k: v for k, v in row.get("no_confidence", {}).items() if k != method.name}
+    for row, acc, one in zip(mine, correct, told, strict=True):
+        reasons = {k: v for k, v in row.get("no_confidence", {}).items() if k != name}
         columns = {
-            f"confidence/{method.name}": confidence,
-            f"auroc/{method.name}": [confidence, row["acc"]],
-            f"fitted_on/{method.name}": probe.provenance.fitted_on,
-            "no_confidence": reasons | ({} if confidence is not None else {method.name: reason}),
+            f"confidence/{name}": one.confidence[name],
+            f"auroc/{name}": [one.confidence[name], acc],
+            f"fitted_on/{name}": probe.provenance.fitted_on,
+            "no_confidence": reasons | one.reasons,
         }
         changed |= any(key not in row or row[key] != value for key, value in columns.items())
         row.update(columns)
     return changed
+
+
+def _assess(
+    probe: Probe, method: TrainedMethod, states: HiddenStates, index: int | None
+) -> Assessment:
+    """What a run would have made of the answer, faults of the method included."""
+    question, feature = b"", Missing("no hidden state was kept of this answer")
+    if index is not None:
+        question, feature = states.question[index].tobytes(), states.hidden[index]
+    seen = Observation(question="", answer="", signals={probe.signal: feature})
+    return assess({method.name: FittedMethod(method, probe).on(question)}, seen)
