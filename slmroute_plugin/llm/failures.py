@@ -14,6 +14,7 @@ from slmroute_plugin.llm.endpoint import Endpoint
 LONGEST_WAIT_S = 60.0
 LONGEST_RETRY_AFTER_S = 600.0
 _LONGEST_TEXT = 300
+_MOST_DOUBLINGS = 100
 _PASSING = frozenset({408, 409, 425, 429})
 _FATAL = frozenset({401, 402, 403, 404})
 _FATAL_CODES = frozenset({"insufficient_quota", "invalid_api_key", "model_not_found"})
@@ -46,7 +47,8 @@ class Failure(NamedTuple):
         Exponential with full jitter: uniform between 0 and scale_s · 2^attempt, at most 60 s;
         at most one second of it comes on top of what the server asks for.
         """
-        jitter = random.uniform(0, min(LONGEST_WAIT_S, scale_s * 2.0**attempt))
+        longest = min(LONGEST_WAIT_S, scale_s * 2.0 ** min(attempt, _MOST_DOUBLINGS))
+        jitter = random.uniform(0, longest)
         return jitter if self.retry_after_s is None else self.retry_after_s + min(jitter, 1.0)
 
 
