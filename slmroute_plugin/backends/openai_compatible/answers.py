@@ -1,0 +1,79 @@
+"""What is kept of an answer: its text, cut as lm-eval cuts it, and the tokens of that text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from math import exp
+from typing import NamedTuple
+
+from slmroute_plugin.backends.backend import Question
+from slmroute_plugin.backends.openai_compatible.choices import AnswerToken, Choice
+from slmroute_plugin.backends.openai_compatible.spelling import Spelling
+from slmroute_plugin.observation import Missing
+from slmroute_plugin.signals import Tokens
+
+
+class KeptAnswer:
+    """The part of a server's answer that is kept.
+
+    Args:
+        choice: what the server sent.
+        stops: the first of them ends the answer; servers differ in whether they cut there.
+        think_end: what stands before its last occurrence is no part of the answer.
+
+    Attributes:
+        text: what is kept.
+    """
+
+    def __init__(
+        self, choice: Choice, stops: Sequence[str] = (), think_end: str | None = None
+    ) -> None:
+        self._choice = choice
+        whole = choice.text
+        self._begin = 0
+        if think_end:
+            answer = whole.rpartition(think_end)[2].lstrip()
+            self._begin = len(whole) - len(answer)
+        cuts = [where for stop in stops if (where := whole.find(stop, self._begin)) >= 0]
+        self.text = whole[self._begin : min(cuts, default=len(whole))]
+
+    def tokens(self) -> Tokens | Missing:
+        """Ids and log-probabilities of the tokens with a part in the text.
+
+        An id is -1 where the server does not tell it.
+        """
+        if isinstance(self._spelled, Missing):
+            return self._spelled
+        tokens, spelling = self._spelled
+        places = spelling.tokens(self._begin, self._begin + len(self.text))
+        within = tokens[places.start : places.stop]
+        return Tokens(tuple(t.id for t in within), tuple(t.logprob for t in within))
+
+    def choice_prob(self, question: Question) -> float | Missing:
+        """Probability of the token with which the answer names its option."""
+        if question.kind == "free" or question.locate is None:
+            return Missing("the question offers no options")
+        span = question.locate(self.text)
+        if span is None:
+            return Missing("the answer names no option")
+        if isinstance(self._spelled, Missing):
+            return self._spelled
+        tokens, spelling = self._spelled
+        return exp(tokens[spelling.token_of(self._begin + span.start)].logprob)
+
+    @cached_property
+    def _spelled(self) -> _Spelled | Missing:
+        choice = self._choice
+        if choice.tokens is None:
+            return Missing(f"the server {choice.fault}")
+        pieces = [token.spelling for token in choice.tokens]
+        spelling = Spelling.of(pieces, choice.text, choice.thinking)
+        if spelling is None:
+            return Missing("the server's tokens do not spell its answer")
+        return _Spelled(choice.tokens, spelling)
+
+
+class _Spelled(NamedTuple):
+    tokens: tuple[AnswerToken, ...]
+    spelling: Spelling

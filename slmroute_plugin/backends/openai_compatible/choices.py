@@ -1,0 +1,176 @@
+"""Reading what a server sends back: texts, and log-probabilities in either of two forms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
+from typing import Any, NamedTuple
+
+from slmroute_plugin.llm.failures import BadBody
+
+NO_LOGPROBS = "returns no log-probabilities"
+UNREADABLE = "returns log-probabilities in a form that cannot be read"
+UNKNOWN_ID = -1
+
+
+class Likely(NamedTuple):
+    """One of the most likely tokens at a place, and its natural log-probability."""
+
+    text: str
+    logprob: float
+
+
+class AnswerToken(NamedTuple):
+    """One token of an answer.
+
+    Attributes:
+        spelling: what it adds to the text, UTF-8; part of a character, perhaps.
+        logprob: natural, at most 0.
+        id: in the model's vocabulary; -1 where the server does not say.
+        likely: the most likely tokens in its place, as many as the server sent.
+    """
+
+    spelling: bytes
+    logprob: float
+    id: int = UNKNOWN_ID
+    likely: tuple[Likely, ...] = ()
+
+
+class Choice(NamedTuple):
+    """One answer of a server.
+
+    Attributes:
+        text: the answer; empty if the server sent none.
+        thinking: think text that the server took out of it.
+        tokens: its tokens, those of think text and end tokens perhaps among them; None if
+            the server sent none that can be read.
+        fault: what the server does, if there are no tokens.
+    """
+
+    text: str
+    thinking: str = ""
+    tokens: tuple[AnswerToken, ...] | None = None
+    fault: str = ""
+
+
+def read_choices(body: Any) -> list[Choice]:
+    """The answers in the body of a chat completion or a completion, in order.
+
+    Raises:
+        BadBody: there are none; another attempt may help.
+    """
+    choices = body.get("choices") if isinstance(body, dict) else None
+    if not isinstance(choices, list) or not choices:
+        raise BadBody("the server's answer has no choices")
+    return [_choice(_mapping(one)) for one in sorted(choices, key=_index)]
+
+
+def _index(choice: Any) -> int:
+    index = _mapping(choice).get("index")
+    return index if isinstance(index, int) else 0
+
+
+def _choice(choice: Mapping[str, Any]) -> Choice:
+    if "message" not in choice and "text" not in choice:
+        raise BadBody("the server's answer has neither a message nor a text")
+    message = _mapping(choice.get("message"))
+    text = choice.get("text") if "message" not in choice else message.get("content")
+    thinking = message.get("reasoning_content") or message.get("reasoning")
+    tokens, fault = _tokens(choice.get("logprobs"))
+    return Choice(_text(text), _text(thinking), tokens, fault)
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, list):
+        # Some servers send parts, among them the model's thinking.
+        parts = [_mapping(part) for part in content]
+        content = "".join(str(part.get("text", "")) for part in parts if part.get("type") == "text")
+    return whole(content) if isinstance(content, str) else ""
+
+
+def whole(text: str) -> str:
+    """`text` with a replacement mark for each half of a character, which no file can hold."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+class _Tokens(NamedTuple):
+    tokens: tuple[AnswerToken, ...] | None
+    fault: str = ""
+
+
+def _tokens(logprobs: Any) -> _Tokens:
+    sent = _mapping(logprobs)
+    if isinstance(sent.get("content"), list):
+        found = _all(_chat_token(_mapping(one)) for one in sent["content"])
+    elif isinstance(sent.get("tokens"), list):
+        found = _all(_completion_tokens(sent))
+    elif logprobs is None or (sent and all(value is None for value in sent.values())):
+        return _Tokens(None, NO_LOGPROBS)
+    else:
+        found = None
+    return _Tokens(found) if found is not None else _Tokens(None, UNREADABLE)
+
+
+def _all(tokens: Iterable[AnswerToken | None]) -> tuple[AnswerToken, ...] | None:
+    read = tuple(tokens)
+    known = tuple(token for token in read if token is not None)
+    return known if len(known) == len(read) else None
+
+
+def _chat_token(one: Mapping[str, Any]) -> AnswerToken | None:
+    likely = one.get("top_logprobs")
+    pairs = [_mapping(each) for each in likely] if isinstance(likely, list) else []
+    known = one.get("id")
+    return _token(
+        one.get("token"),
+        one.get("logprob"),
+        one.get("bytes"),
+        [(each.get("token"), each.get("logprob")) for each in pairs],
+        known if isinstance(known, int) else UNKNOWN_ID,
+    )
+
+
+def _completion_tokens(sent: Mapping[str, Any]) -> Iterable[AnswerToken | None]:
+    tokens, logprobs = sent["tokens"], sent.get("token_logprobs")
+    if not isinstance(logprobs, list) or len(logprobs) != len(tokens):
+        return [None]
+    likely = sent.get("top_logprobs")
+    if not isinstance(likely, list) or len(likely) != len(tokens):
+        likely = [None] * len(tokens)
+    return [
+        _token(token, logprob, None, list(_mapping(each).items()))
+        for token, logprob, each in zip(tokens, logprobs, likely, strict=True)
+    ]
+
+
+def _token(
+    text: Any, logprob: Any, own_bytes: Any, likely: Sequence[tuple[Any, Any]], known: int = -1
+) -> AnswerToken | None:
+    if not isinstance(text, str) or not _is_logprob(logprob):
+        return None
+    return AnswerToken(
+        _spelling(whole(text), own_bytes),
+        min(float(logprob), 0.0),
+        known,
+        tuple(
+            Likely(whole(other), min(float(value), 0.0))
+            for other, value in likely
+            if isinstance(other, str) and _is_logprob(value)
+        ),
+    )
+
+
+def _spelling(text: str, own_bytes: Any) -> bytes:
+    # Only the bytes tell what a token is that holds part of a character.
+    is_whole = isinstance(own_bytes, list) and all(
+        isinstance(byte, int) and 0 <= byte < 256 for byte in own_bytes
+    )
+    return (bytes(own_bytes) if is_whole else b"") or text.encode()
+
+
+def _is_logprob(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,154 @@
+"""The server that a model is behind: where it is, and one request at a time, with attempts."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from slmroute_plugin.llm.bodies import parse_body
+from slmroute_plugin.llm.endpoint import NO_KEY, Endpoint
+from slmroute_plugin.llm.failures import Failure, failure_of
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from openai import AsyncOpenAI
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class ServerError(RuntimeError):
+    """The server cannot be asked at all; the text says why."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where a model is, and within which limits it is asked.
+
+    Attributes:
+        url: where requests are posted, as the user gave it.
+        headers: sent with each; they hold the key.
+        concurrency: requests at the same time.
+        attempts: per request, the first included.
+        timeout_s: seconds until an attempt is given up.
+        verify: whether the server's certificate is checked, or the file of those to trust.
+        back_off_s: scale of the waits between attempts, see `Failure.wait_s`.
+    """
+
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    concurrency: int = 1
+    attempts: int = 3
+    timeout_s: float = 300.0
+    verify: bool | str = True
+    back_off_s: float = 0.5
+
+    @classmethod
+    def of(cls, lm: Any) -> Server:
+        """The server of one of lm-eval's API models, with that model's limits.
+
+        Raises:
+            ValueError: lm-eval finds no key where one is needed.
+        """
+        return cls(
+            url=lm.base_url,
+            headers={name: str(value).strip() for name, value in lm.header.items()},
+            concurrency=max(1, lm._concurrent),
+            attempts=max(1, lm.max_retries),
+            timeout_s=lm.timeout,
+            verify=(lm.ca_cert_path or True) if lm.verify_certificate else False,
+        )
+
+    @property
+    def name(self) -> str:
+        """The URL without what may be secret in it: user, password and query."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+    @property
+    def key(self) -> str:
+        """The secret among the headers, to be kept out of every text."""
+        sent = {name.lower(): value for name, value in self.headers.items()}
+        value = sent.get("authorization") or max(sent.values(), key=len, default="")
+        return value.removeprefix("Bearer").strip() or NO_KEY
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Connection]:
+        """Connections for the time of the block, as many as there are requests at once."""
+        from anyio import Semaphore
+
+        async with self._client() as client:
+            yield Connection(self, client, Semaphore(self.concurrency))
+
+    def _client(self) -> AsyncOpenAI:
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Omit
+
+        # A header without a key is none: "Bearer" alone cannot be sent.
+        shown = {name: value for name, value in self.headers.items() if value not in ("", "Bearer")}
+        named = {name.lower() for name in shown}
+        absent = {} if "authorization" in named else {"Authorization": Omit()}
+        verify = self.verify
+        trusted = ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify
+        own: Any = None if trusted is True else DefaultAsyncHttpxClient(verify=trusted)
+        headers: Any = {**shown, **absent}
+        return AsyncOpenAI(
+            api_key=NO_KEY,
+            base_url=self.url,
+            default_headers=headers,
+            timeout=self.timeout_s,
+            max_retries=0,
+            http_client=own,
+        )
+
+
+class Connection:
+    """Posts requests, no more at once than the server's limit."""
+
+    def __init__(
+        self, server: Server, client: AsyncOpenAI, slots: AbstractAsyncContextManager[Any]
+    ) -> None:
+        self._server = server
+        self._client = client
+        self._slots = slots
+        self._endpoint = Endpoint(server.name, server.key)
+        # Of its own: the seeds of the process are not ours to use.
+        self._random = Random()
+
+    async def post(self, payload: Mapping[str, Any], read: Callable[[Any], T]) -> T | Failure:
+        """What `read` makes of the body that comes back, or why there is none for good.
+
+        Args:
+            payload: the request.
+            read: may raise `BadBody`, which is worth another attempt.
+        """
+        from anyio import sleep
+
+        for attempt in range(1, self._server.attempts + 1):
+            try:
+                async with self._slots:
+                    return await self._attempt(payload, read)
+            except Exception as error:
+                failure = failure_of(error, self._endpoint)
+            if not failure.may_pass:
+                return failure
+            if attempt < self._server.attempts:
+                wait_s = failure.wait_s(attempt, self._server.back_off_s, self._random)
+                logger.info("attempt %d: %s; the next in %.1f s", attempt, failure.text, wait_s)
+                await sleep(wait_s)
+        return failure._replace(text=f"{failure.text} (attempts: {attempt})")
+
+    async def _attempt(self, payload: Mapping[str, Any], read: Callable[[Any], T]) -> T:
+        from anyio import fail_after
+
+        # The package's own timeout is for each read: a body that trickles would never meet it.
+        with fail_after(self._server.timeout_s):
+            text = await self._client.post(self._server.url, body=dict(payload), cast_to=str)
+        return read(parse_body(self._endpoint.without_key(text)))

@@ -1,0 +1,66 @@
+"""The probability that a word comes next, from a server's most likely tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import exp
+from typing import Any
+
+from slmroute_plugin.backends.openai_compatible.choices import Choice, Likely
+from slmroute_plugin.observation import Missing
+
+
+class Words:
+    """Probabilities of words as the next thing said.
+
+    A word's probability is the sum over those of the server's most likely tokens that can
+    begin it: that spell it, with white space around it or without, and, where the model's
+    tokenizer is at hand, the first token of a word that takes several.
+
+    Args:
+        tokenizer: of transformers, or None.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+
+    def probabilities(self, choice: Choice, words: Sequence[str]) -> Mapping[str, float] | Missing:
+        """By word, from the first token of a reply; missing unless each word is among them.
+
+        What lies below the most likely tokens is not known, so it counts neither as 0 nor as
+        part of a sum.
+        """
+        if choice.tokens is None:
+            return Missing(f"the server {choice.fault}")
+        likely = choice.tokens[0].likely if choice.tokens else ()
+        found = {word: self._beginning(word, likely) for word in words}
+        absent = [repr(word) for word, tokens in found.items() if not tokens]
+        if absent:
+            return Missing(
+                f"{' and '.join(absent)} {'is' if len(absent) == 1 else 'are'} not among the "
+                f"{len(likely)} most likely tokens, and the server tells no more"
+            )
+        return {
+            word: min(sum(exp(token.logprob) for token in tokens), 1.0)
+            for word, tokens in found.items()
+        }
+
+    def _beginning(self, word: str, likely: Sequence[Likely]) -> list[Likely]:
+        texts = {word, *self._first_tokens(word)}
+        return [token for token in likely if _plain(token.text) in texts]
+
+    def _first_tokens(self, word: str) -> set[str]:
+        if self._tokenizer is None:
+            return set()
+        spellings = (
+            self._tokenizer.encode(lead + word, add_special_tokens=False) for lead in ("", " ")
+        )
+        shown = ([self._tokenizer.decode([i]).strip() for i in ids] for ids in spellings)
+        # The lead may be a token of its own, which begins every word alike.
+        heads = ([text for text in texts if text] for texts in shown)
+        return {texts[0] for texts in heads if texts}
+
+
+def _plain(token: str) -> str:
+    # Some servers show a space as vocabularies write it.
+    return token.replace("▁", " ").replace("Ġ", " ").strip()
