@@ -53,8 +53,9 @@ demo: $(READY) $(SLM)
 	@echo "Files of this run (results/README.md says what is in them):"
 	@find $(RUNS)/$(SLM) -type f -newer $(RUNS)/.started | sort | sed 's/^/  /'
 
+# One thread per process: OpenMP's threads wait for each other where processes share the cores.
 test: $(READY) $(SLM)
-	$(OFFLINE) $(BIN)/python -m pytest
+	$(OFFLINE) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check

@@ -2,45 +2,66 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors import safe_open
 
-from slmroute_plugin.hidden_states import HiddenStates, load_hidden_states, save_hidden_states
+from slmroute_plugin.hidden_states import (
+    HiddenStates,
+    KeptRow,
+    load_hidden_states,
+    save_hidden_states,
+)
+from slmroute_plugin.question_identity import question_identity
 from slmroute_plugin.signals import HiddenState
+from slmroute_plugin.source import Source
 
 SIGNAL = HiddenState(-8, "last_answer")
 
 
-def rows(count: int = 3) -> list[tuple[int, np.ndarray]]:
-    return [(9 - i, np.full(4, i + 0.5, dtype=np.float32)) for i in range(count)]
+SOURCE = Source("org/model", "slmroute_new", "new", "org/new", "training")
+
+
+def row(doc_id: int, values: list[float]) -> KeptRow:
+    vector = np.asarray(values, dtype=np.float32)
+    return KeptRow(doc_id, vector, f"prompt {doc_id}", question_identity(f"question {doc_id}"))
 
 
 def test_a_round_trip_in_the_layout_that_is_promised(tmp_path: Path) -> None:
-    states = HiddenStates.from_rows(rows(), SIGNAL)
+    rows = [row(9, [0.5] * 4), row(8, [1.5] * 4), row(7, [2.5] * 4)]
+    states = HiddenStates.from_rows(rows, SIGNAL, SOURCE)
     assert states is not None
     path = tmp_path / "new" / "task.safetensors"
     save_hidden_states(path, states)
     with safe_open(path, framework="numpy") as file:
-        assert set(file.keys()) == {"hidden", "doc_id"}
+        assert set(file.keys()) == {"hidden", "doc_id", "prompt", "question"}
         assert file.get_tensor("hidden").dtype == np.float16
         assert file.get_tensor("doc_id").tolist() == [7, 8, 9]
     back = load_hidden_states(path)
-    assert back.signal == SIGNAL
+    assert (back.signal, back.source) == (SIGNAL, SOURCE)
+    assert back.prompt[0].tobytes() == hashlib.sha256(b"prompt 7").digest()
+    assert back.question[0].tobytes() == question_identity("Question 7?")
     assert back.hidden[:, 0].tolist() == [2.5, 1.5, 0.5]
     assert [p.name for p in path.parent.iterdir()] == ["task.safetensors"]
 
 
 def test_huge_activations_stay_finite() -> None:
-    states = HiddenStates.from_rows([(0, np.array([1e6, -1e6], dtype=np.float32))], SIGNAL)
+    states = HiddenStates.from_rows([row(0, [1e6, -1e6])], SIGNAL, SOURCE)
     assert states is not None
     assert states.hidden.tolist() == [[65504.0, -65504.0]]
 
 
+def test_infinity_stays_what_it_is() -> None:
+    states = HiddenStates.from_rows([row(0, [np.inf, -np.inf])], SIGNAL, SOURCE)
+    assert states is not None
+    assert states.hidden.tolist() == [[np.inf, -np.inf]]
+
+
 def test_nothing_to_keep() -> None:
-    assert HiddenStates.from_rows([], SIGNAL) is None
+    assert HiddenStates.from_rows([], SIGNAL, SOURCE) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff" * 40, b'{"a": 1}'])

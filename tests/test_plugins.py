@@ -59,7 +59,7 @@ def test_a_strangers_method_is_offered_beside_ours() -> None:
     found = registered_methods(manager(uq_plugins, offering(Fine())))
     assert list(found)[-1] == "fine"
     assert found["fine"].plugin == "plugin1"
-    assert len(found) == 7
+    assert list(found)[:-1] == [method.name for method in uq_plugins.slmroute_methods()]
 
 
 def test_a_taken_name_stays_with_who_came_first(caplog: pytest.LogCaptureFixture) -> None:

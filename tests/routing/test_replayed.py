@@ -75,7 +75,7 @@ def test_recorded_answers_stand_in_for_the_llm(lm: Any, recording: Path, tmp_pat
     ("limit", "how", "message"),
     [
         (6, {}, "2 of 6 questions of slmroute_demo_arithmetic cannot be answered"),
-        (4, {"system_instruction": "Be brief."}, "4 of 4 questions.*was put in other words"),
+        (4, {"system_instruction": "Be brief."}, "4 of 4 questions.*was asked in other words"),
     ],
 )
 def test_other_questions_are_counted_and_named(

@@ -29,6 +29,7 @@ from uq_plugins import OodProbe, TrainedProbe
 
 PROBES = [TrainedProbe(), OodProbe()]
 QUICK = TrainedProbe(epochs=2, batch_size=16)
+STANDARDISED = dataclasses.replace(QUICK, standardise=True)
 Weights = Mapping[str, NDArray[np.float32]]
 
 
@@ -95,16 +96,14 @@ def test_the_weights_are_those_of_a_four_layer_perceptron(fitted: Weights) -> No
         "bias3": (64,),
         "weight4": (1, 64),
         "bias4": (1,),
-        "mean": (24,),
-        "scale": (24,),
     }
     assert {weight.dtype for weight in fitted.values()} == {np.dtype(np.float32)}
 
 
-def test_without_standardising_there_are_no_means() -> None:
-    weights = dataclasses.replace(QUICK, standardise=False).fit(drawn(40), seed=0)
-    assert len(weights) == 8
-    assert not {"mean", "scale"} & weights.keys()
+def test_standardising_adds_a_mean_and_a_scale_of_each_feature() -> None:
+    weights = STANDARDISED.fit(drawn(40), seed=0)
+    assert len(weights) == 10
+    assert weights["mean"].shape == weights["scale"].shape == (24,)
 
 
 def test_untrained_layers_are_spread_as_pytorchs_own() -> None:
@@ -159,7 +158,7 @@ def test_the_features_are_standardised_with_their_own_mean_and_deviation() -> No
     wide = rng.normal([0.0, 100.0, -3.0], [1.0, 20.0, 0.001], size=(3000, 3))
     pool = np.column_stack([wide, np.full(3000, 65504.0)]).astype(np.float16)
     rows = TrainingRows(pool, np.arange(500, 3000), np.float32(np.arange(2500) % 2))
-    weights = TrainedProbe(epochs=1, batch_size=1000).fit(rows, seed=0)
+    weights = TrainedProbe(epochs=1, batch_size=1000, standardise=True).fit(rows, seed=0)
     seen = pool[500:].astype(np.float64)
     np.testing.assert_allclose(weights["mean"], seen.mean(axis=0), rtol=1e-6)
     np.testing.assert_allclose(weights["scale"][:3], seen.std(axis=0)[:3], rtol=1e-5)
@@ -174,7 +173,7 @@ def test_huge_activations_do_not_overflow() -> None:
     pool[5, 2] = 65504
     rows = TrainingRows(pool, np.arange(64), np.float32(np.arange(64) % 2))
     with np.errstate(all="raise"):
-        weights = QUICK.fit(rows, seed=0)
+        weights = STANDARDISED.fit(rows, seed=0)
     assert all(np.isfinite(weight).all() for weight in weights.values())
     assert weights["scale"][0] == 1
     assert weights["scale"][1] == 65504
@@ -320,7 +319,7 @@ def test_features_of_very_different_sizes_are_learned_from_alike() -> None:
     def sized(rows: TrainingRows) -> TrainingRows:
         return dataclasses.replace(rows, pool=rows.pool * sizes)
 
-    probe = TrainedProbe()
+    probe = TrainedProbe(standardise=True)
     even = auroc(unseen, predictions(probe, probe.fit(rows, seed=0), unseen))
     weights = probe.fit(sized(rows), seed=0)
     assert auroc(unseen, predictions(probe, weights, sized(unseen))) == pytest.approx(
