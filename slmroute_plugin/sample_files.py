@@ -28,7 +28,12 @@ class _Timed(NamedTuple):
 
 def newest_sample_files(folder: Path) -> dict[str, Path]:
     """The newest sample file of each task in a model's folder of results, by task name."""
-    return {task: newest.path for task, newest in sorted(_newest(folder).items())}
+    return {task: paths[-1] for task, paths in sample_files(folder).items()}
+
+
+def sample_files(folder: Path) -> dict[str, list[Path]]:
+    """The sample files of each task in a model's folder of results, oldest first."""
+    return {task: [each.path for each in runs] for task, runs in sorted(_timed(folder).items())}
 
 
 def read_samples(path: Path) -> Iterator[dict[str, Any]]:
@@ -54,9 +59,9 @@ def write_samples(folder: Path, task: str, rows: Iterable[Mapping[str, Any]]) ->
     The file appears in one step, when it is whole.
     """
     time = datetime.now()
-    if task in (newest := _newest(folder)):
+    if earlier := _timed(folder).get(task):
         # The clock of the machine that wrote it may be ahead of this one's.
-        time = max(time, _parsed(newest[task].time) + timedelta(microseconds=1))
+        time = max(time, _parsed(earlier[-1].time) + timedelta(microseconds=1))
     written = time.isoformat(timespec="microseconds").replace(":", "-")
     path = folder / f"samples_{task}_{written}.jsonl"
     with written_whole(path) as unfinished, unfinished.open("w", encoding="utf-8") as file:
@@ -65,13 +70,12 @@ def write_samples(folder: Path, task: str, rows: Iterable[Mapping[str, Any]]) ->
     return path
 
 
-def _newest(folder: Path) -> dict[str, _Timed]:
-    newest: dict[str, _Timed] = {}
+def _timed(folder: Path) -> dict[str, list[_Timed]]:
+    runs: dict[str, list[_Timed]] = {}
     for path in folder.glob("samples_*.jsonl"):
-        found = _NAME.fullmatch(path.name)
-        if found and (found["task"] not in newest or found["time"] > newest[found["task"]].time):
-            newest[found["task"]] = _Timed(found["time"], path)
-    return newest
+        if found := _NAME.fullmatch(path.name):
+            runs.setdefault(found["task"], []).append(_Timed(found["time"], path))
+    return {task: sorted(each) for task, each in runs.items()}
 
 
 def _parsed(time: str) -> datetime:

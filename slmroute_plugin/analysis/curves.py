@@ -1,0 +1,96 @@
+"""Routing curves: overall accuracy when the least confident go to the LLM."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+class Curve(NamedTuple):
+    """A routing curve by its corners: between them it is straight.
+
+    Attributes:
+        ratio: [c]: share of the questions routed, from 0 to 1, ascending.
+        accuracy: [c]: expected overall accuracy there.
+        cost_usd: [c]: expected dollars for the LLM's answers; NaN if a price is not known.
+        threshold: [c]: confidence below which an answer must be to be routed at this ratio; the
+            last is above every confidence, so that all are.
+    """
+
+    ratio: Floats
+    accuracy: Floats
+    cost_usd: Floats
+    threshold: Floats
+
+    def at(self, ratios: Floats) -> Floats:
+        """Accuracy at other ratios."""
+        return np.interp(ratios, self.ratio, self.accuracy)
+
+    def cost_at(self, ratios: Floats) -> Floats:
+        """Dollars at other ratios."""
+        return np.interp(ratios, self.ratio, self.cost_usd)
+
+    def threshold_at(self, ratios: Floats) -> Floats:
+        """The least threshold that routes at least these shares: it cannot part a tie."""
+        return self.threshold[np.searchsorted(self.ratio, ratios - 1e-12)]
+
+    def mean(self, low: float, high: float) -> float:
+        """Mean accuracy over call rates from `low` to `high`; NaN if there are none."""
+        if not high > low:
+            return float("nan")
+        inside = self.ratio[(self.ratio > low) & (self.ratio < high)]
+        ratio = np.concatenate(([low], inside, [high]))
+        return float(np.trapezoid(self.at(ratio), ratio) / (high - low))
+
+
+def routing_curve(
+    confidence: Floats, slm: NDArray[np.bool_], llm: NDArray[np.bool_], cost_usd: Floats
+) -> Curve:
+    """The curve of one method and one LLM.
+
+    Within a tie, each order of its questions is as likely as any other, so that on average the
+    curve is straight there: it has a corner at each different confidence alone, and does not
+    depend on the order of rows.
+
+    Args:
+        confidence: [n]; NaN is the least sure.
+        slm: [n]: whether the SLM's answer is right.
+        llm: [n]: whether the LLM's answer is right.
+        cost_usd: [n]: dollars of the LLM's answer.
+
+    >>> curve = routing_curve(
+    ...     np.array([0.2, 0.7]), np.array([False, True]), np.array([True, True]), np.zeros(2)
+    ... )
+    >>> curve.ratio.tolist(), curve.accuracy.tolist()
+    ([0.0, 0.5, 1.0], [0.5, 1.0, 1.0])
+    """
+    sure = np.where(np.isnan(confidence), -1.0, confidence)
+    values, group, size = np.unique(sure, return_inverse=True, return_counts=True)
+    n = len(slm)
+    gain = np.bincount(group, weights=llm.astype(np.float64) - slm)
+    spent = np.bincount(group, weights=cost_usd)
+    return Curve(
+        np.concatenate(([0], np.cumsum(size))) / n,
+        (slm.sum() + np.concatenate(([0], np.cumsum(gain)))) / n,
+        np.concatenate(([0], np.cumsum(spent))),
+        np.append(np.maximum(values, 0.0), np.nextafter(max(values[-1], 0.0), 2.0)),
+    )
+
+
+def random_curve(slm: NDArray[np.bool_], llm: NDArray[np.bool_], ratios: Floats) -> Floats:
+    """Accuracy when questions are routed by lot."""
+    return np.asarray(slm.mean() + ratios * (llm.mean() - slm.mean()))
+
+
+def oracle_curve(slm: NDArray[np.bool_], llm: NDArray[np.bool_], ratios: Floats) -> Floats:
+    """Accuracy when those go first that only the LLM has right, and those last that only the SLM.
+
+    No router can do better at any ratio.
+    """
+    won, lost = float((llm & ~slm).mean()), float((slm & ~llm).mean())
+    gained = np.minimum(ratios, won) - np.maximum(ratios - (1 - lost), 0)
+    return np.asarray(slm.mean() + gained)

@@ -1,0 +1,227 @@
+"""All figures of one SLM on one data set: rows for the tables of a report."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from slmroute_plugin.analysis.alignment import alignment
+from slmroute_plugin.analysis.curve_summary import summary
+from slmroute_plugin.analysis.curves import oracle_curve, random_curve, routing_curve
+from slmroute_plugin.analysis.resampled_areas import (
+    Areas,
+    Routable,
+    resampled_areas,
+    resampled_counts,
+)
+from slmroute_plugin.analysis.runs import Scores, Setting, TaskRun
+from slmroute_plugin.analysis.tables import RATIOS
+
+BINS = 20
+TOP_PERCENTS = range(100, 0, -5)
+
+Unparsed = Literal["leave-out", "route"]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class HowToMeasure:
+    """What the figures of a report depend on, besides the samples.
+
+    Attributes:
+        resamples: bootstrap resamples for intervals; 0 for none.
+        seed: of the resamples.
+        unparsed: whether answers without a confidence are left out, or routed first.
+    """
+
+    resamples: int = 1000
+    seed: int = 0
+    unparsed: Unparsed = "leave-out"
+
+
+class SettingTables(NamedTuple):
+    """Rows of the tables of the same names; see `Tables` for the columns."""
+
+    alignment: pd.DataFrame
+    routing: pd.DataFrame
+    curves: pd.DataFrame
+    histograms: pd.DataFrame
+    relative_accuracy: pd.DataFrame
+
+
+class Interval(NamedTuple):
+    """Percentile bootstrap interval of 95%; NaN if there is none."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Floats) -> Interval:
+        """Of the resamples in which the figure is defined."""
+        defined = values[~np.isnan(values)]
+        if not len(defined):
+            return cls(float("nan"), float("nan"))
+        return cls(*np.quantile(defined, [0.025, 0.975]).tolist())
+
+
+def setting_tables(setting: Setting, how: HowToMeasure) -> SettingTables:
+    """The rows of one SLM on one data set, for every method and LLM."""
+    rows: dict[str, list[pd.DataFrame]] = defaultdict(list)
+    counts = resampled_counts(len(setting.slm.doc_id), how.resamples, _random(setting.slm, how))
+    for method, scores in setting.slm.scores.items():
+        name = {"slm": setting.slm.model, "dataset": setting.slm.task, "method": method}
+        kept = np.ones_like(scores.known) if how.unparsed == "route" else scores.known
+        resampled = _resampled(scores, scores.known, setting.llms, counts)
+        rows["alignment"].append(_frame(name, _alignment(scores, resampled.auroc)))
+        rows["histograms"].append(_frame(name, _histogram(scores.confidence[scores.known])))
+        if not kept.any():
+            continue
+        if not scores.known.all() and how.unparsed == "route":
+            resampled = _resampled(scores, kept, setting.llms, counts)
+        for number, (llm, run) in enumerate(setting.llms.items()):
+            routed = _Routed(scores, run, kept)
+            column = Areas(
+                resampled.area[:, number], resampled.slm, resampled.llms[:, number], resampled.auroc
+            )
+            named = {**name, "llm": llm}
+            rows["routing"].append(_frame(named, routed.summary(column)))
+            rows["curves"].append(_frame(named, routed.points()))
+            rows["relative_accuracy"].append(_frame(named, routed.relative_accuracy()))
+    return SettingTables(
+        *(pd.concat(rows[part], ignore_index=True) if rows[part] else pd.DataFrame()
+          for part in SettingTables._fields)
+    )  # fmt: skip
+
+
+def _random(run: TaskRun, how: HowToMeasure) -> np.random.Generator:
+    """Of the setting's own, so that it does not matter which others are measured beside it."""
+    text = f"{how.seed}\n{run.model}\n{run.task}"
+    return np.random.default_rng(list(hashlib.sha256(text.encode()).digest()))
+
+
+def _resampled(
+    scores: Scores,
+    kept: NDArray[np.bool_],
+    llms: Any,
+    counts: Sequence[NDArray[np.float32]],
+) -> Areas:
+    right = np.stack([run.correct[kept] for run in llms.values()], axis=1) if llms else None
+    routable = Routable(
+        scores.confidence[kept],
+        scores.correct[kept],
+        np.empty((int(kept.sum()), 0), dtype=bool) if right is None else right,
+    )
+    if not counts or not kept.any():
+        empty = np.empty(0)
+        return Areas(np.empty((0, len(llms))), empty, np.empty((0, len(llms))), empty)
+    if kept.all():
+        return resampled_areas(routable, counts)
+    return resampled_areas(routable, [block[kept] for block in counts])
+
+
+def _alignment(scores: Scores, auroc: Floats) -> dict[str, Any]:
+    confidence, correct = scores.confidence[scores.known], scores.correct[scores.known]
+    found = alignment(confidence, correct)
+    interval = Interval.of(auroc)
+    return {
+        "fitted_on": scores.fitted_on,
+        "n": len(scores.known),
+        "coverage": float(scores.known.mean()),
+        "accuracy": float(scores.correct.mean()),
+        "auroc": found.auroc,
+        "auroc_low": interval.low,
+        "auroc_high": interval.high,
+        "auprc": found.auprc,
+        "prr": found.prr,
+        "ece": found.ece,
+        "brier": found.brier,
+    }
+
+
+def _histogram(confidence: Floats) -> dict[str, Any]:
+    count, edges = np.histogram(confidence, BINS, (0, 1))
+    share = count / len(confidence) if len(confidence) else np.full(BINS, np.nan)
+    return {"bin": np.arange(BINS), "low": edges[:-1], "high": edges[1:], "share": share}
+
+
+class _Routed:
+    """One method's answers, routed to one LLM."""
+
+    def __init__(self, scores: Scores, llm: TaskRun, kept: NDArray[np.bool_]) -> None:
+        self._scores, self._rows = scores, len(kept)
+        self._confidence = scores.confidence[kept]
+        self._slm, self._llm = scores.correct[kept], llm.correct[kept]
+        self._cost = llm.cost_usd[kept]
+        self._curve = routing_curve(self._confidence, self._slm, self._llm, self._cost)
+
+    def summary(self, resampled: Areas) -> dict[str, Any]:
+        found = summary(self._curve)
+        gap = resampled.llms - resampled.slm
+        with np.errstate(divide="ignore", invalid="ignore"):
+            apgr = np.where(gap > 0, (resampled.area - resampled.slm) / gap, np.nan)
+        area = Interval.of(resampled.area)
+        recovered = Interval.of(apgr) if not np.isnan(found.apgr) else Interval.of(np.empty(0))
+        tenths = np.linspace(0, 1, 11)
+        return {
+            "fitted_on": self._scores.fitted_on,
+            "n": self._rows,
+            "coverage": float(self._scores.known.mean()),
+            "accuracy_slm": float(self._slm.mean()),
+            "accuracy_llm": float(self._llm.mean()),
+            "accuracy_oracle": float((self._slm | self._llm).mean()),
+            "area": found.area,
+            "area_low": area.low,
+            "area_high": area.high,
+            "apgr": found.apgr,
+            "apgr_low": recovered.low,
+            "apgr_high": recovered.high,
+            **{name: getattr(found, name) for name in found._fields[2:]},
+            "cost_llm_usd": float(self._cost.sum()),
+            **{f"acc_at_{10 * i}": at for i, at in enumerate(self._curve.at(tenths).tolist())},
+        }
+
+    def points(self) -> dict[str, Any]:
+        ratio = np.linspace(0, 1, RATIOS)
+        return {
+            "ratio": ratio,
+            "threshold": self._curve.threshold_at(ratio),
+            "accuracy": self._curve.at(ratio),
+            "random": random_curve(self._slm, self._llm, ratio),
+            "oracle": oracle_curve(self._slm, self._llm, ratio),
+            "cost_usd": self._curve.cost_at(ratio),
+        }
+
+    def relative_accuracy(self) -> dict[str, Any]:
+        """Of the surest; where the line goes through a tie, in expectation over its order."""
+        n = len(self._slm)
+        kept = np.asarray([max(1, round(percent * n / 100)) for percent in TOP_PERCENTS])
+        slm, llm = (self._surest(right, kept) for right in (self._slm, self._llm))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(llm > 0, slm / llm, np.nan)
+        return {
+            "top_percent": list(TOP_PERCENTS),
+            "n": kept,
+            "accuracy_slm": slm,
+            "accuracy_llm": llm,
+            "ratio": ratio,
+        }
+
+    def _surest(self, right: NDArray[np.bool_], kept: NDArray[np.int64]) -> Floats:
+        n = len(right)
+        nobody = np.zeros_like(right)
+        curve = routing_curve(self._confidence, right, nobody, np.zeros(n))
+        return curve.at(1 - kept / n) * n / kept
+
+
+def _frame(name: dict[str, str], columns: dict[str, Any]) -> pd.DataFrame:
+    rows = max((len(each) for each in columns.values() if np.ndim(each)), default=1)
+    named = {key: pd.Categorical.from_codes(np.zeros(rows, dtype=int), [value])
+             for key, value in name.items()}  # fmt: skip
+    return pd.DataFrame({**named, **columns}, index=range(rows))
