@@ -1,0 +1,135 @@
+"""`slmroute report`: tables, figures and a page from the runs in a folder of results."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+if TYPE_CHECKING:
+    from slmroute_plugin.analysis.report import Report
+
+
+class Unparsed(str, Enum):
+    """What becomes of answers without a confidence."""
+
+    leave_out = "leave-out"
+    route = "route"
+
+
+def report(
+    results: Annotated[
+        Path, typer.Argument(help="Folder of results: the --output_path of your runs.")
+    ] = Path("results"),
+    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("report"),
+    resamples: Annotated[
+        int, typer.Option(min=0, help="Bootstrap resamples for 95% intervals; 0 for none.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples.")] = 0,
+    unparsed: Annotated[
+        Unparsed,
+        typer.Option(
+            help="Answers without a confidence: left out of the curves (the share that is left "
+            "stands beside each figure), or routed to the LLM first, as a live router does."
+        ),
+    ] = Unparsed.leave_out,
+    llm: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A model to route to although its run has confidences, as plain runs are without "
+            "being named. May be given several times."
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes at the same time; default: one per core.")
+    ] = None,
+    figures: Annotated[
+        bool, typer.Option(help="Draw the figures, and write LaTeX tables.")
+    ] = True,
+    page: Annotated[bool, typer.Option(help="Write index.html.")] = True,
+) -> None:
+    """Measure how well confidence agrees with correctness, and what routing by it is worth.
+
+    Takes the newest run of every model and task: those with confidences are small models, plain
+    ones are LLMs to route to. What cannot be used is named, and costs its own part only; the
+    exit status is then 1. What has not changed since the last report is not measured again.
+
+    Example: slmroute report results
+
+    Example: slmroute report results --out report --resamples 0 --no-figures
+    """
+    from slmroute_plugin.analysis.reading import UnknownName
+    from slmroute_plugin.analysis.report import ReportSettings, make_report
+    from slmroute_plugin.analysis.setting_tables import HowToMeasure
+
+    if not results.is_dir():
+        raise typer.BadParameter(
+            f"there is no folder {results}: name the --output_path of your runs.",
+            param_hint="RESULTS",
+        )
+    settings = ReportSettings(
+        HowToMeasure(resamples, seed, unparsed.value),
+        tuple(llm or ()),
+        figures=figures,
+        page=page,
+        **({"jobs": jobs} if jobs else {}),
+    )
+    console = Console(markup=False, highlight=False)
+    with _Bars(console) as bars:
+        try:
+            made = make_report(results, out, settings, bars.show)
+        except UnknownName as error:
+            raise typer.BadParameter(str(error), param_hint="--llm") from None
+    _sum_up(made, results, out, console)
+    if made.study.problems or not made.study.settings:
+        raise typer.Exit(1)
+
+
+def _sum_up(made: Report, results: Path, out: Path, console: Console) -> None:
+    for note in made.study.notes:
+        console.print(f"Note: {note}", soft_wrap=True)
+    for problem in made.study.problems:
+        typer.echo(f"{problem.where}: {problem.why}", err=True)
+    if not made.study.settings:
+        typer.echo(
+            f"Nothing to report: {results} holds no samples with confidences. Run lm_eval with "
+            "--tasks slmroute --log_samples --output_path … first.",
+            err=True,
+        )
+        return
+    for part, paths in made.paths.items():
+        console.print(f"{part}: {len(paths)} in {out}", soft_wrap=True)
+    for path in made.paths.get("page", []):
+        console.print(f"Open {path.resolve().as_uri()}", soft_wrap=True)
+
+
+class _Bars:
+    """A bar for each kind of work, in the order in which they begin."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self._bars: dict[str, int] = {}
+
+    def __enter__(self) -> _Bars:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *about: object) -> None:
+        self._progress.stop()
+
+    def show(self, what: str, done: int, total: int) -> None:
+        """Move the bar of a kind of work."""
+        if what not in self._bars:
+            self._bars[what] = self._progress.add_task(what, total=total)
+        bar = self._progress.tasks[self._bars[what]]
+        self._progress.update(bar.id, completed=done, total=total)

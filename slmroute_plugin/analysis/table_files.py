@@ -1,0 +1,30 @@
+"""Tables on disk: CSV that a spreadsheet can open without harm, and Parquet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from slmroute_plugin.whole_files import written_whole
+
+
+def write_table(frame: pd.DataFrame, path: Path) -> Path:
+    """A table as a file: CSV or Parquet, by the name's ending; undefined cells stay empty."""
+    with written_whole(path) as unfinished:
+        if path.suffix == ".parquet":
+            frame.to_parquet(unfinished, index=False)
+        else:
+            _harmless(frame).to_csv(unfinished, index=False)
+    return path
+
+
+def _harmless(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with an apostrophe before each text that a spreadsheet would take for a formula."""
+    texts = frame.select_dtypes(exclude="number").columns
+    return frame.assign(**{name: frame[name].map(_no_formula) for name in texts})
+
+
+def _no_formula(value: object) -> object:
+    is_formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{value}" if is_formula else value
