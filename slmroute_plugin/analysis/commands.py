@@ -47,9 +47,7 @@ def report(
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes at the same time; default: one per core.")
     ] = None,
-    figures: Annotated[
-        bool, typer.Option(help="Draw the figures, and write LaTeX tables.")
-    ] = True,
+    figures: Annotated[bool, typer.Option(help="Draw the figures, and write LaTeX tables.")] = True,
     page: Annotated[bool, typer.Option(help="Write index.html.")] = True,
 ) -> None:
     """Measure how well confidence agrees with correctness, and what routing by it is worth.

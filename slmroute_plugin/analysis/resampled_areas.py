@@ -100,12 +100,13 @@ def _weighted(routable: Routable, counts: NDArray[Any]) -> Areas:
     verdicts = np.column_stack([slm, llms]).astype(counts.dtype)
 
     weighted = counts[order]
+    below = np.cumsum(weighted, axis=0)
     if is_first.all():
-        below = np.cumsum(weighted, axis=0)
         below -= weighted / 2
     else:
-        tied = np.add.reduceat(weighted, np.flatnonzero(is_first), axis=0)
-        below = (np.cumsum(tied, axis=0) - tied / 2)[np.cumsum(is_first) - 1]
+        up_to = below[np.flatnonzero(np.append(is_first[1:], True))]
+        before = np.concatenate((np.zeros_like(up_to[:1]), up_to[:-1]))
+        below = ((before + up_to) / 2)[np.cumsum(is_first) - 1]
     weighted *= below  # whole and half numbers so far, and exact
     ranked = (weighted.T @ verdicts[order]).astype(np.float64)
     right = (counts.T @ verdicts).astype(np.float64)

@@ -73,14 +73,14 @@ class Interval(NamedTuple):
 
 def setting_tables(setting: Setting, how: HowToMeasure) -> SettingTables:
     """The rows of one SLM on one data set, for every method and LLM."""
-    rows: dict[str, list[pd.DataFrame]] = defaultdict(list)
+    rows: dict[str, _Rows] = defaultdict(_Rows)
     counts = resampled_counts(len(setting.slm.doc_id), how.resamples, _random(setting.slm, how))
     for method, scores in setting.slm.scores.items():
         name = {"slm": setting.slm.model, "dataset": setting.slm.task, "method": method}
         kept = np.ones_like(scores.known) if how.unparsed == "route" else scores.known
         resampled = _resampled(scores, scores.known, setting.llms, counts)
-        rows["alignment"].append(_frame(name, _alignment(scores, resampled.auroc)))
-        rows["histograms"].append(_frame(name, _histogram(scores.confidence[scores.known])))
+        rows["alignment"].add(name, _alignment(scores, resampled.auroc))
+        rows["histograms"].add(name, _histogram(scores.confidence[scores.known]))
         if not kept.any():
             continue
         if not scores.known.all() and how.unparsed == "route":
@@ -91,13 +91,28 @@ def setting_tables(setting: Setting, how: HowToMeasure) -> SettingTables:
                 resampled.area[:, number], resampled.slm, resampled.llms[:, number], resampled.auroc
             )
             named = {**name, "llm": llm}
-            rows["routing"].append(_frame(named, routed.summary(column)))
-            rows["curves"].append(_frame(named, routed.points()))
-            rows["relative_accuracy"].append(_frame(named, routed.relative_accuracy()))
-    return SettingTables(
-        *(pd.concat(rows[part], ignore_index=True) if rows[part] else pd.DataFrame()
-          for part in SettingTables._fields)
-    )  # fmt: skip
+            rows["routing"].add(named, routed.summary(column))
+            rows["curves"].add(named, routed.points())
+            rows["relative_accuracy"].add(named, routed.relative_accuracy())
+    return SettingTables(*(rows[part].frame() for part in SettingTables._fields))
+
+
+class _Rows:
+    """Rows of a table, gathered by column: a frame for each few rows would cost more than they."""
+
+    def __init__(self) -> None:
+        self._columns: dict[str, list[NDArray[Any]]] = defaultdict(list)
+
+    def add(self, name: dict[str, str], columns: dict[str, Any]) -> None:
+        """Add as many rows as the longest column has; single values stand in each of them."""
+        rows = max((len(each) for each in columns.values() if np.ndim(each)), default=1)
+        for key, value in {**name, **columns}.items():
+            kind = object if isinstance(value, str) else None
+            self._columns[key].append(np.broadcast_to(np.asarray(value, dtype=kind), rows))
+
+    def frame(self) -> pd.DataFrame:
+        """All rows."""
+        return pd.DataFrame({key: np.concatenate(parts) for key, parts in self._columns.items()})
 
 
 def _random(run: TaskRun, how: HowToMeasure) -> np.random.Generator:
@@ -218,10 +233,3 @@ class _Routed:
         nobody = np.zeros_like(right)
         curve = routing_curve(self._confidence, right, nobody, np.zeros(n))
         return curve.at(1 - kept / n) * n / kept
-
-
-def _frame(name: dict[str, str], columns: dict[str, Any]) -> pd.DataFrame:
-    rows = max((len(each) for each in columns.values() if np.ndim(each)), default=1)
-    named = {key: pd.Categorical.from_codes(np.zeros(rows, dtype=int), [value])
-             for key, value in name.items()}  # fmt: skip
-    return pd.DataFrame({**named, **columns}, index=range(rows))
