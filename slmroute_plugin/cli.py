@@ -14,6 +14,7 @@ from rich.table import Column, Table
 from slmroute_plugin.include_path import include_path
 from slmroute_plugin.plugins import registered_methods
 from slmroute_plugin.probes import commands as probe_commands
+from slmroute_plugin.scoring.judge import commands as judge_commands
 from slmroute_plugin.signals import (
     ChoiceProb,
     HiddenState,
@@ -36,6 +37,7 @@ app = typer.Typer(
 
 app.add_typer(probe_commands.app, name="probes")
 app.command()(probe_commands.score)
+app.command()(judge_commands.judge)
 
 _POSITIONS = {"last_prompt": "the prompt's last token", "last_answer": "the answer's last token"}
 

@@ -122,9 +122,11 @@ def aggregation_for(column: str) -> Callable[[Any], Any]:
         "no_confidence": share_without_confidence,
         "llm": distinct,
         "llm_error": number_of_errors,
+        "judge_error": number_of_errors,
         "cost_usd": total_usd,
     }
     by_prefix: dict[str, Callable[[Any], Any]] = {
+        "answer": share_extracted,
         "auroc": auroc,
         "fitted_on": distinct,
         "confidence": mean_confidence,

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from slmroute_plugin.observation import Answer
 from slmroute_plugin.routing.routed_answer import RoutedAnswer
-from slmroute_plugin.scoring import Reference, Rule, Verdict, score
+from slmroute_plugin.scoring import Verdict
 
 
-def slm_columns(answer: Answer, rule: Rule, reference: Reference) -> dict[str, Any]:
+class Scorer(Protocol):
+    """Decides whether replies to one question are right."""
+
+    @property
+    def is_judge(self) -> bool:
+        """Whether a judge is asked, so that there are errors of its to tell."""
+
+    @property
+    def keeps_own_answers(self) -> bool:
+        """Whether methods' own answers are written down, as a judge needs them later."""
+
+    def __call__(self, text: str) -> Verdict:
+        """The verdict on a reply."""
+
+
+def slm_columns(answer: Answer, scorer: Scorer) -> dict[str, Any]:
     """Of an SLM's own answer: correctness, and by method the confidence."""
-    verdict = score(rule, answer, reference)
-    columns = _verdict_columns(verdict)
+    columns = verdict_columns(answer, answer.confidence, answer.own_answers, scorer)
     for method, confidence in answer.confidence.items():
-        correct = verdict.correct
-        if method in answer.own_answers:
-            correct = score(rule, answer.own_answers[method], reference).correct
-            columns[f"acc/{method}"] = float(correct)
         columns[f"confidence/{method}"] = confidence
-        columns[f"auroc/{method}"] = [confidence, float(correct)]
+        if scorer.keeps_own_answers and method in answer.own_answers:
+            columns[f"answer/{method}"] = answer.own_answers[method] or None
     for method, fitted_on in answer.fitted_on.items():
         columns[f"fitted_on/{method}"] = fitted_on
     if answer.confidence:
@@ -27,10 +39,10 @@ def slm_columns(answer: Answer, rule: Rule, reference: Reference) -> dict[str, A
     return columns
 
 
-def routed_columns(answer: RoutedAnswer, rule: Rule, reference: Reference) -> dict[str, Any]:
+def routed_columns(answer: RoutedAnswer, scorer: Scorer) -> dict[str, Any]:
     """Of an answer after routing: correctness, where it came from, and what it cost."""
     return {
-        **_verdict_columns(score(rule, answer, reference)),
+        **verdict_columns(answer, {}, {}, scorer),
         "routed": float(answer.is_routed),
         "llm": answer.llm,
         "llm_error": answer.error,
@@ -38,9 +50,36 @@ def routed_columns(answer: RoutedAnswer, rule: Rule, reference: Reference) -> di
     }
 
 
-def _verdict_columns(verdict: Verdict) -> dict[str, Any]:
-    return {
+def verdict_columns(
+    text: str,
+    confidence: Mapping[str, float | None],
+    own_answers: Mapping[str, str],
+    scorer: Scorer,
+) -> dict[str, Any]:
+    """All columns that depend on whether answers are right.
+
+    Args:
+        text: the reply.
+        confidence: by method.
+        own_answers: by method, the text that its confidence is about instead.
+        scorer: decides.
+    """
+    verdict = scorer(text)
+    columns: dict[str, Any] = {
         "acc": float(verdict.correct),
         "answer": verdict.answer,
         "scored_by": verdict.scored_by,
     }
+    errors = [verdict.judge_error] if verdict.judge_error else []
+    for method, value in confidence.items():
+        correct = verdict.correct
+        if method in own_answers:
+            own = scorer(own_answers[method])
+            correct = own.correct
+            columns[f"acc/{method}"] = float(correct)
+            if own.judge_error:
+                errors.append(f"{method}: {own.judge_error}")
+        columns[f"auroc/{method}"] = [value, float(correct)]
+    if scorer.is_judge:
+        columns["judge_error"] = "; ".join(errors) or None
+    return columns

@@ -15,6 +15,7 @@ from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.plugins import RegisteredMethod, registered_methods
 from slmroute_plugin.routing.settings import RouteSettings
 from slmroute_plugin.routing.threshold_file import read_threshold
+from slmroute_plugin.scoring.judge.settings import JudgeSettings
 from slmroute_plugin.signals import HiddenState, Position
 
 
@@ -55,6 +56,7 @@ class Settings(BaseModel):
         seed: seed of the sampled answers.
         results: folder for what is written beside lm-eval's files: `--output_path`'s value.
         route: when an answer goes to a stronger model, and to which; null for none.
+        judge: the LLM that scores free-form answers; null to score them by rule.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -65,6 +67,7 @@ class Settings(BaseModel):
     seed: int = Field(default=0, ge=0)
     results: Annotated[Path, Field(strict=False)] = Path("results")
     route: RouteSettings | None = None
+    judge: JudgeSettings | None = None
 
 
 def parse_settings(raw: object) -> Settings:
@@ -163,6 +166,7 @@ _MODELS: dict[tuple[str, ...], type[BaseModel]] = {
     ("hidden_states",): HiddenStateSettings,
     ("route",): RouteSettings,
     ("route", "llm"): LlmSettings,
+    ("judge",): JudgeSettings,
 }
 
 

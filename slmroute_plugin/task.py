@@ -17,17 +17,20 @@ from lm_eval.utils import apply_template, create_iterator
 
 from slmroute_plugin.backends import Question
 from slmroute_plugin.backends.backend import Span
-from slmroute_plugin.filters import SlmFilter
+from slmroute_plugin.filters import JudgingFilter, SlmFilter
 from slmroute_plugin.instance import RoutedInstance
 from slmroute_plugin.llm.exchange import Message, messages_hash
 from slmroute_plugin.metrics import aggregation_for
 from slmroute_plugin.observation import Answer, Missing
 from slmroute_plugin.question_identity import question_identity
 from slmroute_plugin.request import REQUEST_TYPE, add_request_type
+from slmroute_plugin.routing.processes import is_first_of_equals
 from slmroute_plugin.routing.routed_answer import RoutedAnswer
 from slmroute_plugin.routing.routed_filter import RoutedFilter, RoutedTaskFacts
 from slmroute_plugin.sample_columns import routed_columns, slm_columns
 from slmroute_plugin.scoring import Reference, Rule, rule
+from slmroute_plugin.scoring.judge.judge import Judge
+from slmroute_plugin.scoring.judge.scorer import QuestionScorer, cases
 from slmroute_plugin.settings import chosen_methods, parse_settings
 from slmroute_plugin.signals import Restated
 from slmroute_plugin.source import PROBE_ROWS, Source, model_id, model_name
@@ -93,11 +96,17 @@ class RoutedTask(ConfigurableTask):  # type: ignore[misc]
         self._messages: list[Message] = []
         self._eval_docs: Any = None
         super().__init__(data_dir, cache_dir, download_mode, config=own)
-        self._filters = [FilterEnsemble("slm", [SlmFilter])]
+        self.judge: Judge | None = None
+        if self.settings.judge and self.rule.kind == "free":
+            self.judge = Judge(self.settings.judge, self.settings.results, self.source.task)
+        judging: list[Callable[[], Any]] = []
+        if self.judge:
+            judging.append(partial(JudgingFilter, self._consider))
+        self._filters = [FilterEnsemble("slm", [SlmFilter, *judging])]
         if self.settings.route and self.source.rows != "training":
             facts = RoutedTaskFacts(self.source.task, self.settings, self.config.generation_kwargs)
-            routed = partial(RoutedFilter, facts, self.settings.route)
-            self._filters.append(FilterEnsemble("routed", [routed]))
+            routed: Callable[[], Any] = partial(RoutedFilter, facts, self.settings.route)
+            self._filters.append(FilterEnsemble("routed", [routed, *judging]))
         add_request_type()
 
     def download(self, dataset_kwargs: dict[str, Any] | None = None, **kwargs: Any) -> None:
@@ -202,6 +211,12 @@ class RoutedTask(ConfigurableTask):  # type: ignore[misc]
             false_answers=tuple(str(each) for each in false),
         )
 
+    def scorer(self, doc: Doc, judge: Judge | None = None) -> QuestionScorer:
+        """Scores replies to this row: by `judge`, the task's own judge, or the rule."""
+        return QuestionScorer(
+            self.rule, self.doc_to_text(doc), self.reference(doc), judge or self.judge
+        )
+
     def build_all_requests(self, *, samples: list[int] | None = None, **kwargs: Any) -> None:
         """Build the requests, and attach what our request type needs to serve them."""
         self._samples = samples or None
@@ -256,9 +271,9 @@ class RoutedTask(ConfigurableTask):  # type: ignore[misc]
         if "bypass" in self._metric_fn_list:
             columns["bypass"] = 999
         if isinstance(reply, RoutedAnswer):
-            columns |= routed_columns(reply, self.rule, self.reference(doc))
+            columns |= routed_columns(reply, self.scorer(doc))
         else:
-            columns |= slm_columns(answer, self.rule, self.reference(doc))
+            columns |= slm_columns(answer, self.scorer(doc))
         self._columns |= dict.fromkeys(columns)
         return columns
 
@@ -276,6 +291,19 @@ class RoutedTask(ConfigurableTask):  # type: ignore[misc]
             for column in self._columns
             if column.partition("/")[0] in ("acc", "auroc", "answer")
         }
+
+    def _consider(self, docs: Sequence[Doc], answers: Sequence[str]) -> None:
+        if self.judge is None:
+            return
+        asked = [
+            case
+            for doc, answer in zip(docs, answers, strict=True)
+            for case in cases(self.scorer(doc), answer)
+        ]
+        if is_first_of_equals([repr(case) for case in asked]):
+            self.judge.consider(asked)
+        else:
+            self.judge.leave_to_another(asked)
 
     def _with_cue(self, text: str) -> str:
         return f"{text.rstrip()}\n{self.cue}" if self.cue else text.rstrip()

@@ -1,4 +1,4 @@
-"""What a rule says of one reply."""
+"""What a rule, or the judge, says of one reply."""
 
 from __future__ import annotations
 
@@ -8,11 +8,19 @@ from slmroute_plugin.scoring.reference import Reference, Rule
 
 
 class Verdict(NamedTuple):
-    """Whether a reply is right, the answer found in it (None if none), and who says so."""
+    """Whether a reply is right, and who says so.
+
+    Attributes:
+        correct: whether it is right.
+        answer: the answer that the rule found in it; None if none.
+        scored_by: the rule's name, or `judge:<model>`.
+        judge_error: why the judge, though asked, gave no verdict, so that the rule did.
+    """
 
     correct: bool
     answer: str | None
     scored_by: str
+    judge_error: str | None = None
 
 
 def score(rule: Rule, text: str, reference: Reference) -> Verdict:

@@ -1,0 +1,115 @@
+"""`slmroute judge`: scoring saved answers by an LLM."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+
+
+def judge(
+    results: Annotated[
+        Path,
+        typer.Argument(help="A model's folder of results, results/<model>.", show_default=False),
+    ],
+    model: Annotated[str, typer.Option(help="The judge's name at the server.", show_default=False)],
+    base_url: Annotated[
+        str | None,
+        typer.Option(help="An OpenAI-compatible server; default: $OPENAI_BASE_URL, else OpenAI's."),
+    ] = None,
+    task: Annotated[
+        list[str] | None, typer.Option(help="Only this task; may be given several times.")
+    ] = None,
+    prompt: Annotated[
+        Path | None,
+        typer.Option(help="A file with the prompt: {question}, {references} and {answer} in it."),
+    ] = None,
+    include_path: Annotated[
+        Path | None, typer.Option(help="A folder of further tasks, as lm-eval's --include_path.")
+    ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A further setting of the judge, as max_cost_usd=2."),
+    ] = None,
+) -> None:
+    """Score the free-form answers in saved samples by an LLM, into new files.
+
+    The newest samples of each task are copied into a new file beside them, with the judge's
+    verdicts in acc, scored_by, auroc/<method>, acc/<method> and judge_error. The key is read
+    from $OPENAI_API_KEY.
+
+    Example: slmroute judge results/Qwen__Qwen3-0.6B --model gpt-4.1-mini
+
+    Example: slmroute judge results/Qwen__Qwen3-0.6B --model qwen3 --base-url http://localhost:8000/v1
+    --task slmroute_coqa --set max_concurrency=4
+    """
+    if not results.is_dir():
+        raise typer.BadParameter(f"there is no folder {results}.")
+    settings = _settings(model, base_url, prompt, setting or [])
+    from lm_eval.tasks import TaskManager
+
+    from slmroute_plugin.include_path import include_path as own_tasks
+    from slmroute_plugin.scoring.judge.saved import Judged, Unjudged, judge_samples
+
+    folders = [own_tasks(), *([include_path] if include_path else [])]
+    manager = TaskManager(include_path=folders, include_defaults=False)
+    judged: list[Judged] = []
+    for step in judge_samples(results, settings, task or [], manager):
+        match step:
+            case Judged():
+                judged.append(step)
+            case Unjudged():
+                typer.echo(f"{step.what}: {step.why}", err=True)
+    if not judged:
+        typer.echo(f"Nothing was judged: {results} has no free-form answers to judge.", err=True)
+        raise typer.Exit(1)
+    console = Console(markup=False, highlight=False)
+    console.print(_table(judged))
+    for path in dict.fromkeys(one.path for one in judged):
+        console.print(f"Written: {path}", soft_wrap=True)
+
+
+def _settings(model: str, base_url: str | None, prompt: Path | None, further: list[str]) -> Any:
+    import yaml
+
+    from slmroute_plugin.settings import SettingsError, parse_settings
+
+    raw: dict[str, Any] = {"model": model, "base_url": base_url}
+    for each in further:
+        key, equals, value = each.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"--set {each!r}: write KEY=VALUE.")
+        try:
+            raw[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise typer.BadParameter(f"--set {each!r}: {value!r} is no value: {error}") from None
+    try:
+        if prompt is not None:
+            raw["prompt"] = prompt.read_text("utf-8")
+        return parse_settings({"uq": "none", "judge": raw}).judge
+    except (OSError, SettingsError) as error:
+        raise typer.BadParameter(str(error).replace("metadata.slmroute.", "")) from None
+
+
+def _table(judged: list[Any]) -> Table:
+    table = Table(
+        Column("Task", no_wrap=True),
+        Column("Filter", no_wrap=True),
+        Column("Rows", justify="right"),
+        Column("acc before", justify="right"),
+        Column("acc judged", justify="right"),
+        Column("No verdict", justify="right"),
+    )
+    for one in judged:
+        table.add_row(
+            one.task,
+            one.filter,
+            str(one.rows),
+            f"{one.before:.4f}",
+            f"{one.after:.4f}",
+            str(one.errors),
+        )
+    return table
