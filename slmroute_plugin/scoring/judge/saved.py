@@ -14,6 +14,7 @@ from slmroute_plugin.sample_files import (
     read_samples,
     write_samples,
 )
+from slmroute_plugin.scoring import rule
 from slmroute_plugin.scoring.judge.judge import Judge
 from slmroute_plugin.scoring.judge.scorer import QuestionScorer
 from slmroute_plugin.scoring.judge.settings import JudgeSettings
@@ -93,19 +94,21 @@ def _judge_task(
     except SampleFileError as error:
         yield Unjudged(name, str(error))
         return
+    if _ruled_otherwise(rows):
+        return
     readable = [one for row in rows if (one := _readable(row)) is not None]
-    task = _task(name, readable[0].doc if readable else {"": ""}, manager)
-    if isinstance(task, Unjudged):
-        yield task
-        return
-    if task.rule.kind != "free":
-        return
     if len(readable) < len(rows):
         missing = len(rows) - len(readable)
         yield Unjudged(
             name, f"{missing} of {len(rows)} rows of {path} lack `doc` or the reply: left as is"
         )
     if not readable:
+        return
+    task = _task(name, readable[0].doc, manager)
+    if isinstance(task, Unjudged):
+        yield task
+        return
+    if task.rule.kind != "free":
         return
     judge = Judge(settings, folder.parent, name)
     scorers = [task.scorer(one.doc, judge) for one in readable]
@@ -139,6 +142,14 @@ def _judge_task(
             sum(row["judge_error"] is not None for row in mine),
             written,
         )
+
+
+def _ruled_otherwise(rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether rows say that a rule scored them which is for choices and the like."""
+    try:
+        return bool(rows) and rule(str(rows[0].get("scored_by"))).kind != "free"
+    except ValueError:  # a judge's name
+        return False
 
 
 def _readable(row: dict[str, Any]) -> _Readable | None:
@@ -193,7 +204,9 @@ def _task(name: str, doc: Mapping[str, Any], manager: TaskManager) -> RoutedTask
         "fewshot_config": None,
         "test_split": _SPLIT,
     }
-    task = manager.load([{"task": name, **without_data}])["tasks"][name]
+    # As a member of a group: on its own, lm-eval would take it for a task written out in full.
+    group = {"group": "saved", "task": [{"task": name, **without_data}]}
+    task = next(iter(manager.load([group])["tasks"].values()))
     if not isinstance(task, RoutedTask):
         return Unjudged(name, "it is no task of slmroute's task class")
     return task

@@ -1,0 +1,130 @@
+"""The judge inside an lm-eval run and on its saved samples, against a real HTTP server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lm_eval import simple_evaluate
+from lm_eval.loggers import EvaluationTracker
+from lm_eval.tasks import TaskManager
+from typer.testing import CliRunner
+
+from slmroute_plugin.cli import app
+from slmroute_plugin.include_path import include_path
+from slmroute_plugin.sample_files import newest_sample_files, read_samples, write_samples
+
+ARITHMETIC = "slmroute_demo_arithmetic"
+
+
+@pytest.fixture(scope="module")
+def lm(tiny: Any) -> Any:
+    return tiny(num_hidden_layers=9, max_position_embeddings=1024)
+
+
+def run(lm: Any, results: Path, **settings: Any) -> Any:
+    uq = ["perplexity", "verbalization_1s"]
+    metadata = {"slmroute": {"uq": uq, "results": str(results), **settings}}
+    manager = TaskManager(include_path=include_path(), include_defaults=False, metadata=metadata)
+    return simple_evaluate(
+        lm,
+        tasks=[ARITHMETIC],
+        task_manager=manager,
+        limit=4,
+        apply_chat_template=True,
+        gen_kwargs="max_gen_toks=8",
+        bootstrap_iters=0,
+    )
+
+
+def saved(result: Any, results: Path) -> Path:
+    """The run's samples as lm-eval writes them; returns the model's folder."""
+    tracker = EvaluationTracker(output_path=str(results))
+    tracker.general_config_tracker.model_name_sanitized = "tiny"
+    tracker.date_id = "2026-01-01T00-00-00.000001"
+    samples = result["samples"]
+    tracker.save_results_aggregated(results=result, samples=samples)
+    for task, rows in samples.items():
+        tracker.save_results_samples(task_name=task, samples=rows)
+    return results / "tiny"
+
+
+def test_in_the_run_and_after_the_fact_give_the_same_columns(
+    lm: Any, judge_server: Any, judge_key: str, tmp_path: Path
+) -> None:
+    said: dict[str, str] = {}
+
+    def by_turns(prompt: str) -> str:
+        return said.setdefault(prompt, "CORRECT" if len(said) % 2 else "INCORRECT")
+
+    judge_server.says = by_turns
+    route = {"method": "perplexity", "ratio": 0.5, "llm": {"backend": {"name": "none"}}}
+    judge = {"model": "j", "base_url": judge_server.url}
+    judged = run(lm, tmp_path / "a", judge=judge, route=route)
+    rows = judged["samples"][ARITHMETIC]
+    texts = {
+        (row["doc_id"], text)
+        for row in rows
+        for text in (str(row["filtered_resps"][0]), row.get("answer/verbalization_1s") or "")
+        if text.strip()
+    }
+    # A kept answer under `routed` is the SLM's own: it is judged once.
+    assert len(judge_server.bodies) == len(texts)
+    assert {row["scored_by"] for row in rows if row["filtered_resps"][0].strip()} == {"judge:j"}
+    assert judged["results"][ARITHMETIC]["judge_error,slm"] == 0
+    assert len({row["acc"] for row in rows}) == 2
+
+    plain = saved(run(lm, tmp_path / "b", route=route), tmp_path / "b")
+    old = newest_sample_files(plain)[ARITHMETIC]
+    before = old.read_bytes()
+    command = ["judge", str(plain), "--model", "j", "--base-url", judge_server.url]
+    done = CliRunner().invoke(app, command, env={"COLUMNS": "250"})
+    assert done.exit_code == 0, done.output
+    assert old.read_bytes() == before
+    after = list(read_samples(newest_sample_files(plain)[ARITHMETIC]))
+    columns = [
+        key for key in rows[0] if key.partition("/")[0] in ("acc", "auroc", "answer", "scored_by")
+    ]
+    expected = json.loads(json.dumps([[r.get(c) for c in [*columns, "judge_error"]] for r in rows]))
+    assert [[row.get(c) for c in [*columns, "judge_error"]] for row in after] == expected
+    assert judge_key not in done.output
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not [path for path in files if judge_key.encode() in path.read_bytes()]
+
+
+def test_rows_without_their_text_stay_as_they_are(judge_server: Any, tmp_path: Path) -> None:
+    doc = {"question": "2 + 3?", "answer": 5, "steps": ["2 + 3 = 5"]}
+    full = {"doc": doc, "filtered_resps": ["It is 5."], "filter": "slm", "acc": 0.0}
+    full |= {"scored_by": "number", "acc/verbalization_1s": 0.0}
+    full |= {"confidence/verbalization_1s": 0.5, "auroc/verbalization_1s": [0.5, 0.0]}
+    bare = {"filter": "slm", "acc": 0.0, "answer": "5", "scored_by": "number"}
+    write_samples(tmp_path, ARITHMETIC, [full, bare])
+    command = ["judge", str(tmp_path), "--model", "j", "--base-url", judge_server.url]
+    done = CliRunner().invoke(app, command, env={"COLUMNS": "250"})
+    assert done.exit_code == 0, done.output
+    first, second = read_samples(newest_sample_files(tmp_path)[ARITHMETIC])
+    assert second == bare
+    assert (first["acc"], first["scored_by"], first["judge_error"]) == (1.0, "judge:j", None)
+    assert first["auroc/verbalization_1s"] == [0.5, 0.0]
+    assert "1 of 2 rows" in done.output and "own answers of verbalization_1s" in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--task", "slmroute_demo_arithmetc"], "Did you mean 'slmroute_demo_arithmetic'"),
+        (["--set", "max_cost"], "write KEY=VALUE"),
+        (["--set", "max_cost=2"], "judge.max_cost: unknown key"),
+        (["--base-url", "ftp://x"], "must begin with http"),
+    ],
+)
+def test_what_the_command_cannot_use_is_named(
+    arguments: list[str], said: str, tmp_path: Path
+) -> None:
+    write_samples(tmp_path, ARITHMETIC, [{"filter": "slm", "scored_by": "number"}])
+    command = ["judge", str(tmp_path), "--model", "j", *arguments]
+    done = CliRunner().invoke(app, command, env={"COLUMNS": "400"})
+    assert done.exit_code != 0
+    assert said in " ".join(done.output.split())
