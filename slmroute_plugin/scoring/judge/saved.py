@@ -123,6 +123,10 @@ def _judge_task(
     unknown: set[str] = set()
     for scorer, one in zip(scorers, readable, strict=True):
         unknown |= _update(scorer, one)
+    errors = [one.row["judge_error"] for one in readable]
+    if all(errors):
+        yield Unjudged(name, f"no answer was judged, and nothing is written: {errors[0]}")
+        return
     if unknown:
         yield Unjudged(
             name,

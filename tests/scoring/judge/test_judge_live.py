@@ -52,14 +52,13 @@ def saved(result: Any, results: Path) -> Path:
 
 
 def test_in_the_run_and_after_the_fact_give_the_same_columns(
-    lm: Any, judge_server: Any, judge_key: str, tmp_path: Path
+    lm: Any, judge_server: Any, judge_key: str, fields_of: Any, tmp_path: Path
 ) -> None:
-    said: dict[str, str] = {}
+    def by_parity(prompt: str) -> str:
+        (target,) = fields_of(prompt)["Reference answers"]
+        return "CORRECT" if int(target) % 2 else "INCORRECT"
 
-    def by_turns(prompt: str) -> str:
-        return said.setdefault(prompt, "CORRECT" if len(said) % 2 else "INCORRECT")
-
-    judge_server.says = by_turns
+    judge_server.says = by_parity
     route = {"method": "perplexity", "ratio": 0.5, "llm": {"backend": {"name": "none"}}}
     judge = {"model": "j", "base_url": judge_server.url}
     judged = run(lm, tmp_path / "a", judge=judge, route=route)
@@ -109,6 +108,18 @@ def test_rows_without_their_text_stay_as_they_are(judge_server: Any, tmp_path: P
     assert (first["acc"], first["scored_by"], first["judge_error"]) == (1.0, "judge:j", None)
     assert first["auroc/verbalization_1s"] == [0.5, 0.0]
     assert "1 of 2 rows" in done.output and "own answers of verbalization_1s" in done.output
+
+
+def test_a_judge_that_cannot_be_asked_leaves_no_file(judge_server: Any, tmp_path: Path) -> None:
+    judge_server.says = lambda prompt: 401
+    doc = {"question": "2 + 3?", "answer": 5, "steps": ["2 + 3 = 5"]}
+    row = {"doc": doc, "filtered_resps": ["It is 5."], "filter": "slm", "scored_by": "number"}
+    write_samples(tmp_path, ARITHMETIC, [row])
+    command = ["judge", str(tmp_path), "--model", "j", "--base-url", judge_server.url]
+    done = CliRunner().invoke(app, command, env={"COLUMNS": "250"})
+    assert done.exit_code == 1
+    assert "401" in done.output
+    assert len(list(tmp_path.glob("samples_*"))) == 1
 
 
 @pytest.mark.parametrize(
