@@ -99,11 +99,11 @@ def test_rows_without_their_text_stay_as_they_are(judge_server: Any, tmp_path: P
     full |= {"scored_by": "number", "acc/verbalization_1s": 0.0}
     full |= {"confidence/verbalization_1s": 0.5, "auroc/verbalization_1s": [0.5, 0.0]}
     bare = {"filter": "slm", "acc": 0.0, "answer": "5", "scored_by": "number"}
-    write_samples(tmp_path, ARITHMETIC, [full, bare])
-    command = ["judge", str(tmp_path), "--model", "j", "--base-url", judge_server.url]
+    write_samples(tmp_path / "tiny", ARITHMETIC, [full, bare])
+    command = ["judge", str(tmp_path / "tiny"), "--model", "j", "--base-url", judge_server.url]
     done = CliRunner().invoke(app, command, env={"COLUMNS": "250"})
     assert done.exit_code == 0, done.output
-    first, second = read_samples(newest_sample_files(tmp_path)[ARITHMETIC])
+    first, second = read_samples(newest_sample_files(tmp_path / "tiny")[ARITHMETIC])
     assert second == bare
     assert (first["acc"], first["scored_by"], first["judge_error"]) == (1.0, "judge:j", None)
     assert first["auroc/verbalization_1s"] == [0.5, 0.0]
@@ -114,12 +114,12 @@ def test_a_judge_that_cannot_be_asked_leaves_no_file(judge_server: Any, tmp_path
     judge_server.says = lambda prompt: 401
     doc = {"question": "2 + 3?", "answer": 5, "steps": ["2 + 3 = 5"]}
     row = {"doc": doc, "filtered_resps": ["It is 5."], "filter": "slm", "scored_by": "number"}
-    write_samples(tmp_path, ARITHMETIC, [row])
-    command = ["judge", str(tmp_path), "--model", "j", "--base-url", judge_server.url]
+    write_samples(tmp_path / "tiny", ARITHMETIC, [row])
+    command = ["judge", str(tmp_path / "tiny"), "--model", "j", "--base-url", judge_server.url]
     done = CliRunner().invoke(app, command, env={"COLUMNS": "250"})
     assert done.exit_code == 1
     assert "401" in done.output
-    assert len(list(tmp_path.glob("samples_*"))) == 1
+    assert len(list(tmp_path.rglob("samples_*.jsonl"))) == 1
 
 
 @pytest.mark.parametrize(
@@ -134,8 +134,8 @@ def test_a_judge_that_cannot_be_asked_leaves_no_file(judge_server: Any, tmp_path
 def test_what_the_command_cannot_use_is_named(
     arguments: list[str], said: str, tmp_path: Path
 ) -> None:
-    write_samples(tmp_path, ARITHMETIC, [{"filter": "slm", "scored_by": "number"}])
-    command = ["judge", str(tmp_path), "--model", "j", *arguments]
+    write_samples(tmp_path / "tiny", ARITHMETIC, [{"filter": "slm", "scored_by": "number"}])
+    command = ["judge", str(tmp_path / "tiny"), "--model", "j", *arguments]
     done = CliRunner().invoke(app, command, env={"COLUMNS": "400"})
     assert done.exit_code != 0
     assert said in " ".join(done.output.split())
