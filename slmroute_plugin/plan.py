@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from slmroute_plugin.backends import Backend
 from slmroute_plugin.hidden_states import Feature
@@ -27,13 +27,18 @@ class Plan:
         source: which model is asked which task.
         folder: the model's folder of results, where fitted probes are looked for.
 
+    Attributes:
+        left_out: one line on the methods that the backend cannot serve and why; "" if it
+            can serve all.
+
     Raises:
         SettingsError: the settings name a method, a hidden state or a probe that cannot be used.
     """
 
     def __init__(self, backend: Backend, settings: Settings, source: Source, folder: Path) -> None:
         self.source = source
-        chosen = _chosen(backend, settings, source)
+        chosen, refused = _chosen(backend, settings, source)
+        self.left_out = _left_out(refused)
         self.methods: dict[str, Method] = {
             name: one for name, one in chosen.items() if not isinstance(one, TrainedMethod)
         }
@@ -70,11 +75,18 @@ def _check_route(settings: Settings, source: Source, methods: Collection[str]) -
         )
 
 
-def _chosen(backend: Backend, settings: Settings, source: Source) -> dict[str, AnyMethod]:
-    """The methods that the settings choose and the backend can serve."""
+class _Chosen(NamedTuple):
+    """The methods that the settings choose and the backend can serve; why it refuses others."""
+
+    served: Mapping[str, AnyMethod]
+    refused: Mapping[str, str]
+
+
+def _chosen(backend: Backend, settings: Settings, source: Source) -> _Chosen:
     if settings.uq == "auto" and (not backend.local or source.rows == "training"):
-        return {}
+        return _Chosen({}, {})
     served: dict[str, AnyMethod] = {}
+    refused: dict[str, str] = {}
     for name, method in chosen_methods(settings).items():
         refusals = dict.fromkeys(
             refusal for ask in method.asks if (refusal := backend.refuses(ask)) is not None
@@ -84,8 +96,19 @@ def _chosen(backend: Backend, settings: Settings, source: Source) -> dict[str, A
         elif isinstance(settings.uq, list):
             raise SettingsError(f"metadata.slmroute.uq: {name} cannot run: {'; '.join(refusals)}.")
         else:
-            logger.info("%s is left out: %s", name, "; ".join(refusals))
-    return served
+            refused[name] = "; ".join(refusals)
+    return _Chosen(served, refused)
+
+
+def _left_out(refused: Mapping[str, str]) -> str:
+    """For each reason, the methods that it costs."""
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in refused.items():
+        by_reason.setdefault(reason, []).append(name)
+    return "; ".join(
+        f"{reason}: {', '.join(names)} {'is' if len(names) == 1 else 'are'} left out"
+        for reason, names in by_reason.items()
+    )
 
 
 def _kept(

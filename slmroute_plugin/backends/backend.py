@@ -92,11 +92,18 @@ def backend_for(lm: LM) -> Backend:
     offered: Backend | None = plugin_manager().hook.slmroute_backend(lm=lm)
     if offered is not None:
         return offered
-    # The class is asked for by name, so that API models need no torch.
-    if any(base.__module__ == "lm_eval.models.huggingface" for base in type(lm).__mro__):
+    # The classes are asked for by name, so that API models need no torch.
+    modules = {base.__module__ for base in type(lm).__mro__}
+    if "lm_eval.models.huggingface" in modules:
         from slmroute_plugin.backends.transformers import transformers_backend
 
         local = transformers_backend(lm)
         if local is not None:
             return local
+    if "lm_eval.models.openai_completions" in modules:
+        from slmroute_plugin.backends.openai_compatible import openai_compatible_backend
+
+        remote = openai_compatible_backend(lm)
+        if remote is not None:
+            return remote
     return PlainBackend(lm)

@@ -11,6 +11,7 @@ from slmroute_plugin.llm.failures import BadBody
 NO_LOGPROBS = "returns no log-probabilities"
 UNREADABLE = "returns log-probabilities in a form that cannot be read"
 UNKNOWN_ID = -1
+_LONGEST_QUOTE = 200
 
 
 class Likely(NamedTuple):
@@ -45,12 +46,14 @@ class Choice(NamedTuple):
         tokens: its tokens, those of think text and end tokens perhaps among them; None if
             the server sent none that can be read.
         fault: what the server does, if there are no tokens.
+        absent: why this is not the model's answer, if it is not: a refusal, a content filter.
     """
 
     text: str
     thinking: str = ""
     tokens: tuple[AnswerToken, ...] | None = None
     fault: str = ""
+    absent: str = ""
 
 
 def read_choices(body: Any) -> list[Choice]:
@@ -74,10 +77,26 @@ def _choice(choice: Mapping[str, Any]) -> Choice:
     if "message" not in choice and "text" not in choice:
         raise BadBody("the server's answer has neither a message nor a text")
     message = _mapping(choice.get("message"))
-    text = choice.get("text") if "message" not in choice else message.get("content")
-    thinking = message.get("reasoning_content") or message.get("reasoning")
+    content = choice.get("text") if "message" not in choice else message.get("content")
+    text = _text(content)
+    thinking = _text(message.get("reasoning_content") or message.get("reasoning"))
     tokens, fault = _tokens(choice.get("logprobs"))
-    return Choice(_text(text), _text(thinking), tokens, fault)
+    if text and not tokens and not fault:
+        tokens, fault = None, NO_LOGPROBS
+    absent = _absence(choice.get("finish_reason"), message.get("refusal"), content, text)
+    return Choice(text, thinking, tokens, fault, absent)
+
+
+def _absence(finish: Any, refusal: Any, content: Any, text: str) -> str:
+    if finish == "content_filter":
+        return "the server's content filter stopped the answer"
+    if refusal:
+        return f"the model refused: {' '.join(whole(str(refusal)).split())[:_LONGEST_QUOTE]}"
+    if not text and finish == "length":
+        return "the tokens ran out before the answer began: raise max_gen_toks"
+    if not isinstance(content, (str, list)):
+        return f"the answer has no text (finish_reason {finish})"
+    return ""
 
 
 def _text(content: Any) -> str:

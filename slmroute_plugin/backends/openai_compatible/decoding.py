@@ -8,9 +8,7 @@ from typing import Any
 
 from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs
 
-# Servers have limits of their own (top_k 40, min_p 0.05), or take those of the checkpoint.
-NO_LIMITS: Mapping[str, Any] = {"top_k": -1, "min_p": 0.0}
-_SAMPLING = frozenset({"top_p", "seed", *NO_LIMITS})
+_SAMPLING = frozenset({"top_p", "top_k", "min_p", "seed"})
 _CARRIED_OUT = frozenset({"until", "max_gen_toks", "temperature", "do_sample"})
 
 
@@ -46,6 +44,11 @@ class Decoding:
         return replace(
             self, stops=(), max_tokens=max_tokens, temperature=0.0, others=self._without_sampling()
         )
+
+    def restated(self, extra_tokens: int) -> Decoding:
+        """For the question with a further instruction, to which the task's stop strings hold."""
+        greedy = self.greedy(self.max_tokens + extra_tokens)
+        return replace(greedy, stops=self.stops)
 
     def sampled(self, temperature: float, no_limits: Mapping[str, Any]) -> Decoding:
         """For draws from the whole distribution.

@@ -110,11 +110,16 @@ class Server:
 
 
 class Connection:
-    """Posts requests, no more at once than the server's limit."""
+    """Posts requests, no more at once than the server's limit.
+
+    Attributes:
+        name: of the server, without what may be secret.
+    """
 
     def __init__(
         self, server: Server, client: AsyncOpenAI, slots: AbstractAsyncContextManager[Any]
     ) -> None:
+        self.name = server.name
         self._server = server
         self._client = client
         self._slots = slots

@@ -18,15 +18,11 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 from transformers.generation.stopping_criteria import StoppingCriteria, StoppingCriteriaList
 
 from slmroute_plugin.backends.backend import Observed
+from slmroute_plugin.backends.seeding import question_seed
 from slmroute_plugin.backends.transformers.follow_ups import FollowUps
 from slmroute_plugin.backends.transformers.keeping import StopRule
 from slmroute_plugin.backends.transformers.reader import Read, Reader
-from slmroute_plugin.backends.transformers.sampling import (
-    Generated,
-    Sampling,
-    choose,
-    question_seed,
-)
+from slmroute_plugin.backends.transformers.sampling import Generated, Sampling, choose
 from slmroute_plugin.backends.transformers.words import Words
 from slmroute_plugin.backends.transformers.workload import Wanted, Work, texts
 from slmroute_plugin.observation import Missing

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -30,12 +29,6 @@ class Sampling:
         if self.top_p is not None:
             scores = TopPLogitsWarper(float(self.top_p))(None, scores)
         return scores[0]
-
-
-def question_seed(seed: int, prompt: str, draw: int) -> int:
-    """A seed that depends on the question and the draw alone, not on the batch."""
-    digest = hashlib.sha256(f"{seed}\0{draw}\0{prompt}".encode("utf-8", "surrogatepass")).digest()
-    return int.from_bytes(digest[:8], "big")
 
 
 @dataclass

@@ -1,0 +1,116 @@
+"""What a server gives besides text, as one probe call shows."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from slmroute_plugin.backends.openai_compatible.choices import Choice, read_choices
+from slmroute_plugin.backends.openai_compatible.decoding import Decoding
+from slmroute_plugin.backends.openai_compatible.server import Connection, ServerError
+from slmroute_plugin.llm.failures import Failure
+
+logger = logging.getLogger(__name__)
+
+NO_LIKELY = "does not tell the most likely tokens"
+
+_WORD_TOKENS = 16
+_SEED = 20_240_607
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What can be asked of a server.
+
+    Attributes:
+        tokens: why the log-probabilities of an answer's tokens cannot be had; None if they can.
+        words: why the most likely tokens at a place cannot be had; None if they can.
+        likely: how many of those may be asked for.
+        several: whether one request brings several answers that differ.
+        no_limits: what switches off the server's own limits to sampling.
+    """
+
+    tokens: str | None = None
+    words: str | None = None
+    likely: int = 0
+    several: bool = False
+    no_limits: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What one attempt at the probe call asks for."""
+
+    # vLLM and OpenAI tell at most twenty tokens, TGI and OpenAI's completions five.
+    likely: tuple[int, ...] = (20, 5, 0)
+    n: tuple[int, ...] = (2, 1)
+    # Servers limit sampling (top_k 40, min_p 0.05), or take the checkpoint's limits. Without a
+    # limit is -1 to most of them, 0 to some, and others refuse what is not OpenAI's.
+    no_limits: tuple[Mapping[str, Any], ...] = (
+        {"top_k": -1, "min_p": 0.0},
+        {"top_k": 0, "min_p": 0.0},
+        {},
+    )
+
+    def less(self, refusal: str) -> Trial | None:
+        """The next attempt: without what the refusal names, or else what is the rarest."""
+        by_name = [
+            ("no_limits", r"top_k|min_p|top-k|min-p"),
+            ("likely", r"log_?-?prob"),
+            ("n", r"\bn\b|best_of|multiple|choices"),
+        ]
+        left = [(name, named) for name, named in by_name if len(getattr(self, name)) > 1]
+        if not left:
+            return None
+        mentioned = [name for name, named in left if re.search(named, refusal, re.IGNORECASE)]
+        name = mentioned[0] if mentioned else left[0][0]
+        return replace(self, **{name: getattr(self, name)[1:]})
+
+
+async def probe(
+    connection: Connection, make: Callable[[Decoding, int, int, int], Mapping[str, Any]]
+) -> Abilities:
+    """Find out what a server gives, by one call; by a few more if it refuses to be asked for it.
+
+    Args:
+        connection: to the server.
+        make: a request for small talk, from decoding, number of most likely tokens, number
+            of answers, and seed.
+
+    Raises:
+        ServerError: it answers nothing at all.
+    """
+    trial: Trial | None = Trial()
+    text = ""
+    while trial is not None:
+        plain = Decoding(stops=(), max_tokens=_WORD_TOKENS)
+        drawn = plain.sampled(1.0, trial.no_limits[0])
+        payload = make(drawn, trial.likely[0], trial.n[0], _SEED)
+        found = await connection.post(payload, read_choices)
+        if not isinstance(found, Failure):
+            return _abilities(found, trial)
+        text = found.text
+        if found.is_fatal or found.is_unreached:
+            break
+        trial = trial.less(text)
+        logger.debug("The probe call failed (%s); the next asks for %s", text, trial)
+    raise ServerError(f"{connection.name} cannot be asked: {text}")
+
+
+def _abilities(choices: list[Choice], trial: Trial) -> Abilities:
+    choice = choices[0]
+    tokens = choice.fault if choice.tokens is None else None
+    words = tokens
+    if choice.tokens and not any(token.likely for token in choice.tokens):
+        words = NO_LIKELY
+    return Abilities(
+        tokens=tokens,
+        words=words,
+        likely=trial.likely[0],
+        # Some servers take `n` and ignore it; others draw all n with the same seed.
+        several=len({one.text for one in choices}) == 2,
+        no_limits=trial.no_limits[0],
+    )

@@ -1,0 +1,225 @@
+"""One question on its way: the answer first, then all that methods want to know besides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from slmroute_plugin.backends.backend import Observed, Question
+from slmroute_plugin.backends.openai_compatible.abilities import Abilities
+from slmroute_plugin.backends.openai_compatible.answers import KeptAnswer
+from slmroute_plugin.backends.openai_compatible.choices import Choice, read_choices
+from slmroute_plugin.backends.openai_compatible.decoding import Decoding
+from slmroute_plugin.backends.openai_compatible.dialogue import Dialogue, Said
+from slmroute_plugin.backends.openai_compatible.payloads import Payloads
+from slmroute_plugin.backends.openai_compatible.server import Connection
+from slmroute_plugin.backends.openai_compatible.words import Words
+from slmroute_plugin.backends.seeding import question_seed
+from slmroute_plugin.llm.failures import Failure
+from slmroute_plugin.observation import Missing, Observation
+from slmroute_plugin.signals import (
+    ChoiceProb,
+    NextTokenProbs,
+    Reply,
+    Restated,
+    Samples,
+    Signal,
+    TokenLogprobs,
+)
+
+# Servers keep seeds in 32 bits, some of them signed.
+_SEEDS = 2**31
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a model is spoken to.
+
+    Attributes:
+        dialogue: puts questions into its form.
+        payloads: makes requests.
+        words: reads the probabilities of words.
+        think_end: text behind which an answer begins, if the model thinks aloud.
+    """
+
+    dialogue: Dialogue
+    payloads: Payloads
+    words: Words
+    think_end: str | None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question, its number, and how its answer is to be chosen."""
+
+    index: int
+    question: Question
+    decoding: Decoding
+
+
+class Found(NamedTuple):
+    """What an interview brought.
+
+    Attributes:
+        observed: the answer and the signals.
+        absent: why this is not the model's answer, if it is not.
+        is_refused: whether the server refused the request itself; the answer is empty then.
+    """
+
+    observed: Observed
+    absent: str = ""
+    is_refused: bool = False
+
+
+class Interview:
+    """Asks questions, each with all its signals, on one connection.
+
+    Args:
+        form: how the model is spoken to.
+        connection: to its server.
+        abilities: what the server gives.
+        signals: what methods want to know.
+        seed: of the drawn answers.
+    """
+
+    def __init__(
+        self,
+        form: Form,
+        connection: Connection,
+        abilities: Abilities,
+        signals: AbstractSet[Signal[Any]],
+        seed: int,
+    ) -> None:
+        self._form = form
+        self._connection = connection
+        self._abilities = abilities
+        # Sorted, so that the order of a set changes nothing.
+        self._signals = sorted(signals, key=repr)
+        self._seed = seed
+
+    async def ask(self, asked: Asked) -> Found | Failure:
+        """Ask one question; a failure if there is no answer now, but may be another time.
+
+        What else cannot be had is missing, with the reason.
+        """
+        question, decoding = asked.question, asked.decoding
+        own = any(isinstance(signal, (TokenLogprobs, ChoiceProb)) for signal in self._signals)
+        said = self._form.dialogue.question(question)
+        answers = await self._choices(said, decoding, likely=int(own), may_cut=True)
+        if isinstance(answers, Missing):
+            return self._without(asked, "", answers.reason)
+        if isinstance(answers, Failure):
+            if answers.may_pass or answers.is_fatal:
+                return answers
+            return self._without(asked, "", answers.text)._replace(is_refused=True)
+        kept = self._kept(answers[0], decoding)
+        if answers[0].absent:
+            return self._without(asked, kept.text, answers[0].absent)
+        signals = await self._all(asked, kept)
+        if isinstance(signals, Failure):
+            return signals
+        tokens = kept.tokens() if own else None
+        observation = Observation(question.text, kept.text, question.kind, signals)
+        return Found(
+            Observed(asked.index, observation, None if isinstance(tokens, Missing) else tokens)
+        )
+
+    def _without(self, asked: Asked, text: str, reason: str) -> Found:
+        missing = {signal: Missing(reason) for signal in self._signals}
+        question = asked.question
+        observation = Observation(question.text, text, question.kind, missing)
+        return Found(Observed(asked.index, observation), reason)
+
+    async def _all(self, asked: Asked, kept: KeptAnswer) -> Mapping[Signal[Any], Any] | Failure:
+        from anyio import create_task_group
+
+        found: dict[Signal[Any], Any] = {}
+
+        async def one(signal: Signal[Any]) -> None:
+            found[signal] = await self._signal(signal, asked, kept)
+
+        async with create_task_group() as group:
+            for signal in self._signals:
+                group.start_soon(one, signal)
+        for signal, value in found.items():
+            if isinstance(value, Failure):
+                if value.is_fatal:
+                    return value
+                found[signal] = Missing(value.text)
+        return found
+
+    async def _signal(self, signal: Signal[Any], asked: Asked, kept: KeptAnswer) -> Any:
+        question, decoding, dialogue = asked.question, asked.decoding, self._form.dialogue
+        if isinstance(signal, TokenLogprobs):
+            return kept.tokens()
+        if isinstance(signal, ChoiceProb):
+            return kept.choice_prob(question)
+        if isinstance(signal, Samples):
+            return await self._samples(signal, asked)
+        if isinstance(signal, NextTokenProbs):
+            said: Said | Missing = dialogue.follow_up(question, kept.text, signal)
+            return await self._next_word(said, decoding, signal)
+        if isinstance(signal, Reply):
+            said = dialogue.follow_up(question, kept.text, signal)
+            return await self._text(said, decoding.greedy(signal.max_tokens), may_cut=False)
+        if isinstance(signal, Restated):
+            said = dialogue.restated(question, signal)
+            return await self._text(said, decoding.restated(signal.extra_tokens), may_cut=True)
+        return Missing(f"there is no way to ask for {signal!r}")
+
+    async def _samples(self, signal: Samples, asked: Asked) -> tuple[str, ...] | Missing | Failure:
+        said = self._form.dialogue.question(asked.question)
+        decoding = asked.decoding.sampled(signal.temperature, self._abilities.no_limits)
+        drawn: list[str] = []
+        while len(drawn) < signal.n:
+            seed = question_seed(self._seed, repr(said), len(drawn)) % _SEEDS
+            n = signal.n - len(drawn) if self._abilities.several else 1
+            answers = await self._choices(said, decoding, n=n, seed=seed, may_cut=True)
+            if isinstance(answers, (Missing, Failure)):
+                return answers
+            if absent := next((one.absent for one in answers if one.absent), ""):
+                return Missing(absent)
+            drawn += [self._kept(one, decoding).text for one in answers]
+        return tuple(drawn[: signal.n])
+
+    async def _next_word(
+        self, said: Said | Missing, decoding: Decoding, signal: NextTokenProbs
+    ) -> Mapping[str, float] | Missing | Failure:
+        likely = self._abilities.likely
+        answers = await self._choices(said, decoding.greedy(1), likely=likely)
+        if isinstance(answers, (Missing, Failure)):
+            return answers
+        return self._form.words.probabilities(answers[0], signal.words)
+
+    async def _text(
+        self, said: Said | Missing, decoding: Decoding, *, may_cut: bool
+    ) -> str | Missing | Failure:
+        answers = await self._choices(said, decoding, may_cut=may_cut)
+        if isinstance(answers, (Missing, Failure)):
+            return answers
+        if answers[0].absent:
+            return Missing(answers[0].absent)
+        return self._kept(answers[0], decoding).text
+
+    def _kept(self, choice: Choice, decoding: Decoding) -> KeptAnswer:
+        return KeptAnswer(choice, decoding.stops, self._form.think_end)
+
+    async def _choices(
+        self,
+        said: Said | Missing,
+        decoding: Decoding,
+        *,
+        likely: int = 0,
+        n: int = 1,
+        seed: int | None = None,
+        may_cut: bool = False,
+    ) -> Sequence[Choice] | Missing | Failure:
+        if isinstance(said, Missing):
+            return said
+        sent = self._form.dialogue.sent(said, decoding.max_tokens, may_cut=may_cut)
+        if isinstance(sent, Missing):
+            return sent
+        payload = self._form.payloads.make(sent, decoding, likely=likely, n=n, seed=seed)
+        return await self._connection.post(payload, read_choices)

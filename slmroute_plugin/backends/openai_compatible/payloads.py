@@ -1,0 +1,56 @@
+"""Requests, as lm-eval's model makes them, with what lm-eval itself does not ask for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slmroute_plugin.backends.openai_compatible.decoding import Decoding
+
+
+class Payloads:
+    """Makes the bodies of requests.
+
+    Args:
+        lm: lm-eval's model; names, limits and seeds are given as it gives them.
+        chat: whether it takes chat completions, which ask for log-probabilities in a form of
+            their own.
+    """
+
+    def __init__(self, lm: Any, *, chat: bool) -> None:
+        self._lm = lm
+        self._chat = chat
+
+    def make(
+        self, sent: Any, decoding: Decoding, *, likely: int = 0, n: int = 1, seed: int | None = None
+    ) -> dict[str, Any]:
+        """One request.
+
+        Args:
+            sent: messages, or a prompt.
+            decoding: how tokens are chosen.
+            likely: how many of the most likely tokens are to be told at each place; from 1 on
+                the answer's own log-probabilities come with them.
+            n: number of answers.
+            seed: of the draws; None for lm-eval's.
+        """
+        settings = {
+            **decoding.others,
+            "until": list(decoding.stops),
+            "max_gen_toks": decoding.max_tokens,
+            "temperature": decoding.temperature,
+        }
+        payload: dict[str, Any] = self._lm._create_payload(
+            sent,
+            generate=True,
+            gen_kwargs=settings,
+            seed=self._lm._seed if seed is None else seed,
+        )
+        if not payload.get("stop"):
+            payload.pop("stop", None)
+        if likely and self._chat:
+            payload |= {"logprobs": True, "top_logprobs": likely}
+        elif likely:
+            payload["logprobs"] = likely
+        if n > 1:
+            payload["n"] = n
+        return payload
