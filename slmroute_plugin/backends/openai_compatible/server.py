@@ -89,24 +89,27 @@ class Server:
             yield Connection(self, client, Semaphore(self.concurrency))
 
     def _client(self) -> AsyncOpenAI:
-        from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Omit
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
-        # A header without a key is none: "Bearer" alone cannot be sent.
-        shown = {name: value for name, value in self.headers.items() if value not in ("", "Bearer")}
-        named = {name.lower() for name in shown}
-        absent = {} if "authorization" in named else {"Authorization": Omit()}
         verify = self.verify
         trusted = ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify
         own: Any = None if trusted is True else DefaultAsyncHttpxClient(verify=trusted)
-        headers: Any = {**shown, **absent}
         return AsyncOpenAI(
             api_key=NO_KEY,
             base_url=self.url,
-            default_headers=headers,
             timeout=self.timeout_s,
             max_retries=0,
             http_client=own,
         )
+
+    def sent_headers(self) -> dict[str, Any]:
+        """The headers of each request, for the package."""
+        from openai import Omit
+
+        # A header without a key is none: "Bearer" alone cannot be sent.
+        shown = {name: value for name, value in self.headers.items() if value not in ("", "Bearer")}
+        named = {name.lower() for name in shown}
+        return {**shown, **({} if "authorization" in named else {"Authorization": Omit()})}
 
 
 class Connection:
@@ -122,6 +125,7 @@ class Connection:
         self.name = server.name
         self._server = server
         self._client = client
+        self._options: Any = {"headers": server.sent_headers()}
         self._slots = slots
         self._endpoint = Endpoint(server.name, server.key)
         # Of its own: the seeds of the process are not ours to use.
@@ -155,5 +159,7 @@ class Connection:
 
         # The package's own timeout is for each read: a body that trickles would never meet it.
         with fail_after(self._server.timeout_s):
-            text = await self._client.post(self._server.url, body=dict(payload), cast_to=str)
+            text = await self._client.post(
+                self._server.url, body=dict(payload), cast_to=str, options=self._options
+            )
         return read(parse_body(self._endpoint.without_key(text)))
