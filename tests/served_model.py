@@ -1,0 +1,101 @@
+"""A transformers model behind the OpenAI protocol, with log-probabilities, for the tests."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import torch
+from aiohttp import web
+
+
+class ServedModel:
+    """Answers chat completions and completions with the model of a lm-eval `HFLM`.
+
+    Args:
+        lm: the model; text is encoded as it encodes text.
+        told: how many most likely tokens it tells at least, if it is asked for any.
+    """
+
+    def __init__(self, lm: Any, told: int = 1) -> None:
+        self._lm = lm
+        self._told = told
+        self._lock = asyncio.Lock()
+
+    async def __call__(self, request: web.Request, question: str) -> web.StreamResponse:
+        """Answer one request."""
+        body = await request.json()
+        chat = "messages" in body
+        asked = int((body.get("top_logprobs") if chat else body.get("logprobs")) or 0)
+        async with self._lock:
+            choices = await asyncio.to_thread(self._choices, body, chat, asked)
+        return web.json_response({"choices": choices})
+
+    def _choices(self, body: dict[str, Any], chat: bool, asked: int) -> list[dict[str, Any]]:
+        prompt = self._lm.apply_chat_template(body["messages"]) if chat else body["prompt"]
+        ids = self._lm.tok_encode(prompt) if isinstance(prompt, str) else prompt[0]
+        random = torch.Generator().manual_seed(body["seed"])
+        return [self._choice(body, chat, asked, ids, random, i) for i in range(body.get("n", 1))]
+
+    def _choice(
+        self,
+        body: dict[str, Any],
+        chat: bool,
+        asked: int,
+        ids: list[int],
+        random: torch.Generator,
+        index: int,
+    ) -> dict[str, Any]:
+        tokenizer, own, shown = self._lm.tokenizer, list(ids), []
+        finish = "length"
+        for _ in range(body["max_tokens"]):
+            with torch.no_grad():
+                logits = self._lm.model(torch.tensor([own])).logits[0, -1].float()
+            logprobs = logits.log_softmax(-1)
+            chosen = int(logits.argmax())
+            if body["temperature"] > 0:
+                drawn = (logits / body["temperature"]).softmax(-1)
+                chosen = int(torch.multinomial(drawn, 1, generator=random))
+            if chosen == tokenizer.eos_token_id:
+                finish = "stop"
+                break
+            own.append(chosen)
+            best = logprobs.topk(max(asked, self._told))
+            rivals = {int(i): float(v) for v, i in zip(best.values, best.indices, strict=True)}
+            shown.append((chosen, float(logprobs[chosen]), rivals))
+            text = self._text([one[0] for one in shown])
+            if any(stop in text for stop in body.get("stop", ())):
+                finish = "stop"
+                break
+        text = self._text([one[0] for one in shown])
+        for stop in body.get("stop", ()):
+            text = text.split(stop)[0]
+        choice: dict[str, Any] = {"index": index, "finish_reason": finish}
+        choice |= {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
+        if asked:
+            choice["logprobs"] = self._in_chat(shown) if chat else self._in_completion(shown)
+        return choice
+
+    def _in_chat(self, shown: list[Any]) -> dict[str, Any]:
+        def one(token: int, logprob: float) -> dict[str, Any]:
+            text = self._text([token])
+            return {"token": text, "logprob": logprob, "bytes": list(text.encode())}
+
+        return {
+            "content": [
+                {**one(token, logprob), "top_logprobs": [one(i, v) for i, v in rivals.items()]}
+                for token, logprob, rivals in shown
+            ]
+        }
+
+    def _in_completion(self, shown: list[Any]) -> dict[str, Any]:
+        return {
+            "tokens": [self._text([token]) for token, _, _ in shown],
+            "token_logprobs": [logprob for _, logprob, _ in shown],
+            "top_logprobs": [
+                {self._text([i]): v for i, v in rivals.items()} for _, _, rivals in shown
+            ],
+        }
+
+    def _text(self, ids: list[int]) -> str:
+        return str(self._lm.tokenizer.decode(ids, skip_special_tokens=True))
