@@ -46,11 +46,12 @@ class ServedModel:
         random: torch.Generator,
         index: int,
     ) -> dict[str, Any]:
-        tokenizer, own, shown = self._lm.tokenizer, list(ids), []
-        finish = "length"
+        tokenizer, shown = self._lm.tokenizer, []
+        finish, cache, fresh = "length", None, list(ids)
         for _ in range(body["max_tokens"]):
             with torch.no_grad():
-                logits = self._lm.model(torch.tensor([own])).logits[0, -1].float()
+                seen = self._lm.model(torch.tensor([fresh]), past_key_values=cache, use_cache=True)
+            cache, logits = seen.past_key_values, seen.logits[0, -1].float()
             logprobs = logits.log_softmax(-1)
             chosen = int(logits.argmax())
             if body["temperature"] > 0:
@@ -59,7 +60,7 @@ class ServedModel:
             if chosen == tokenizer.eos_token_id:
                 finish = "stop"
                 break
-            own.append(chosen)
+            fresh = [chosen]
             best = logprobs.topk(max(asked, self._told))
             rivals = {int(i): float(v) for v, i in zip(best.values, best.indices, strict=True)}
             shown.append((chosen, float(logprobs[chosen]), rivals))
