@@ -57,7 +57,8 @@ def generate_with_uncertainty(lm: LM, requests: Sequence[RoutedInstance]) -> lis
     # All plans first: what cannot be done is to be known before the first token.
     plans = {name: _plan(lm, backend, instances[0]) for name, instances in tasks.items()}
     for notice in {plan.left_out: None for plan in plans.values() if plan.left_out}:
-        logger.info("%s", notice)
+        # lm-eval shows warnings alone of what is not its own.
+        logger.warning("%s", notice)
     answers: list[Answer] = []
     for name, instances in tasks.items():
         answers += _answer_task(lm, backend, str(name), instances, plans[name])
