@@ -145,7 +145,7 @@ class Interview:
                 group.start_soon(one, signal)
         for signal, value in found.items():
             if isinstance(value, Failure):
-                if value.is_fatal:
+                if value.is_fatal or value.is_unreached:
                     return value
                 found[signal] = Missing(value.text)
         return found
