@@ -88,14 +88,16 @@ class ScriptedServer:
         app.router.add_post("/v1/completions", self._handle)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0, backlog=2048)
-        await site.start()
+        self._site = web.TCPSite(self._runner, "127.0.0.1", 0, backlog=2048)
+        await self._site.start()
         return int(self._runner.addresses[0][1])
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         now = time.monotonic()
         body = await request.json()
-        question = body["messages"][-1]["content"] if "messages" in body else body["prompt"]
+        said = body["messages"][-1]["content"] if "messages" in body else body["prompt"]
+        # Prompts may come as tokens.
+        question = said if isinstance(said, str) else str(said)
         self.asked[question] += 1
         self.arrivals[question].append(now)
         self.bodies.append(body)
@@ -108,6 +110,10 @@ class ScriptedServer:
             return await handler(request, question)
         finally:
             self._at_once -= 1
+
+    async def unlisten(self) -> None:
+        """Refuse further connections; to be awaited by a handler."""
+        await self._site.stop()
 
     def body(self, body: Any, after_s: float = 0.0) -> Handler:
         """Answers with a JSON body; None stands for the usual answer."""

@@ -20,6 +20,7 @@ class ServedModel:
     def __init__(self, lm: Any, told: int = 1) -> None:
         self._lm = lm
         self._told = told
+        self._spelled: dict[int, str] = {}
         self._lock = asyncio.Lock()
 
     async def __call__(self, request: web.Request, question: str) -> web.StreamResponse:
@@ -79,7 +80,7 @@ class ServedModel:
 
     def _in_chat(self, shown: list[Any]) -> dict[str, Any]:
         def one(token: int, logprob: float) -> dict[str, Any]:
-            text = self._text([token])
+            text = self._one(token)
             return {"token": text, "logprob": logprob, "bytes": list(text.encode())}
 
         return {
@@ -91,12 +92,17 @@ class ServedModel:
 
     def _in_completion(self, shown: list[Any]) -> dict[str, Any]:
         return {
-            "tokens": [self._text([token]) for token, _, _ in shown],
+            "tokens": [self._one(token) for token, _, _ in shown],
             "token_logprobs": [logprob for _, logprob, _ in shown],
             "top_logprobs": [
-                {self._text([i]): v for i, v in rivals.items()} for _, _, rivals in shown
+                {self._one(i): v for i, v in rivals.items()} for _, _, rivals in shown
             ],
         }
+
+    def _one(self, token: int) -> str:
+        if token not in self._spelled:
+            self._spelled[token] = self._text([token])
+        return self._spelled[token]
 
     def _text(self, ids: list[int]) -> str:
         return str(self._lm.tokenizer.decode(ids, skip_special_tokens=True))
