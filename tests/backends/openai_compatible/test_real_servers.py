@@ -44,15 +44,8 @@ def llama_cpp(model: Path, port: int) -> list[str]:
     ]  # fmt: skip
 
 
-def transformers(model: Path, port: int) -> list[str]:
-    start = "from transformers.cli.transformers import main; main()"
-    serve = ["serve", str(model), "--port", str(port), "--device", "cpu", "--dtype", "float32"]
-    return [sys.executable, "-c", start, *serve]
-
-
 SERVERS: dict[str, tuple[str, Callable[[Path, int], list[str]]]] = {
     "llama.cpp": ("llama_cpp", llama_cpp),
-    "transformers": ("fastapi", transformers),
 }
 
 
@@ -67,12 +60,6 @@ def real_server(
             pytest.skip(f"the server of {request.param} is not installed ({needed})")
     port = free_port()
     model = Path(smollm_folder) / GGUF
-    if request.param == "transformers":
-        # Its server cannot load this file: the configuration in it names no architecture.
-        model = tmp_path_factory.mktemp("models") / "SmolLM2"
-        smollm = request.getfixturevalue("smollm")
-        smollm.model.save_pretrained(model)
-        smollm.tokenizer.save_pretrained(model)
     log = tmp_path_factory.mktemp("server") / "log"
     with log.open("w") as said:
         process = subprocess.Popen(command(model, port), stdout=said, stderr=said)
@@ -104,13 +91,12 @@ def test_a_real_server_serves_what_it_gives(
     every: Any,
     request: pytest.FixtureRequest,
 ) -> None:
-    name, url, model = real_server
+    _, url, model = real_server
     lm = remote(base_url=f"{url}/chat/completions", model=model, num_concurrent=1)
     backend = openai_compatible_backend(lm)
     assert backend is not None
     served = {signal for signal in every if backend.refuses(signal) is None}
-    texts = {signal for signal in every if isinstance(signal, (Reply, Restated, Samples))}
-    assert served == (every if name == "llama.cpp" else texts)
+    assert served == every
     questions = [ask(TEXT, generation={"until": [], "max_gen_toks": 6})]
     for one in observe(lm, questions, served):
         seen = one.observation
@@ -121,8 +107,7 @@ def test_a_real_server_serves_what_it_gives(
                 assert seen[signal]
             if isinstance(signal, NextTokenProbs):
                 assert 0 < seen[signal]["True"] < 1
-    if name == "llama.cpp":
-        agrees_with_the_white_box(lm, questions, observe, request.getfixturevalue("smollm"))
+    agrees_with_the_white_box(lm, questions, observe, request.getfixturevalue("smollm"))
 
 
 def agrees_with_the_white_box(lm: Any, questions: Any, observe: Any, smollm: Any) -> None:
