@@ -1,0 +1,131 @@
+"""How confident a model is: a histogram over all data sets, with a curve for each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from slmroute_plugin.analysis.dataset_groups import in_groups
+from slmroute_plugin.analysis.figures import caveats
+from slmroute_plugin.analysis.figures.appearance import Look, look
+from slmroute_plugin.analysis.figures.names import Names, file_parts
+from slmroute_plugin.analysis.figures.paging import PER_PAGE, pages
+from slmroute_plugin.analysis.figures.saving import Drawn
+from slmroute_plugin.analysis.figures.sheet import Grid, Key, blank, near_square, sheet
+from slmroute_plugin.analysis.tables import Tables
+
+BAR_COLOUR = "#c8c8c8"
+
+
+def by_slm(tables: Tables, names: Names) -> Iterator[Drawn]:
+    """Figure 3, one file per SLM: a panel for each method."""
+    slms = names.in_order("slms", tables.histograms["slm"])
+    files = file_parts(slms)
+    for slm in slms:
+        rows = tables.histograms[tables.histograms["slm"] == slm]
+        alignment = tables.alignment[tables.alignment["slm"] == slm]
+        looks = dataset_looks(rows["dataset"].unique())
+        methods = names.in_order("methods", alignment["method"])
+        labels = caveats.labels(alignment, names.methods)
+        for page in pages(methods, PER_PAGE):
+            columns, width, height = near_square(len(page.items))
+            drawn = sheet(
+                f"Figure 3. How confident {names.slms[slm]} is: all data sets, and each of them",
+                Grid(len(page.items), columns, width, height, below=0.08, tail=0.3),
+                _key(looks, names),
+                caveats.notes(alignment[alignment["method"].isin(page.items)]),
+                "confidence",
+                "share of the answers (%)",
+            )
+            for number, (axes, method) in enumerate(zip(drawn.panels, page.items, strict=True)):
+                of_method = rows[rows["method"] == method]
+                draw(axes, of_method, alignment[alignment["method"] == method], looks)
+                axes.tick_params("x", labelbottom=number + columns >= len(page.items))
+                axes.set_title(labels[method], y=1.0)
+            file = f"figure_03_distributions_{files[slm]}{page.suffix}"
+            yield Drawn(file, drawn.figure)
+
+
+def dataset_looks(datasets: Sequence[str]) -> dict[str, Look]:
+    """A line style for each data set: if there are several groups, a colour for each of them."""
+    groups = list(in_groups(datasets).values())
+    if len(groups) == 1:
+        return {dataset: look(place) for place, dataset in enumerate(groups[0])}
+    return {
+        dataset: look(place, colour)
+        for colour, members in enumerate(groups)
+        for place, dataset in enumerate(members)
+    }
+
+
+def pooled(histograms: pd.DataFrame, alignment: pd.DataFrame) -> pd.Series:
+    """The histogram over all data sets, each weighted by its number of confidences.
+
+    Args:
+        histograms: rows of one SLM and method, one per data set and bin.
+        alignment: of the same, for `n` and `coverage`.
+
+    Returns:
+        Shares by the lower edge of the bins; they sum to 1.
+    """
+    weights = (alignment["n"] * alignment["coverage"]).set_axis(alignment["dataset"].astype(str))
+    known = histograms.dropna(subset="share")
+    weight = known["dataset"].astype(str).map(weights)
+    total = (known["share"] * weight).groupby(known["low"]).sum()
+    return total / total.sum()
+
+
+def draw(
+    axes: Axes, histograms: pd.DataFrame, alignment: pd.DataFrame, looks: Mapping[str, Look]
+) -> None:
+    """One panel: bars over all data sets, a line through the bins' middles for each of them."""
+    axes.set_xlim(0, 1)
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", ".25", ".5", ".75", "1"])
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=""))
+    known = histograms.dropna(subset="share")
+    if known.empty:
+        blank(axes, "no confidences")
+        return
+    bars = pooled(known, alignment)
+    axes.bar(bars.index, bars, width=1 / len(bars), align="edge", color=BAR_COLOUR, zorder=1)
+    for dataset, rows in known.groupby("dataset", observed=True):
+        style = looks[str(dataset)]
+        line = rows.sort_values("low")
+        axes.plot(
+            (line["low"] + line["high"]) / 2,
+            line["share"],
+            color=style.colour,
+            linestyle=style.dashes,
+            linewidth=0.9,
+            marker=style.marker,
+            markersize=2.5,
+            markeredgewidth=0,
+            markevery=(style.place % 4, 4),
+            label=str(dataset),
+            zorder=2,
+        )
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+
+
+def _key(looks: Mapping[str, Look], names: Names) -> list[Key]:
+    """Entries for the bars and for each data set."""
+    key = [Key(Rectangle((0, 0), 1, 1, facecolor=BAR_COLOUR), "all data sets")]
+    for dataset, style in looks.items():
+        handle = Line2D(
+            [],
+            [],
+            color=style.colour,
+            linestyle=style.dashes,
+            marker=style.marker,
+            linewidth=0.9,
+            markersize=3,
+            markeredgewidth=0,
+        )
+        key.append(Key(handle, names.datasets[dataset]))
+    return key

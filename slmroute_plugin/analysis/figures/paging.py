@@ -1,0 +1,35 @@
+"""More panels than fit a page, on several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+PER_PAGE = 12
+"""Panels of the usual size, three side by side."""
+
+ROWS_PER_PAGE = 6
+"""Rows of small panels."""
+
+
+class Page(NamedTuple):
+    """One page's items, and what its file's name ends with: "" for a single page."""
+
+    items: Sequence[str]
+    suffix: str
+
+
+def pages(items: Sequence[str], per_page: int) -> list[Page]:
+    """The items on as few pages as will do, of nearly the same length; none for no items.
+
+    >>> pages(["a", "b", "c"], 2)
+    [Page(items=['a', 'b'], suffix='_page_1'), Page(items=['c'], suffix='_page_2')]
+    """
+    if not items:
+        return []
+    count = -(-len(items) // per_page)
+    each = -(-len(items) // count)
+    parts = [items[start : start + each] for start in range(0, len(items), each)]
+    if len(parts) == 1:
+        return [Page(parts[0], "")]
+    return [Page(part, f"_page_{number}") for number, part in enumerate(parts, start=1)]

@@ -1,0 +1,42 @@
+"""Figures as files: PNG to look at, SVG to print; the same tables give the same bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from slmroute_plugin.whole_files import written_whole
+
+DOTS_PER_INCH = 200
+
+
+class Drawn(NamedTuple):
+    """A figure, and the name of its files without the ending."""
+
+    name: str
+    figure: Figure
+
+
+def save(drawn: Drawn, folder: Path) -> list[Path]:
+    """Writes `<name>.png` and `<name>.svg`; a file is there whole or not at all.
+
+    Returns:
+        The two paths.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    figure = drawn.figure
+    png, svg = folder / f"{drawn.name}.png", folder / f"{drawn.name}.svg"
+    # `Figure.savefig` would draw each twice, to find a layout that is fixed already.
+    with written_whole(png) as path:
+        figure.set_dpi(DOTS_PER_INCH)
+        FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
+    with written_whole(svg) as path:
+        nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
+        FigureCanvasSVG(figure).print_svg(path, metadata=nothing)
+    return [png, svg]
