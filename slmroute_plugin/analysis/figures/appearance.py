@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -42,7 +42,7 @@ DASHES: tuple[Dashes, ...] = (
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "*", ">", "p")
 
 # The font comes with matplotlib: what is installed on a machine changes nothing.
-_SETTINGS: Mapping[str, Any] = {
+_SETTINGS: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],
     "font.size": TEXT_SIZE,
     "axes.titlesize": TEXT_SIZE,
@@ -114,5 +114,5 @@ def figure_style() -> Iterator[None]:
     They are the process's: draw in one thread at a time.
     """
     # Some settings are read when text is made, others when a file is written.
-    with rc_context(dict(_SETTINGS)):
+    with rc_context(_SETTINGS):
         yield

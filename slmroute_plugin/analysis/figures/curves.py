@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -164,11 +164,16 @@ def draw(axes: Axes, panel: Panel, looks: Mapping[str, Look], numbered: bool = T
             line.index, line, color=REFERENCE_COLOUR, linestyle=dashes, label=label, linewidth=1
         )
     for method, curve in panel.methods.items():
-        axes.plot(curve.index, curve, **_style(looks[str(method)], len(curve)), label=str(method))
+        axes.plot(
+            curve.index.to_numpy(),
+            curve.to_numpy(),
+            **_style(looks[str(method)], len(curve)),
+            label=str(method),
+        )
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10], min_n_ticks=3))
 
 
-def _style(look: Look, points: int) -> dict[str, object]:
+def _style(look: Look, points: int) -> dict[str, Any]:
     """Arguments of a method's line; markers of different lines stand at different ratios."""
     step = max(1, points // MARKS)
     return {

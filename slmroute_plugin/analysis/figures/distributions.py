@@ -92,13 +92,21 @@ def draw(
         blank(axes, "no confidences")
         return
     bars = pooled(known, alignment)
-    axes.bar(bars.index, bars, width=1 / len(bars), align="edge", color=BAR_COLOUR, zorder=1)
-    for dataset, rows in known.groupby("dataset", observed=True):
+    axes.bar(
+        bars.index.to_numpy(),
+        bars.to_numpy(),
+        width=1 / len(bars),
+        align="edge",
+        color=BAR_COLOUR,
+        zorder=1,
+    )
+    shares = known.astype({"dataset": str}).pivot(index="low", columns="dataset", values="share")
+    middles = shares.index.to_numpy() + 0.5 / len(bars)
+    for dataset, line in shares.items():
         style = looks[str(dataset)]
-        line = rows.sort_values("low")
         axes.plot(
-            (line["low"] + line["high"]) / 2,
-            line["share"],
+            middles,
+            line.to_numpy(),
             color=style.colour,
             linestyle=style.dashes,
             linewidth=0.9,

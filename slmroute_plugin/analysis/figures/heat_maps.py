@@ -67,7 +67,7 @@ def by_group(tables: Tables, names: Names) -> Iterator[Drawn]:
         per_page = grid.columns * max(1, int(PAGE_HEIGHT / (grid.height + grid.above)))
         number = f"Figure {numbers[group]}. " if group in numbers else ""
         file = f"figure_{numbers[group]:02}_auroc_{tags[group]}" if number else "figure_auroc_other"
-        for page in pages(members, per_page):
+        for page in pages(members, per_page, grid.columns):
             on_page = of_group[of_group["dataset"].isin(page.items)]
             drawn = _page(f"{number}{group}: AUROC", on_page, page.items, rows, columns, names)
             yield Drawn(f"{file}{page.suffix}", drawn)
@@ -143,7 +143,7 @@ def _write(axes: Axes, row: int, column: int, cell: Any) -> None:
     """What a cell says: AUROC, "†" if cross-fitted, and the coverage below; or that it is none."""
     value = np.nan if cell is None else float(cell.auroc)
     covered = "" if cell is None else caveats.coverage_text(float(cell.coverage))
-    box: dict[str, object] | None
+    box: dict[str, Any] | None
     if np.isnan(value):
         axes.add_patch(undefined_patch((column, row), 1, 1, zorder=1))
         words, size, colour = "none" if cell is None else "undef.", _COVERAGE_SIZE, "black"
@@ -152,7 +152,13 @@ def _write(axes: Axes, row: int, column: int, cell: Any) -> None:
         mark = caveats.DAGGER if caveats.is_cross_fitted(cell.fitted_on) else ""
         words, size, colour = f"{value:.2f}{mark}", _VALUE_SIZE, _ink(value)
         box = None
-    place = {"ha": "center", "va": "center", "color": colour, "zorder": 3, "bbox": box}
+    place: dict[str, Any] = {
+        "ha": "center",
+        "va": "center",
+        "color": colour,
+        "zorder": 3,
+        "bbox": box,
+    }
     height = 0.34 if covered else 0.5
     axes.text(column + 0.5, row + height, words, size=size, **place)
     if covered:

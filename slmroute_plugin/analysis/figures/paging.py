@@ -19,8 +19,10 @@ class Page(NamedTuple):
     suffix: str
 
 
-def pages(items: Sequence[str], per_page: int) -> list[Page]:
+def pages(items: Sequence[str], per_page: int, columns: int = 1) -> list[Page]:
     """The items on as few pages as will do, of nearly the same length; none for no items.
+
+    Pages but the last are filled to whole rows of `columns`, of which `per_page` is a multiple.
 
     >>> pages(["a", "b", "c"], 2)
     [Page(items=['a', 'b'], suffix='_page_1'), Page(items=['c'], suffix='_page_2')]
@@ -28,7 +30,7 @@ def pages(items: Sequence[str], per_page: int) -> list[Page]:
     if not items:
         return []
     count = -(-len(items) // per_page)
-    each = -(-len(items) // count)
+    each = -(-len(items) // (count * columns)) * columns
     parts = [items[start : start + each] for start in range(0, len(items), each)]
     if len(parts) == 1:
         return [Page(parts[0], "")]

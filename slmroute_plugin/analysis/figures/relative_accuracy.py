@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -48,7 +49,7 @@ def overview(tables: Tables, names: Names) -> Iterator[Drawn]:
             _key(routing, names),
             notes,
             "most confident (%)",
-            "accuracy of the SLM / accuracy of the LLM",
+            "SLM / LLM accuracy",
         )
         for number, (axes, slm) in enumerate(zip(drawn.panels, page.items, strict=True)):
             draw(axes, ratios[number], names.looks)
@@ -87,7 +88,7 @@ def draw(axes: Axes, ratios: pd.DataFrame, looks: Mapping[str, Look]) -> None:
     for method, rows in ratios.groupby("method", observed=True):
         line = rows.droplevel("method").sort_index(ascending=False)
         look = looks[str(method)]
-        style = {"color": look.colour, "linestyle": look.dashes}
+        style: dict[str, Any] = {"color": look.colour, "linestyle": look.dashes}
         axes.plot(line.index, line["ratio"], **style, label=str(method))
         # Every second point, so that markers of neighbouring lines stand beside each other.
         marked = line.iloc[look.place % 2 :: 2]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -35,8 +35,10 @@ def save(drawn: Drawn, folder: Path) -> list[Path]:
     # `Figure.savefig` would draw each twice, to find a layout that is fixed already.
     with written_whole(png) as path:
         figure.set_dpi(DOTS_PER_INCH)
-        FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
+        agg: Any = FigureCanvasAgg(figure)
+        agg.print_png(path, metadata={"Software": None}, pil_kwargs={"compress_level": 3})
     with written_whole(svg) as path:
         nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
-        FigureCanvasSVG(figure).print_svg(path, metadata=nothing)
+        vector: Any = FigureCanvasSVG(figure)
+        vector.print_svg(path, metadata=nothing)
     return [png, svg]

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 
 from slmroute_plugin.analysis.figures.appearance import (
     HATCH_COLOUR,
@@ -32,6 +32,7 @@ _SIDE = 0.1
 _RIGHT = 0.16
 _LINE = 1.5
 _INCH = 72.0
+_FINE = 200.0
 _HANDLE = 0.55
 _KEY_LINE = 0.155
 
@@ -188,9 +189,11 @@ def blank(axes: Axes, words: str) -> None:
 
 def undefined_patch(corner: tuple[float, float], width: float, height: float, **more: Any) -> Patch:
     """A hatched grey rectangle: here is no figure."""
-    from matplotlib.patches import Rectangle
-
-    style = {"facecolor": UNDEFINED_COLOUR, "edgecolor": HATCH_COLOUR, "linewidth": 0}
+    style: dict[str, Any] = {
+        "facecolor": UNDEFINED_COLOUR,
+        "edgecolor": HATCH_COLOUR,
+        "linewidth": 0,
+    }
     return Rectangle(corner, width, height, hatch="////", **(style | more))
 
 
@@ -215,15 +218,17 @@ def wrapped(text: str, width: float, size: float) -> list[str]:
 
 
 def text_width(text: str, size: float) -> float:
-    """Inches that the text takes at that size."""
+    """Inches that the text takes at that size, or a little more."""
     width, _, _ = _measure().get_text_width_height_descent(text, FontProperties(size=size), False)
-    return float(width) / _INCH
+    # Hinting makes a text's width depend on the resolution.
+    return float(width) / _FINE * 1.02
 
 
 @cache
-def _measure() -> RendererAgg:
-    """A canvas of 1 × 1 pixels; what it measures is in points."""
-    return RendererAgg(1, 1, _INCH)
+def _measure() -> Any:
+    """A canvas of 1 × 1 pixels."""
+    untyped: Any = RendererAgg
+    return untyped(1, 1, _FINE)
 
 
 def line_height(size: float) -> float:
