@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from slmroute_plugin.analysis.figures.caveats import coverage_text, is_cross_fitted
 from slmroute_plugin.analysis.latex_text import UNDEFINED, escaped, interval, number, percent
 from slmroute_plugin.analysis.tables import Tables
 from slmroute_plugin.whole_files import written_whole
@@ -23,7 +24,6 @@ ROWS_PER_TABLE = 16
 METHODS_PER_TABLE = 8
 """Methods side by side at most."""
 
-_CROSS_FITTED = "cross-fitted"
 _DAGGER = r"\textdagger{}"
 
 
@@ -91,6 +91,7 @@ def latex_tables(tables: Tables, folder: Path) -> list[Path]:
     Raises:
         OSError: the folder cannot be written to.
     """
+    # The names of figures load matplotlib, which takes a while.
     from slmroute_plugin.analysis.figures.names import file_parts
 
     texts: dict[str, str] = {}
@@ -206,7 +207,7 @@ def _value(cell: Any, measure: Measure, best: str) -> str:
     text = measure.value(float(getattr(cell, measure.column)))
     if text == UNDEFINED:
         return text
-    mark = _DAGGER if cell.fitted_on == _CROSS_FITTED else ""
+    mark = _DAGGER if is_cross_fitted(cell.fitted_on) else ""
     return (rf"\textbf{{{text}}}" if text == best else text) + mark
 
 
@@ -216,14 +217,9 @@ def _below(cell: Any, measure: Measure) -> str:
         return ""
     parts = [] if pd.isna(getattr(cell, measure.column)) else [measure.below(cell)]
     if cell.coverage < 1:
-        parts.append(rf"({_covered(cell.coverage)}\%)")
+        parts.append(f"({escaped(coverage_text(cell.coverage))})")
     text = " ".join(part for part in parts if part)
     return rf"{{\tiny {text}}}" if text else ""
-
-
-def _covered(coverage: float) -> str:
-    """Whole percent, rounded down, so that what is not all never reads as all."""
-    return str(int(100 * coverage + 1e-9))
 
 
 def _remarks(rows: pd.DataFrame, measure: Measure) -> str:
@@ -235,7 +231,7 @@ def _remarks(rows: pd.DataFrame, measure: Measure) -> str:
         remarks.append(
             r"(\dots\%): share of the questions with a confidence, to which the figure is confined"
         )
-    if (rows["fitted_on"] == _CROSS_FITTED).any():
+    if rows["fitted_on"].map(is_cross_fitted).any():
         remarks.append(rf"{_DAGGER}: cross-fitted on labels of the evaluation split")
     return ". " + ". ".join(remarks)
 

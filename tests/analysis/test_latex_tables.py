@@ -84,7 +84,7 @@ def test_undefined_coverage_and_missing_runs(texts: dict[str, str]) -> None:
     values, below = row(text, "mmlu")
     # One value is not the best of several.
     assert values == ["mmlu", "0.60", "--", ""]
-    assert below == ["", r"{\tiny {[}0.55, 0.65{]} (69\%)}", "", ""]
+    assert below == ["", r"{\tiny {[}0.55, 0.65{]} (70\%)}", "", ""]
     assert "--: undefined" in text
 
 

@@ -17,17 +17,16 @@ DAGGER_NOTE = (
 def coverage_text(coverage: float) -> str:
     """The share of questions with a confidence; "" if it is all of them or not known.
 
-    Rounded down, so that what is not all never reads as all.
+    What is not all never reads as all, and what is not nothing never as nothing.
 
-    >>> coverage_text(0.69), coverage_text(0.9999), coverage_text(0.001), coverage_text(1.0)
+    >>> coverage_text(0.686), coverage_text(0.9999), coverage_text(0.001), coverage_text(1.0)
     ('69%', '99%', '<1%', '')
     """
     if not coverage < 1:
         return ""
     if 0 < coverage < 0.01:
         return "<1%"
-    # The product of a whole percentage and 100 may fall short of it.
-    return f"{int(100 * coverage + 1e-9)}%"
+    return f"{min(99, round(100 * coverage))}%"
 
 
 def coverage_range(coverages: pd.Series) -> str:

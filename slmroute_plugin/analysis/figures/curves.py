@@ -220,14 +220,14 @@ def _llm_page(
         for slm, column in places
     ]
     several = any(len(column.datasets) > 1 for column in columns)
-    width = max(PAGE_WIDTH / len(columns) - 0.4, 1.2)
+    width = min(max(PAGE_WIDTH / len(columns) - 0.4, 1.2), 4.2)
     titles = [wrapped(column.name, width, TEXT_SIZE) for column in columns]
     lines = max(map(len, titles))
     grid = Grid(
         len(places),
         len(columns),
         width,
-        1.0 if len(columns) > 2 else 1.6,
+        {1: 2.4, 2: 1.6}.get(len(columns), 1.0),
         head=lines * line_height(TEXT_SIZE),
         below=0.06,
         tail=0.3,

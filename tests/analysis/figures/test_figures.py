@@ -220,7 +220,7 @@ def test_the_pooled_histogram_weighs_data_sets_by_their_confidences() -> None:
 
 def test_every_method_is_in_the_key_with_its_coverage(small: Tables, few: Drawings) -> None:
     covered = small.routing[small.routing["method"] == "verbalization_2s"]["coverage"]
-    low, high = int(100 * covered.min()), int(100 * covered.max())
+    low, high = round(100 * covered.min()), round(100 * covered.max())
     for name in ("figure_01_routing_curves", "figure_02_relative_accuracy"):
         (legend,) = few[name].legends
         entries = [text.get_text() for text in legend.get_texts()]

@@ -20,7 +20,7 @@ def test_the_organisation_is_dropped_only_where_names_stay_apart() -> None:
 def test_long_names_lose_their_middle_and_stay_apart() -> None:
     first, second = "x" * 40 + "A" + "y" * 40, "x" * 40 + "B" + "y" * 40
     short = shown([first, second])
-    assert short[first] == "x" * 12 + "…" + "y" * 13
+    assert short[first] == "x" * 14 + "…" + "y" * 15
     assert short[second] == short[first] + " (2)"
 
 
