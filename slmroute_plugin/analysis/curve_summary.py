@@ -117,23 +117,20 @@ def average_improvement(cost: Floats, quality: Floats) -> float:
     """
     if np.isnan(cost).any() or not cost.max() > cost.min():
         return float("nan")
-    hull: list[tuple[float, float]] = []
-    best = -np.inf
-    for point in sorted(zip(cost.tolist(), quality.tolist(), strict=True)):
-        best = max(best, point[1])
-        corner = (point[0], best)
-        while len(hull) > 1 and not _turns_down(hull[-2], hull[-1], corner):
-            hull.pop()
-        if hull and hull[-1][0] == corner[0]:
-            hull[-1] = corner
-        else:
-            hull.append(corner)
-    x, y = np.asarray(hull).T
+    order = np.lexsort((quality, cost))
+    x, y = cost[order], np.maximum.accumulate(quality[order])
+    is_last = np.append(x[1:] > x[:-1], True)
+    x, y = _concave_hull(x[is_last], y[is_last])
     return float(np.trapezoid(y, x) / (x[-1] - x[0]))
 
 
-def _turns_down(
-    one: tuple[float, float], two: tuple[float, float], three: tuple[float, float]
-) -> bool:
-    across = (two[0] - one[0]) * (three[1] - one[1]) - (two[1] - one[1]) * (three[0] - one[0])
-    return across < 0
+def _concave_hull(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """The corners of the least concave curve over points of ascending `x`."""
+    while True:
+        # What lies on or under the line between its neighbours is no corner, however many of
+        # them are dropped at a time: the line is between points of the same set.
+        across = (x[1:-1] - x[:-2]) * (y[2:] - y[:-2]) - (y[1:-1] - y[:-2]) * (x[2:] - x[:-2])
+        is_corner = np.concatenate(([True], across < 0, [True]))
+        if is_corner.all():
+            return x, y
+        x, y = x[is_corner], y[is_corner]

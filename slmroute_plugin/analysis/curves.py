@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,38 @@ class Curve(NamedTuple):
         return float(np.trapezoid(self.at(ratio), ratio) / (high - low))
 
 
+class Ranking(NamedTuple):
+    """Answers from the least to the most confident, those of one confidence together.
+
+    Attributes:
+        order: [n]: rows, least confident first.
+        value: [g]: the different confidences, ascending; −1 stands for an unknown one.
+        end: [g]: number of rows with this confidence or less.
+    """
+
+    order: NDArray[np.intp]
+    value: Floats
+    end: NDArray[np.intp]
+
+    def running(self, columns: NDArray[Any]) -> Floats:
+        """[…, g + 1]: sums of columns [..., n] over the rows below each end, from no rows on."""
+        sums = np.cumsum(columns[..., self.order], axis=-1, dtype=np.float64)
+        return np.concatenate((np.zeros((*sums.shape[:-1], 1)), sums[..., self.end - 1]), axis=-1)
+
+
+def ranking(confidence: Floats) -> Ranking:
+    """Rank confidences [n]; NaN is the least sure.
+
+    >>> ranking(np.array([0.7, 0.2, 0.7])).end.tolist()
+    [1, 3]
+    """
+    sure = np.where(np.isnan(confidence), -1.0, confidence)
+    order = np.argsort(sure, kind="stable")
+    ordered = sure[order]
+    end = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
+    return Ranking(order, ordered[end], end + 1)
+
+
 def routing_curve(
     confidence: Floats, slm: NDArray[np.bool_], llm: NDArray[np.bool_], cost_usd: Floats
 ) -> Curve:
@@ -68,17 +100,21 @@ def routing_curve(
     >>> curve.ratio.tolist(), curve.accuracy.tolist()
     ([0.0, 0.5, 1.0], [0.5, 1.0, 1.0])
     """
-    sure = np.where(np.isnan(confidence), -1.0, confidence)
-    values, group, size = np.unique(sure, return_inverse=True, return_counts=True)
+    return routing_curves(ranking(confidence), slm, llm[None], cost_usd[None])[0]
+
+
+def routing_curves(
+    ranked: Ranking, slm: NDArray[np.bool_], llms: NDArray[np.bool_], costs_usd: Floats
+) -> list[Curve]:
+    """The curves of one method with several LLMs, of `llms` [m, n] and `costs_usd` [m, n]."""
     n = len(slm)
-    gain = np.bincount(group, weights=llm.astype(np.float64) - slm)
-    spent = np.bincount(group, weights=cost_usd)
-    return Curve(
-        np.concatenate(([0], np.cumsum(size))) / n,
-        (slm.sum() + np.concatenate(([0], np.cumsum(gain)))) / n,
-        np.concatenate(([0], np.cumsum(spent))),
-        np.append(np.maximum(values, 0.0), np.nextafter(max(values[-1], 0.0), 2.0)),
-    )
+    ratio = np.concatenate(([0], ranked.end)) / n
+    gained = ranked.running(llms.astype(np.int8) - slm.astype(np.int8))
+    accuracy = (slm.sum() + gained) / n
+    spent = ranked.running(costs_usd)
+    last = max(ranked.value[-1], 0.0)
+    threshold = np.append(np.maximum(ranked.value, 0.0), np.nextafter(last, 2.0))
+    return [Curve(ratio, accuracy[one], spent[one], threshold) for one in range(len(llms))]
 
 
 def random_curve(slm: NDArray[np.bool_], llm: NDArray[np.bool_], ratios: Floats) -> Floats:
