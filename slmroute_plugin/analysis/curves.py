@@ -60,10 +60,10 @@ class Ranking(NamedTuple):
     value: Floats
     end: NDArray[np.intp]
 
-    def running(self, columns: NDArray[Any]) -> Floats:
-        """[…, g + 1]: sums of columns [..., n] over the rows below each end, from no rows on."""
-        sums = np.cumsum(columns[..., self.order], axis=-1, dtype=np.float64)
-        return np.concatenate((np.zeros((*sums.shape[:-1], 1)), sums[..., self.end - 1]), axis=-1)
+    def running(self, values: NDArray[Any]) -> Floats:
+        """[g + 1]: sums of values [n] over the least sure rows up to each end, from no rows on."""
+        sums = np.cumsum(values[self.order], dtype=np.float64)
+        return np.concatenate(([0.0], sums[self.end - 1]))
 
 
 def ranking(confidence: Floats) -> Ranking:
@@ -100,21 +100,22 @@ def routing_curve(
     >>> curve.ratio.tolist(), curve.accuracy.tolist()
     ([0.0, 0.5, 1.0], [0.5, 1.0, 1.0])
     """
-    return routing_curves(ranking(confidence), slm, llm[None], cost_usd[None])[0]
+    return curve_of(ranking(confidence), slm, llm, cost_usd)
 
 
-def routing_curves(
-    ranked: Ranking, slm: NDArray[np.bool_], llms: NDArray[np.bool_], costs_usd: Floats
-) -> list[Curve]:
-    """The curves of one method with several LLMs, of `llms` [m, n] and `costs_usd` [m, n]."""
+def curve_of(
+    ranked: Ranking, slm: NDArray[np.bool_], llm: NDArray[np.bool_], cost_usd: Floats
+) -> Curve:
+    """`routing_curve` of confidences that are ranked: the ranking does not depend on the LLM."""
     n = len(slm)
-    ratio = np.concatenate(([0], ranked.end)) / n
-    gained = ranked.running(llms.astype(np.int8) - slm.astype(np.int8))
-    accuracy = (slm.sum() + gained) / n
-    spent = ranked.running(costs_usd)
+    gained = ranked.running(llm.astype(np.int8) - slm.astype(np.int8))
     last = max(ranked.value[-1], 0.0)
-    threshold = np.append(np.maximum(ranked.value, 0.0), np.nextafter(last, 2.0))
-    return [Curve(ratio, accuracy[one], spent[one], threshold) for one in range(len(llms))]
+    return Curve(
+        np.concatenate(([0], ranked.end)) / n,
+        (slm.sum() + gained) / n,
+        ranked.running(cost_usd),
+        np.append(np.maximum(ranked.value, 0.0), np.nextafter(last, 2.0)),
+    )
 
 
 def random_curve(slm: NDArray[np.bool_], llm: NDArray[np.bool_], ratios: Floats) -> Floats:

@@ -8,7 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from slmroute_plugin.analysis.curves import Ranking, ranking
+
 _BLOCK = 100  # resamples at a time, so that a block of counts stays small
+_ROWS = 512  # rows at a time that are made float64, so that they stay in the cache
+_EXACT = 2.0**23  # float32 holds all whole and half numbers below
 
 
 class Routable(NamedTuple):
@@ -58,7 +62,7 @@ def areas(routable: Routable) -> Areas:
     >>> areas(one).auroc.tolist()
     [1.0]
     """
-    return _weighted(routable, np.ones((len(routable.slm), 1)))
+    return _weighted(routable, ranking(routable.confidence), np.ones((len(routable.slm), 1)))
 
 
 def resampled_counts(
@@ -79,42 +83,45 @@ def resampled_counts(
 
 
 def resampled_areas(routable: Routable, counts: Sequence[NDArray[np.float32]]) -> Areas:
-    """Of all resamples, to about six decimals.
+    """Of all resamples.
 
     Given the same `counts`, methods are compared on the same resamples. A resample may weigh the
     rows at hand differently in all, as when rows without a confidence were left out.
     """
-    parts = [_weighted(routable, block) for block in counts]
+    ranked = ranking(routable.confidence)
+    parts = [_weighted(routable, ranked, block) for block in counts]
     return Areas(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
 
-def _weighted(routable: Routable, counts: NDArray[Any]) -> Areas:
+def _weighted(routable: Routable, ranked: Ranking, counts: NDArray[Any]) -> Areas:
     """Areas where the row i occurs counts[i, r] times in the resample r."""
-    confidence, slm, llms = routable
-    total = counts.sum(axis=0)
-    value = np.where(np.isnan(confidence), -1.0, confidence)
-    order = np.argsort(value, kind="stable")
-    value = value[order]
-    is_first = np.concatenate(([True], value[1:] != value[:-1]))
+    total = counts.sum(axis=0, dtype=np.float64)
+    if len(counts) and counts.max() * total.max() >= _EXACT:
+        counts = counts.astype(np.float64)
     # One product gives the sums for every LLM, and for the ROC curve.
-    verdicts = np.column_stack([slm, llms]).astype(counts.dtype)
+    verdicts = np.column_stack([routable.slm, routable.llms])[ranked.order].astype(np.float64)
 
-    weighted = counts[order]
+    weighted = counts[ranked.order]
     below = np.cumsum(weighted, axis=0)
-    if is_first.all():
+    if len(ranked.end) == len(weighted):
         below -= weighted / 2
     else:
-        up_to = below[np.flatnonzero(np.append(is_first[1:], True))]
+        up_to = below[ranked.end - 1]
         before = np.concatenate((np.zeros_like(up_to[:1]), up_to[:-1]))
-        below = ((before + up_to) / 2)[np.cumsum(is_first) - 1]
-    weighted *= below  # whole and half numbers so far, and exact
-    ranked = (weighted.T @ verdicts[order]).astype(np.float64)
-    right = (counts.T @ verdicts).astype(np.float64)
-    total = total.astype(np.float64)
+        size = np.diff(ranked.end, prepend=0)
+        below = np.repeat((before + up_to) / 2, size, axis=0)
+    below *= weighted  # whole and half numbers so far, and exact
+    mid_ranks = np.zeros((counts.shape[1], verdicts.shape[1]))
+    right = np.zeros_like(mid_ranks)
+    for start in range(0, len(counts), _ROWS):
+        rows = slice(start, start + _ROWS)
+        mid_ranks += below[rows].T.astype(np.float64) @ verdicts[rows]
+        right += weighted[rows].T.astype(np.float64) @ verdicts[rows]
     with np.errstate(divide="ignore", invalid="ignore"):
         share = right / total[:, None]
-        kept = ranked / np.square(total)[:, None]
-        auroc = (ranked[:, 0] - np.square(right[:, 0]) / 2) / (right[:, 0] * (total - right[:, 0]))
+        kept = mid_ranks / np.square(total)[:, None]
+        won, lost = right[:, 0], total - right[:, 0]
+        auroc = (mid_ranks[:, 0] - np.square(won) / 2) / (won * lost)
     area = share[:, 1:] + kept[:, :1] - kept[:, 1:]
-    auroc = np.where((right[:, 0] > 0) & (right[:, 0] < total), auroc, np.nan)
+    auroc = np.where((won > 0) & (lost > 0), auroc, np.nan)
     return Areas(area, share[:, 0], share[:, 1:], auroc)

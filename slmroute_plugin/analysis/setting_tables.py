@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 
 from slmroute_plugin.analysis.alignment import alignment
 from slmroute_plugin.analysis.curve_summary import summary
-from slmroute_plugin.analysis.curves import oracle_curve, random_curve, routing_curve
+from slmroute_plugin.analysis.curves import (
+    Ranking,
+    curve_of,
+    oracle_curve,
+    random_curve,
+    ranking,
+)
 from slmroute_plugin.analysis.resampled_areas import (
     Areas,
     Routable,
@@ -85,8 +91,9 @@ def setting_tables(setting: Setting, how: HowToMeasure) -> SettingTables:
             continue
         if not scores.known.all() and how.unparsed == "route":
             resampled = _resampled(scores, kept, setting.llms, counts)
+        ranked = ranking(scores.confidence[kept])
         for number, (llm, run) in enumerate(setting.llms.items()):
-            routed = _Routed(scores, run, kept)
+            routed = _Routed(scores, run, kept, ranked)
             column = Areas(
                 resampled.area[:, number], resampled.slm, resampled.llms[:, number], resampled.auroc
             )
@@ -101,18 +108,25 @@ class _Rows:
     """Rows of a table, gathered by column: a frame for each few rows would cost more than they."""
 
     def __init__(self) -> None:
-        self._columns: dict[str, list[NDArray[Any]]] = defaultdict(list)
+        self._columns: dict[str, list[Any]] = defaultdict(list)
+        self._sizes: list[int] = []
 
     def add(self, name: dict[str, str], columns: dict[str, Any]) -> None:
-        """Add as many rows as the longest column has; single values stand in each of them."""
-        rows = max((len(each) for each in columns.values() if np.ndim(each)), default=1)
+        """Add as many rows as its arrays are long; single values stand in each of them."""
+        sizes = [len(each) for each in columns.values() if isinstance(each, np.ndarray)]
+        self._sizes.append(sizes[0] if sizes else 1)
         for key, value in {**name, **columns}.items():
-            kind = object if isinstance(value, str) else None
-            self._columns[key].append(np.broadcast_to(np.asarray(value, dtype=kind), rows))
+            self._columns[key].append(value)
 
     def frame(self) -> pd.DataFrame:
         """All rows."""
-        return pd.DataFrame({key: np.concatenate(parts) for key, parts in self._columns.items()})
+        return pd.DataFrame({key: self._whole(parts) for key, parts in self._columns.items()})
+
+    def _whole(self, parts: list[Any]) -> NDArray[Any]:
+        if isinstance(parts[0], np.ndarray):
+            return np.concatenate(parts)
+        kind = object if isinstance(parts[0], str) else None
+        return np.repeat(np.asarray(parts, dtype=kind), self._sizes)
 
 
 def _random(run: TaskRun, how: HowToMeasure) -> np.random.Generator:
@@ -169,12 +183,13 @@ def _histogram(confidence: Floats) -> dict[str, Any]:
 class _Routed:
     """One method's answers, routed to one LLM."""
 
-    def __init__(self, scores: Scores, llm: TaskRun, kept: NDArray[np.bool_]) -> None:
-        self._scores, self._rows = scores, len(kept)
-        self._confidence = scores.confidence[kept]
+    def __init__(
+        self, scores: Scores, llm: TaskRun, kept: NDArray[np.bool_], ranked: Ranking
+    ) -> None:
+        self._scores, self._rows, self._ranked = scores, len(kept), ranked
         self._slm, self._llm = scores.correct[kept], llm.correct[kept]
         self._cost = llm.cost_usd[kept]
-        self._curve = routing_curve(self._confidence, self._slm, self._llm, self._cost)
+        self._curve = curve_of(ranked, self._slm, self._llm, self._cost)
 
     def summary(self, resampled: Areas) -> dict[str, Any]:
         found = summary(self._curve)
@@ -217,19 +232,17 @@ class _Routed:
         """Of the surest; where the line goes through a tie, in expectation over its order."""
         n = len(self._slm)
         kept = np.asarray([max(1, round(percent * n / 100)) for percent in TOP_PERCENTS])
-        slm, llm = (self._surest(right, kept) for right in (self._slm, self._llm))
+        corners = np.concatenate(([0], self._ranked.end))
+        slm, llm = (
+            (right[-1] - np.interp(n - kept, corners, right)) / kept
+            for right in map(self._ranked.running, (self._slm, self._llm))
+        )
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.where(llm > 0, slm / llm, np.nan)
         return {
-            "top_percent": list(TOP_PERCENTS),
+            "top_percent": np.asarray(TOP_PERCENTS),
             "n": kept,
             "accuracy_slm": slm,
             "accuracy_llm": llm,
             "ratio": ratio,
         }
-
-    def _surest(self, right: NDArray[np.bool_], kept: NDArray[np.int64]) -> Floats:
-        n = len(right)
-        nobody = np.zeros_like(right)
-        curve = routing_curve(self._confidence, right, nobody, np.zeros(n))
-        return curve.at(1 - kept / n) * n / kept
