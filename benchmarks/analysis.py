@@ -5,10 +5,14 @@
     python benchmarks/analysis.py --share 0.1     # data sets a tenth of the size
 
 Writes made-up sample files first (not timed), then, in a process of its own each, in turn:
-reading and measuring them without intervals, and with 1,000 resamples. `sklearn` is
-`roc_auc_score` for each method and a loop over 101 ratios for each method and LLM, on the same
-arrays, for a part of the settings, scaled to all; with intervals it is the same once more per
-resample. The two must agree to 1e-9, or the script ends with an error.
+reading and measuring them without intervals, and with 1,000 resamples.
+
+Then, on one core and the same arrays, ours and a plain way in turn: for every SLM, data set, method
+and LLM scikit-learn's `roc_auc_score`, and a loop over 101 thresholds for overall accuracy; with
+intervals, the same for every resample. Ours are the AUROC, the whole curve, and its accuracy at
+these thresholds; with intervals, AUROC and area of every resample. A part of the settings is
+timed, and of the plain way's resamples `--plain-resamples`, scaled to all. What both compute must
+agree to 1e-9, or the script ends with an error.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
@@ -68,6 +72,16 @@ METHODS = {
 }
 
 
+THRESHOLDS = np.linspace(0, 1, 101)
+
+
+class Figures(NamedTuple):
+    """Of one SLM on one data set: AUROC [methods · LLMs], and accuracy at each threshold."""
+
+    aurocs: NDArray[np.float64]
+    curves: NDArray[np.float64]
+
+
 class Measured(NamedTuple):
     """Of one process."""
 
@@ -82,12 +96,16 @@ class Measured(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """Ours and scikit-learn's seconds for the same settings, without intervals."""
+    """Seconds of ours and of the plain way for the same settings; and how far they differ."""
 
     ours_s: float
-    theirs_s: float
-    theirs_resampled_s: float
+    plain_s: float
     largest_difference: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times as long the plain way takes."""
+        return self.plain_s / self.ours_s
 
 
 def write_runs(folder: Path, slms: int, llms: int, share: float) -> int:
@@ -167,55 +185,84 @@ def measure_apart(folder: Path, resamples: int, jobs: int) -> Measured:
     return Measured(*json.loads(done.stdout))
 
 
-def compare(folder: Path, settings: int) -> Compared:
-    """Ours and scikit-learn's for some settings, on one core, the numbers held together."""
-    from slmroute_plugin.analysis.reading import read_study
-    from slmroute_plugin.analysis.setting_tables import HowToMeasure, setting_tables
-
-    every = read_study(folder).settings
-    chosen = every[:settings]
+def compare(settings: Sequence[Setting]) -> Compared:
+    """Without intervals."""
     begun = time.perf_counter()
-    ours = [setting_tables(setting, HowToMeasure(0)) for setting in chosen]
-    ours_s = time.perf_counter() - begun
-    begun = time.perf_counter()
-    theirs = [by_loop(setting) for setting in chosen]
-    theirs_s = time.perf_counter() - begun
-    largest = 0.0
-    for one, (aurocs, curves) in zip(ours, theirs, strict=True):
-        largest = max(largest, float(np.abs(one.alignment["auroc"] - aurocs).max()))
-        largest = max(largest, float(np.abs(one.curves["accuracy"] - curves).max()))
-    return Compared(ours_s, theirs_s, 1001 * theirs_s, largest)
+    ours = [by_ranking(setting) for setting in settings]
+    between = time.perf_counter()
+    plain = [by_loop(setting) for setting in settings]
+    ended = time.perf_counter()
+    return Compared(between - begun, ended - between, _largest_difference(ours, plain))
 
 
-def by_loop(setting: Setting) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """AUROC by scikit-learn, and accuracy at 101 ratios by a loop; ties in expectation."""
+def compare_resampled(
+    settings: Sequence[Setting], resamples: int, plain_resamples: int
+) -> Compared:
+    """With intervals; the plain way's seconds are scaled to all resamples."""
+    from slmroute_plugin.analysis.resampled_areas import (
+        Routable,
+        resampled_areas,
+        resampled_counts,
+    )
+
+    ours_s = plain_s = largest = 0.0
+    for setting in settings:
+        llms = np.stack([llm.correct for llm in setting.llms.values()], axis=1)
+        begun = time.perf_counter()
+        counts = resampled_counts(len(llms), resamples, np.random.default_rng(0))
+        ours = [
+            resampled_areas(Routable(scores.confidence, scores.correct, llms), counts)
+            for scores in setting.slm.scores.values()
+        ]
+        ours_s += time.perf_counter() - begun
+        for resample in range(plain_resamples):
+            drawn = counts[0][:, resample].astype(int)
+            rows = np.repeat(np.arange(len(drawn)), drawn)
+            begun = time.perf_counter()
+            aurocs, _ = by_loop(setting, rows)
+            plain_s += time.perf_counter() - begun
+            found = np.repeat([one.auroc[resample] for one in ours], llms.shape[1])
+            largest = max(largest, float(np.abs(found - aurocs).max()))
+    return Compared(ours_s, plain_s * resamples / plain_resamples, largest)
+
+
+def by_ranking(setting: Setting) -> Figures:
+    """Ours: one ranking for each method, whatever the LLM."""
+    from slmroute_plugin.analysis.alignment import ranked_auroc
+    from slmroute_plugin.analysis.curves import curve_of, ranking
+
+    aurocs, curves = [], []
+    for scores in setting.slm.scores.values():
+        ranked = ranking(scores.confidence)
+        below = np.searchsorted(ranked.value, THRESHOLDS)
+        auroc = ranked_auroc(ranked, scores.correct)
+        for llm in setting.llms.values():
+            aurocs.append(auroc)
+            curve = curve_of(ranked, scores.correct, llm.correct, llm.cost_usd)
+            curves.append(curve.accuracy[below])
+    return Figures(np.asarray(aurocs), np.asarray(curves))
+
+
+def by_loop(setting: Setting, rows: NDArray[np.int64] | slice = slice(None)) -> Figures:
+    """The plain way."""
     from sklearn.metrics import roc_auc_score
 
     aurocs, curves = [], []
     for scores in setting.slm.scores.values():
-        aurocs.append(roc_auc_score(scores.correct, scores.confidence))
+        confidence, slm = scores.confidence[rows], scores.correct[rows]
         for llm in setting.llms.values():
-            for ratio in np.linspace(0, 1, 101):
-                curves.append(accuracy_at(ratio, scores.confidence, scores.correct, llm.correct))
-    return np.asarray(aurocs), np.asarray(curves)
+            strong = llm.correct[rows]
+            aurocs.append(roc_auc_score(slm, confidence))
+            curves.append([np.where(confidence < line, strong, slm).mean() for line in THRESHOLDS])
+    return Figures(np.asarray(aurocs), np.asarray(curves))
 
 
-def accuracy_at(
-    ratio: float,
-    confidence: NDArray[np.float64],
-    slm: NDArray[np.bool_],
-    llm: NDArray[np.bool_],
-) -> float:
-    """Expected accuracy when the least confident share goes to the LLM."""
-    n = len(slm)
-    count = ratio * n
-    if count >= n:
-        return float(llm.mean())
-    line = np.partition(confidence, int(count))[int(count)]
-    below, tied = confidence < line, confidence == line
-    part = (count - below.sum()) / tied.sum()
-    gain = llm.astype(float) - slm
-    return float((slm.sum() + gain[below].sum() + part * gain[tied].sum()) / n)
+def _largest_difference(ours: Sequence[Figures], plain: Sequence[Figures]) -> float:
+    return max(
+        float(np.abs(mine - theirs).max())
+        for one, other in zip(ours, plain, strict=True)
+        for mine, theirs in zip(one, other, strict=True)
+    )
 
 
 def report(given: argparse.Namespace) -> str:
@@ -228,19 +275,36 @@ def report(given: argparse.Namespace) -> str:
             for resamples, runs in found.items():
                 runs.append(measure_apart(folder, resamples, given.jobs))
                 logger.info("run %d, %d resamples: %s", repeat + 1, resamples, runs[-1])
-        compared = compare(folder, given.compared)
+        compared = compare_in_turn(folder, given)
     finally:
         shutil.rmtree(folder)
-    if compared.largest_difference > 1e-9:
-        raise SystemExit(f"the figures differ by {compared.largest_difference}")
+    for one in (run for runs in compared.values() for run in runs):
+        if not one.largest_difference <= 1e-9:
+            raise SystemExit(f"the figures differ by {one.largest_difference}")
     return as_markdown(given, confidences, found, compared)
+
+
+def compare_in_turn(folder: Path, given: argparse.Namespace) -> dict[int, list[Compared]]:
+    """Ours and the plain way, by number of resamples."""
+    from slmroute_plugin.analysis.reading import read_study
+
+    settings = read_study(folder).settings[: given.compared]
+    compare(settings[:2])
+    found: dict[int, list[Compared]] = {0: [], given.resamples: []}
+    for repeat in range(given.repeats):
+        found[0].append(compare(settings))
+        found[given.resamples].append(
+            compare_resampled(settings, given.resamples, given.plain_resamples)
+        )
+        logger.info("run %d: %s", repeat + 1, {key: each[-1] for key, each in found.items()})
+    return found
 
 
 def as_markdown(
     given: argparse.Namespace,
     confidences: int,
     found: dict[int, list[Measured]],
-    compared: Compared,
+    compared: dict[int, list[Compared]],
 ) -> str:
     """The table, and what it is of."""
     lines = [
@@ -254,17 +318,28 @@ def as_markdown(
             for name in ("total_s", "reading_s", "peak_gib")
         )
         lines.append(f"| {what} | " + " | ".join(f"{figure:.1f}" for figure in figures) + " |")
-    return "\n".join([
-        *lines,
+    lines += [
         "",
         f"{given.slms} SLMs x {len(ROWS)} data sets x {len(METHODS)} methods x {given.llms} LLMs, "
         f"{confidences:,} confidences; {given.jobs} processes; medians of {given.repeats} runs.",
         "",
-        f"scikit-learn and a loop over 101 ratios took {compared.theirs_s / compared.ours_s:.0f} "
-        f"times as long as all tables without intervals ({given.compared} settings, one core); "
-        f"largest difference {compared.largest_difference:.1e}.",
+        "| | ours, s | `roc_auc_score` and a loop, s | ratio | largest difference |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for resamples, runs in compared.items():
+        what = f"with {resamples} resamples" if resamples else "without intervals"
+        ours, plain, ratio = (
+            median(getattr(run, name) for run in runs) for name in ("ours_s", "plain_s", "ratio")
+        )
+        largest = max(run.largest_difference for run in runs)
+        lines.append(f"| {what} | {ours:.2f} | {plain:.1f} | {ratio:.0f} | {largest:.1e} |")
+    lines += [
         "",
-    ])  # fmt: skip
+        f"{given.compared} of {given.slms * len(ROWS)} pairs of SLM and data set, one core. With "
+        f"resamples the plain way is timed for {given.plain_resamples} of them, and scaled.",
+        "",
+    ]
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -278,7 +353,8 @@ def main() -> None:
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--compared", type=int, default=15, help="settings for scikit-learn")
+    parser.add_argument("--compared", type=int, default=15, help="pairs for scikit-learn")
+    parser.add_argument("--plain-resamples", type=int, default=1)
     parser.add_argument("--out", type=Path, help="file for the table (default: stdout)")
     parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()

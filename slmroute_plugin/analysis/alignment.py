@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from slmroute_plugin.analysis.curves import Ranking, ranking
+
 ECE_BINS = 15
 
 
@@ -52,11 +54,21 @@ def auroc_score(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> 
     >>> auroc_score(np.array([0.9, 0.4, 0.4]), np.array([True, False, True]))
     0.75
     """
+    return ranked_auroc(ranking(confidence), correct)
+
+
+def ranked_auroc(ranked: Ranking, correct: NDArray[np.bool_]) -> float:
+    """`auroc_score` of confidences that are ranked: (Σ mid-ranks − P²/2) / (P·(n − P)).
+
+    The sum is over the P right answers (Mann and Whitney 1947).
+    """
     right = int(correct.sum())
     wrong = len(correct) - right
     if not (right and wrong):
         return float("nan")
-    return float((_mid_ranks(confidence)[correct].sum() - right * right / 2) / (right * wrong))
+    found = np.diff(ranked.running(correct))
+    mid_rank = ranked.end - np.diff(ranked.end, prepend=0) / 2
+    return float((found @ mid_rank - right * right / 2) / (right * wrong))
 
 
 def auprc_score(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> float:
@@ -112,13 +124,6 @@ def calibration_error(confidence: NDArray[np.float64], correct: NDArray[np.bool_
 def brier_score(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> float:
     """Mean of (confidence − correctness)². Brier 1950. NaN if there are no answers."""
     return float(np.square(confidence - correct).mean()) if len(correct) else float("nan")
-
-
-def _mid_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[n]: number of values below each, plus half of those equal to it."""
-    _, group, size = np.unique(values, return_inverse=True, return_counts=True)
-    ranks: NDArray[np.float64] = (np.cumsum(size) - size / 2)[group]
-    return ranks
 
 
 def _expected(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> NDArray[np.float64]:

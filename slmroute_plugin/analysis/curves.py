@@ -75,7 +75,8 @@ def ranking(confidence: Floats) -> Ranking:
     sure = np.where(np.isnan(confidence), -1.0, confidence)
     order = np.argsort(sure, kind="stable")
     ordered = sure[order]
-    end = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
+    is_last = np.append(ordered[1:] != ordered[:-1], np.ones(min(len(order), 1), dtype=bool))
+    end = np.flatnonzero(is_last)
     return Ranking(order, ordered[end], end + 1)
 
 

@@ -35,11 +35,11 @@ def test_a_resample_is_its_rows_repeated(n: int, seed: int, values: int) -> None
         confidence, slm, llms = (column[again] for column in rows)
         for one in range(3):
             curve = routing_curve(confidence, slm, llms[:, one], np.zeros(len(again)))
-            assert found.area[number, one] == pytest.approx(curve.mean(0, 1), abs=1e-5)
-        assert found.slm[number] == pytest.approx(slm.mean(), abs=1e-6)
-        np.testing.assert_allclose(found.llms[number], llms.mean(axis=0), atol=1e-6)
+            assert found.area[number, one] == pytest.approx(curve.mean(0, 1), abs=1e-12)
+        assert found.slm[number] == pytest.approx(slm.mean(), abs=1e-12)
+        np.testing.assert_allclose(found.llms[number], llms.mean(axis=0), atol=1e-12)
         if slm.any() and not slm.all():
-            assert found.auroc[number] == pytest.approx(roc_auc_score(slm, confidence), abs=1e-5)
+            assert found.auroc[number] == pytest.approx(roc_auc_score(slm, confidence), abs=1e-12)
         else:
             assert np.isnan(found.auroc[number])
 
@@ -51,7 +51,7 @@ def test_rows_may_weigh_differently_in_all() -> None:
     found = resampled_areas(rows, [weights])
     for number in range(4):
         expected = roc_auc_score(rows.slm, rows.confidence, sample_weight=weights[:, number])
-        assert found.auroc[number] == pytest.approx(expected, abs=1e-5)
+        assert found.auroc[number] == pytest.approx(expected, abs=1e-12)
 
 
 def test_every_resample_has_as_many_rows_and_the_seed_decides_which() -> None:
