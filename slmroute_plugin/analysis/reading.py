@@ -77,6 +77,8 @@ def read_study(
             runs.append(read_run(file.path, file.model, file.task))
         except (SampleFileError, OSError) as error:
             problems.append(Problem(f"{file.model}, {file.task}", str(error)))
+        else:
+            problems.extend(_shortfalls(runs[-1]))
     done(len(files), len(files))
     settings, mismatches = _joined(runs, llms)
     if any(np.isfinite(run.cost_usd).any() for one in settings for run in one.llms.values()):
@@ -147,6 +149,17 @@ def _files(results: Path) -> tuple[list[_File], list[str]]:
                     f"({paths[-1].name})"
                 )
     return found, notes
+
+
+def _shortfalls(run: TaskRun) -> Iterator[Problem]:
+    """What leaves figures of a run undefined, although its file can be read."""
+    where = f"{run.model}, {run.task}"
+    if len(run.doc_id) == 1:
+        yield Problem(where, f"{run.path} has one row only: no figure can be trusted")
+    for method, scores in run.scores.items():
+        if not scores.known.any():
+            rows = len(run.doc_id)
+            yield Problem(where, f"{run.path}: `confidence/{method}` is null in all rows ({rows})")
 
 
 def _correct(table: Any, name: str) -> Any:

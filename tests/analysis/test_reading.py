@@ -178,3 +178,19 @@ def test_dollars_are_estimated_for_a_model_with_a_known_price(
 def test_reading_a_run_by_itself_raises(write: Write) -> None:
     with pytest.raises(SampleFileError, match="no rows"):
         read_run(write("small", "a", []), "small", "a")
+
+
+def test_a_method_without_any_confidence_and_a_single_row_are_named(
+    results: Path, write: Write, slm_rows: Rows
+) -> None:
+    silent = slm_rows(n=5)
+    for row in silent:
+        row["confidence/p_true"] = None
+    path = write("small", "a", silent)
+    single = write("small", "b", slm_rows(n=1, task="b"))
+    study = read_study(results)
+    assert [str(problem.why) for problem in study.problems] == [
+        f"{path}: `confidence/p_true` is null in all rows (5)",
+        f"{single} has one row only: no figure can be trusted",
+    ]
+    assert [setting.slm.task for setting in study.settings] == ["a", "b"]
