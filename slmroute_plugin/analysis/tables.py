@@ -47,8 +47,8 @@ class Tables:
             taken from all other data sets.
         comparison: `slm, llm, method_a, method_b, datasets, n, difference, low, high, p_value,
             p_holm, significant`: mean over data sets of area(method_a) − area(method_b).
-        ranks: `slm, llm, method, mean_rank, datasets, best, critical_difference`: rank 1 is the
-            largest area.
+        ranks: `slm, llm, method, mean_rank, datasets, best, critical_difference,
+            friedman_p_value`: rank 1 is the largest area.
     """
 
     alignment: pd.DataFrame

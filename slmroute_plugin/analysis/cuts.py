@@ -1,0 +1,65 @@
+"""Every way in which a threshold can part answers into kept and routed ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Cuts:
+    """All thresholds that differ in what they route, from the one that routes least.
+
+    As in a live run, an answer goes to the LLM if its confidence is below the threshold, or if it
+    has none. Answers of one confidence cannot be parted, so there are as many cuts as there are
+    distinct confidences, and one more if none of them is 1. A threshold lies half-way between
+    two neighbouring confidences, so that rounding in a later run does not move answers across it.
+
+    Attributes:
+        thresholds: [k], ascending, in [0, 1]; the first is 0, which routes answers without a
+            confidence alone.
+        routed: [k], int64: number of answers that each routes.
+    """
+
+    thresholds: NDArray[np.float64]
+    routed: NDArray[np.int64]
+    _order: NDArray[np.int64]
+
+    def sums(self, values: NDArray[np.generic]) -> NDArray[np.float64]:
+        """[k]: sum of `values` ([n], one per answer) over the answers that each cut routes."""
+        running = np.cumsum(np.asarray(values, np.float64)[self._order])
+        return np.concatenate(([0.0], running))[self.routed]
+
+
+def cuts(confidence: NDArray[np.float64]) -> Cuts:
+    """The cuts of answers with these confidences ([n], in [0, 1]; NaN where there is none).
+
+    >>> found = cuts(np.array([0.9, 0.5, np.nan, 0.5]))
+    >>> found.thresholds.tolist(), found.routed.tolist()
+    ([0.0, 0.7, 1.0], [1, 3, 4])
+    """
+    order = np.argsort(np.where(np.isnan(confidence), -1.0, confidence), kind="stable")
+    unknown = int(np.isnan(confidence).sum())
+    known = confidence[order[unknown:]]
+    first = np.flatnonzero(np.diff(known, prepend=-1.0))  # of each confidence
+    values = known[first]
+    low, high = values[:-1], values[1:]
+    between = (low + high) / 2
+    between = np.where(between > low, between, high)  # neighbours without a number between them
+    everything = [1.0] if values.size and values[-1] < 1 else []
+    thresholds = np.concatenate(([0.0], between, everything))
+    below = np.append(first, len(known)) if values.size else np.zeros(1, np.int64)
+    return Cuts(thresholds, unknown + below[: len(thresholds)], order)
+
+
+def last_within(shares: NDArray[np.float64], most: float) -> int:
+    """Index of the last of ascending `shares` that is not above `most`; −1 if all are.
+
+    >>> last_within(np.array([0.0, 0.25, 0.5]), 0.3), last_within(np.array([0.4]), 0.3)
+    (1, -1)
+    """
+    return int(np.searchsorted(shares, most + _ROUNDING, side="right")) - 1

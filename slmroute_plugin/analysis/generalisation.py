@@ -1,0 +1,126 @@
+"""What becomes of a threshold on a data set that it was not chosen on."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from slmroute_plugin.analysis.cuts import Cuts, cuts, last_within
+from slmroute_plugin.analysis.runs import Scores, Setting, Study
+from slmroute_plugin.analysis.setting_tables import Unparsed
+
+TARGET_RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+_COLUMNS = [
+    "slm", "dataset", "method", "llm", "target_ratio", "threshold", "realised_ratio", "accuracy",
+    "own_threshold", "own_ratio", "own_accuracy", "random_accuracy",
+]  # fmt: skip
+
+
+def generalisation_table(
+    study: Study, unparsed: Unparsed = "leave-out", targets: Sequence[float] = TARGET_RATIOS
+) -> pd.DataFrame:
+    """Each data set under a threshold from all others; see `Tables.generalisation`.
+
+    For each SLM and method, one data set is held out. The threshold is the largest with which at
+    most the target share of the others is routed, where **each of the other data sets counts the
+    same**, however many rows it has: the share is the mean of their shares. The own threshold is
+    the largest with which at most that share of the held-out data set itself is routed. Answers of
+    one confidence go together, so that realised ratios can be well below the target.
+
+    `accuracy` is that after routing the held-out data set, `random_accuracy` the expected one if
+    as many of its questions (`realised_ratio`) were routed at random. All are over the rows with
+    a confidence; where unparsed ones are routed, over all rows, which can make a ratio exceed its
+    target.
+
+    A method that has confidences on one data set only has no rows, and neither has a held-out
+    data set that no LLM answered.
+    """
+    rows: list[tuple[object, ...]] = []
+    for slm, settings in _by_slm(study).items():
+        for method in sorted({name for each in settings for name in each.slm.scores}):
+            judged = {
+                each.slm.task: _judged(each.slm.scores[method], unparsed)
+                for each in settings
+                if method in each.slm.scores
+            }
+            parts = {
+                task: each.slm.scores[method].confidence[judged[task]]
+                for each in settings
+                if (task := each.slm.task) in judged and judged[task].any()
+            }
+            for task, thresholds in _from_the_others(parts, targets):
+                (setting,) = [each for each in settings if each.slm.task == task]
+                for row in _held_out(setting, method, judged[task], thresholds, targets):
+                    rows.append((slm, task, method, *row))
+    return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def _by_slm(study: Study) -> dict[str, list[Setting]]:
+    by_slm: dict[str, list[Setting]] = defaultdict(list)
+    for setting in study.settings:
+        by_slm[setting.slm.model].append(setting)
+    return by_slm
+
+
+def _judged(scores: Scores, unparsed: Unparsed) -> NDArray[np.bool_]:
+    is_all = unparsed == "route" and scores.known.any()
+    return np.ones_like(scores.known) if is_all else scores.known
+
+
+def _from_the_others(
+    parts: Mapping[str, NDArray[np.float64]], targets: Sequence[float]
+) -> Iterator[tuple[str, list[float]]]:
+    """For each data set, the threshold for each target that all others give."""
+    if len(parts) < 2:
+        return
+    for task in parts:
+        others = [confidence for name, confidence in parts.items() if name != task]
+        pool = cuts(np.concatenate(others))
+        weights = [np.full(len(each), 1 / len(each)) for each in others]
+        shares = pool.sums(np.concatenate(weights)) / len(others)
+        yield task, [_threshold(pool, shares, target) for target in targets]
+
+
+def _threshold(where: Cuts, shares: NDArray[np.float64], target: float) -> float:
+    # Answers without a confidence go even under the lowest threshold.
+    return float(where.thresholds[max(last_within(shares, target), 0)])
+
+
+def _held_out(
+    setting: Setting,
+    method: str,
+    judged: NDArray[np.bool_],
+    thresholds: Sequence[float],
+    targets: Sequence[float],
+) -> Iterator[tuple[object, ...]]:
+    scores = setting.slm.scores[method]
+    confidence, slm = scores.confidence[judged], scores.correct[judged]
+    own = cuts(confidence)
+    shares = own.routed / len(confidence)
+    pairs = [
+        (target, given, _threshold(own, shares, target))
+        for target, given in zip(targets, thresholds, strict=True)
+    ]
+    for name, run in setting.llms.items():
+        llm = run.correct[judged]
+        for target, given, at_own in pairs:
+            ratio, accuracy = _routed(confidence, slm, llm, given)
+            at_random = slm.mean() + ratio * (llm.mean() - slm.mean())
+            own_figures = (at_own, *_routed(confidence, slm, llm, at_own))
+            yield (name, target, given, ratio, accuracy, *own_figures, float(at_random))
+
+
+def _routed(
+    confidence: NDArray[np.float64],
+    slm: NDArray[np.bool_],
+    llm: NDArray[np.bool_],
+    threshold: float,
+) -> tuple[float, float]:
+    """The share routed, and the accuracy after it."""
+    kept = confidence >= threshold  # not for NaN either
+    return float(1 - kept.mean()), float(np.where(kept, slm, llm).mean())
