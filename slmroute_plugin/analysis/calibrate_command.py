@@ -1,0 +1,211 @@
+"""`slmroute calibrate`: a threshold for a goal, from saved runs, as a file for live routing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from slmroute_plugin.analysis.calibration import Calibrated, Figures, Goal, GoalKind, Share
+    from slmroute_plugin.analysis.selection import Selection
+    from slmroute_plugin.routing.threshold_file import ThresholdFile
+
+FOLDER = "thresholds"
+
+
+def calibrate(
+    results: Annotated[Path, typer.Argument(help="The folder of all results.", show_default=False)],
+    slm: Annotated[str, typer.Option(help="The small model: its folder's name in RESULTS.")],
+    method: Annotated[str, typer.Option("--method", "-m", help="Whose confidence decides.")],
+    llm: Annotated[
+        str | None,
+        typer.Option(help="The LLM's folder in RESULTS. --accuracy, --budget-usd, --cpt need it."),
+    ] = None,
+    ratio: Annotated[
+        float | None, typer.Option(help="At most this share of the questions goes to the LLM.")
+    ] = None,
+    accuracy: Annotated[
+        float | None,
+        typer.Option(
+            help="Overall accuracy after routing to --llm, with as few calls as it takes. With "
+            "--guarantee it is the accuracy of the answers that are kept, as --kept-accuracy."
+        ),
+    ] = None,
+    kept_accuracy: Annotated[
+        float | None,
+        typer.Option(help="Accuracy among the SLM's answers that are kept; needs no LLM."),
+    ] = None,
+    budget_usd: Annotated[
+        float | None, typer.Option(help="At most so many dollars for the LLM; see --questions.")
+    ] = None,
+    cpt: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of the way from the SLM's accuracy to the LLM's, 0.8 for instance, with as "
+            "few calls as it takes (call-performance threshold)."
+        ),
+    ] = None,
+    guarantee: Annotated[
+        float | None,
+        typer.Option(
+            help="Probability with which --ratio, or the accuracy of kept answers, has to hold on "
+            "new questions of the same kind: 0.95, for instance. Default: it holds on the saved "
+            "answers, and may not on new ones."
+        ),
+    ] = None,
+    questions: Annotated[
+        int | None,
+        typer.Option(help="How many questions --budget-usd is for; default: as many as saved."),
+    ] = None,
+    tasks: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only these tasks, with commas between; default: all. Each question counts once."
+        ),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of the split behind a guaranteed accuracy.")
+    ] = 0,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="The file to write; default: RESULTS/<slm>/thresholds/<method>.<goal>.json.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Find the threshold for a goal, and write it to a file that live routing reads.
+
+    Give one goal: --ratio, --accuracy, --kept-accuracy, --budget-usd or --cpt. Answers with less
+    confidence than the threshold go to the LLM, and so do those without any. If the goal cannot be
+    reached, the best that can is said, the file holds no threshold, and the exit code is 1.
+
+    Example: slmroute calibrate results --slm Qwen__Qwen3-0.6B --method perplexity --ratio 0.3
+
+    Example: slmroute calibrate results --slm Qwen__Qwen3-0.6B --method perplexity
+    --accuracy 0.9 --guarantee 0.95 --tasks gsm8k,svamp
+
+    Use it: metadata: {slmroute: {route: {method: perplexity, threshold_from: FILE, llm: …}}}
+    """
+    given: dict[GoalKind, float | None] = {
+        "ratio": ratio,
+        "accuracy": accuracy,
+        "kept_accuracy": kept_accuracy,
+        "budget_usd": budget_usd,
+        "cpt": cpt,
+    }
+    goal = _goal(given, guarantee, questions)
+    if goal.needs_llm and llm is None:
+        raise typer.BadParameter("this goal needs the answers of an LLM: name it with --llm.")
+    selection = _selection(results, slm, method, llm, tasks or [])
+
+    from slmroute_plugin.analysis.calibration import GoalError
+    from slmroute_plugin.analysis.calibration import calibrate as calibrated
+    from slmroute_plugin.analysis.threshold_provenance import threshold_file
+    from slmroute_plugin.whole_files import written_whole
+
+    try:
+        found = calibrated(selection.answers, goal, seed)
+    except GoalError as error:
+        raise typer.BadParameter(str(error)) from None
+    file = threshold_file(selection, goal, found, seed)
+    path = output or _default_path(results, selection, goal)
+    with written_whole(path) as unfinished:
+        unfinished.write_text(file.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    _show(file, found, path)
+    for problem in selection.left_out:
+        typer.echo(f"Left out: {problem.where}: {problem.why}", err=True)
+    if found.threshold is None:
+        raise typer.Exit(1)
+
+
+def _goal(
+    given: dict[GoalKind, float | None], guarantee: float | None, questions: int | None
+) -> Goal:
+    from slmroute_plugin.analysis.calibration import Goal, GoalError
+
+    goals = [(kind, value) for kind, value in given.items() if value is not None]
+    options = [f"--{kind.replace('_', '-')}" for kind in given]
+    if len(goals) != 1:
+        named = " and ".join(f"--{kind.replace('_', '-')}" for kind, _ in goals) or "none"
+        raise typer.BadParameter(f"give exactly one of {', '.join(options)}, not {named}.")
+    try:
+        return Goal(*goals[0], guarantee, questions)
+    except GoalError as error:
+        raise typer.BadParameter(f"{error}.") from None
+
+
+def _selection(
+    results: Path, slm: str, method: str, llm: str | None, tasks: list[str]
+) -> Selection:
+    from slmroute_plugin.analysis.reading import read_study
+    from slmroute_plugin.analysis.selection import SelectionError, select
+
+    if not results.is_dir():
+        raise typer.BadParameter(f"there is no folder {results}.")
+    names = [name.strip() for each in tasks for name in each.split(",") if name.strip()]
+    try:
+        return select(read_study(results), slm, method, llm, names)
+    except SelectionError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _default_path(results: Path, selection: Selection, goal: Goal) -> Path:
+    name = f"{selection.method}.{goal.measure}-{goal.value:g}"
+    if goal.guarantee is not None:
+        name += f".guarantee-{goal.guarantee:g}"
+    if goal.needs_llm:
+        name += f".{selection.llm}"
+    return results / selection.slm / FOLDER / f"{name}.json"
+
+
+def _show(file: ThresholdFile, found: Calibrated, path: Path) -> None:
+    from rich.console import Console
+
+    console = Console(markup=False, highlight=False, soft_wrap=True)
+    console.print(f"Asked for: {file.goal}.")
+    if file.threshold is None or found.figures is None:
+        best = "undefined" if found.best != found.best else f"{found.best:.4f}"
+        console.print(f"Not attainable. The best attainable value is {best}.")
+    else:
+        console.print(
+            f"Threshold: {file.threshold:.6g}. Answers of {file.slm} with less {file.method} go to "
+            f"the LLM, and {file.provenance['rows_without_confidence']} of "
+            f"{file.provenance['rows']} that have none."
+        )
+        console.print(_figures_table(found.figures))
+        if len(file.provenance["tasks"]) > 1:
+            console.print(_tasks_table(file))
+    console.print(f"Written: {path}")
+
+
+def _figures_table(figures: Figures) -> object:
+    from rich.table import Column, Table
+
+    table = Table(
+        "On the saved answers", Column("Value", justify="right"), Column("95%", justify="right")
+    )
+    rows: dict[str, Share | None] = {
+        "share routed": figures.ratio,
+        "accuracy of kept answers": figures.kept_accuracy,
+        "overall accuracy": figures.accuracy,
+    }
+    for name, share in rows.items():
+        if share is not None:
+            is_known = share.value == share.value
+            interval = f"{share.low:.4f} to {share.high:.4f}" if is_known else ""
+            table.add_row(name, f"{share.value:.4f}" if is_known else "undefined", interval)
+    if figures.cost_usd is not None:
+        table.add_row("dollars for the LLM", f"{figures.cost_usd:.4f}", "")
+    return table
+
+
+def _tasks_table(file: ThresholdFile) -> object:
+    from rich.table import Column, Table
+
+    table = Table("Task", Column("Rows", justify="right"), Column("Share routed", justify="right"))
+    for task, about in file.provenance["tasks"].items():
+        table.add_row(task, str(about["rows"]), f"{about['ratio']:.4f}")
+    return table

@@ -1,0 +1,164 @@
+"""Thresholds whose promise holds on new data, with a probability that is chosen beforehand.
+
+Learn then Test (Angelopoulos et al. 2021): each threshold is a hypothesis, "it breaks the promise",
+and a threshold is used only if its hypothesis is rejected, by a test that controls the probability
+of rejecting a single true one over all thresholds that are tried. Losses are 0 or 1 here, so the
+exact binomial tail is the p-value, which is never larger than the Hoeffding–Bentkus one.
+
+What is promised is about the source of the questions, not about one batch: if calibration rows and
+later questions are drawn from it independently, then with probability `guarantee` over the
+calibration rows, the threshold's call rate, or the accuracy of the answers that it keeps, is as
+promised. A finite batch varies about it, as any sample does.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slmroute_plugin.analysis.cuts import cuts
+
+LEARNED_SHARE = 0.2
+_STEPS = 100
+
+
+class Guaranteed(NamedTuple):
+    """A threshold with a promise.
+
+    Attributes:
+        threshold: None if the promise cannot be made.
+        best: the best promise that these rows allow for, with the same probability: the least
+            call rate, or the largest accuracy of kept answers; NaN if nothing is kept.
+        tested_on: number of rows that the tests counted.
+    """
+
+    threshold: float | None
+    best: float
+    tested_on: int
+
+
+def ratio_at_most(confidence: NDArray[np.float64], ratio: float, guarantee: float) -> Guaranteed:
+    """The largest threshold that routes at most `ratio` of new questions, with that probability.
+
+    Let p(t) be the probability that an answer has less confidence than t, or none. For a fixed t
+    the number k(t) of n calibration rows that are routed is binomial, so Pr(Bin(n, ratio) ≤ k(t))
+    is a p-value for p(t) > ratio. The threshold is the largest whose p-value is at most
+    1 − guarantee.
+
+    No correction for looking at all thresholds is needed, and they may come from the data, since
+    p and k both rise with t. Let t* be the largest t with p(t) ≤ ratio (p is continuous from the
+    left). The promise is broken only if a threshold above t* is chosen, and so only if some
+    t' > t* has a p-value that small. For each fixed t' > t* that has probability at most
+    1 − guarantee, and as t' falls to t* these events grow to "a threshold above t* is chosen",
+    whose probability therefore is no larger. (The argument of Bates et al. 2021, theorem A.1, for
+    monotone risks.)
+
+    Args:
+        confidence: [n]; NaN where there is none.
+        ratio: in [0, 1].
+        guarantee: the probability, in (0, 1).
+    """
+    from scipy.stats import beta, binom
+
+    where, n = cuts(confidence), len(confidence)
+    tail = binom.cdf(where.routed, n, ratio) if ratio < 1 else np.zeros(len(where.routed))
+    passed = np.flatnonzero(tail <= 1 - guarantee)
+    least = int(where.routed[0])
+    best = float(beta.ppf(guarantee, least + 1, n - least)) if least < n else 1.0
+    return Guaranteed(float(where.thresholds[passed[-1]]) if passed.size else None, best, n)
+
+
+def kept_accuracy_at_least(
+    confidence: NDArray[np.float64],
+    correct: NDArray[np.bool_],
+    accuracy: float,
+    guarantee: float,
+    seed: int = 0,
+) -> Guaranteed:
+    """A threshold whose kept answers are right with the promised frequency, with that probability.
+
+    For a fixed threshold t let N be the number of calibration rows with confidence ≥ t. Given N,
+    the number of right ones among them is binomial with N and a(t) = Pr(right | confidence ≥ t),
+    so Pr(Bin(N, accuracy) ≥ number right) is a p-value for a(t) < accuracy; with N = 0 it is 1.
+
+    a(t) need not rise with t, so thresholds cannot be looked at freely: they are tested in a fixed
+    sequence, from the most cautious one down, each at level 1 − guarantee, until the first
+    that is not rejected. The first threshold in the sequence that breaks the promise is then a
+    fixed one, and to choose a bad threshold its test must fail, which has probability at most
+    1 − guarantee (the fixed-sequence procedure; Learn then Test, proposition 2). This holds if
+    thresholds and their order do not depend on the rows that are tested. Thresholds taken from
+    the tested confidences would: given the confidences, right answers among the kept ones are
+    not binomial with a(t). So a fifth of the rows, drawn by `seed`, is for learning alone
+    (split fixed sequence testing): the thresholds are cuts of theirs; the sequence starts where
+    their lower bound of the accuracy is best, and goes down in steps of a hundredth of the
+    answers. Tests are on the other rows.
+
+    `best` is the Clopper–Pearson lower bound at the start of the sequence, which does not depend
+    on `accuracy`: the promise can be made exactly if it is no larger.
+
+    Args:
+        confidence: [n]; NaN where there is none: such answers are never kept.
+        correct: [n]: whether each answer, if kept, is right.
+        accuracy: in [0, 1].
+        guarantee: the probability, in (0, 1).
+        seed: of the split.
+
+    Sources: Angelopoulos et al. 2021, *Learn then Test*, arXiv 2110.01052; Geifman & El-Yaniv
+    2017, *Selective Classification for Deep Neural Networks*, arXiv 1705.08500, for the binomial
+    bound of kept answers.
+    """
+    from scipy.stats import beta, binom
+
+    n = len(confidence)
+    learned = np.zeros(n, bool)
+    learned[np.random.default_rng(seed).permutation(n)[: int(LEARNED_SHARE * n)]] = True
+    sequence = _sequence(confidence[learned], correct[learned], guarantee)
+    tested, right = confidence[~learned], correct[~learned]
+    if not (sequence.size and len(tested)):
+        return Guaranteed(None, np.nan, len(tested))
+
+    kept, of_them = _kept(tested, right, sequence)
+    # Pr(Bin(N, a) ≥ r) = Pr(Bin(N, a) > r − 1)
+    p_values = binom.sf(of_them - 1, kept, accuracy)
+    failed = np.flatnonzero(~(p_values <= 1 - guarantee))
+    passed = int(failed[0]) if failed.size else len(sequence)
+    best = float(beta.ppf(1 - guarantee, of_them[0], kept[0] - of_them[0] + 1))
+    if of_them[0] == 0:
+        best = 0.0 if kept[0] else np.nan
+    return Guaranteed(float(sequence[passed - 1]) if passed else None, best, len(tested))
+
+
+def _sequence(
+    confidence: NDArray[np.float64], correct: NDArray[np.bool_], guarantee: float
+) -> NDArray[np.float64]:
+    """Thresholds, from the most cautious that has a chance, down to 0."""
+    from scipy.stats import beta
+
+    where = cuts(confidence)
+    kept = len(confidence) - where.routed
+    right = correct.sum() - where.sums(correct)
+    keeps = kept > 0
+    if not keeps.any():
+        return np.empty(0)
+    thresholds, kept, right = where.thresholds[keeps], kept[keeps], right[keeps]
+    bound = beta.ppf(1 - guarantee, right, kept - right + 1)
+    bound = np.where(right == 0, 0.0, bound)
+    start = int(np.flatnonzero(bound == bound.max())[0])
+    # `kept` falls with the threshold: for each step, the last cut that still keeps that many.
+    steps = np.linspace(kept[start], kept[0], min(_STEPS, start + 1))
+    at = np.searchsorted(-kept[: start + 1], -steps, side="right") - 1
+    return thresholds[np.unique(at)[::-1]]
+
+
+def _kept(
+    confidence: NDArray[np.float64], correct: NDArray[np.bool_], thresholds: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """For each threshold: how many answers it keeps, and how many of them are right."""
+    known = ~np.isnan(confidence)
+    order = np.argsort(confidence[known], kind="stable")
+    ascending, right = confidence[known][order], correct[known][order]
+    below = np.searchsorted(ascending, thresholds, side="left")
+    right_below = np.concatenate(([0], np.cumsum(right)))
+    return len(ascending) - below, right_below[-1] - right_below[below]
