@@ -13,5 +13,10 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     "Did you mean 'perplexity'?"
     """
     names = list(known)
-    close = get_close_matches(name.lower(), names, n=1, cutoff=0.6)
-    return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(sorted(names))}."
+    in_lower_case = {each.lower(): each for each in names}
+    close = get_close_matches(name.lower(), in_lower_case, n=1, cutoff=0.6)
+    return (
+        f"Did you mean {in_lower_case[close[0]]!r}?"
+        if close
+        else f"Known: {', '.join(sorted(names))}."
+    )

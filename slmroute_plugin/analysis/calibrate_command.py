@@ -140,16 +140,32 @@ def _goal(
 def _selection(
     results: Path, slm: str, method: str, llm: str | None, tasks: list[str]
 ) -> Selection:
+    from rich.console import Console
+
     from slmroute_plugin.analysis.reading import read_study
     from slmroute_plugin.analysis.selection import SelectionError, select
 
     if not results.is_dir():
         raise typer.BadParameter(f"there is no folder {results}.")
+    _must_hold(results, slm)
+    if llm is not None:
+        _must_hold(results, llm)
     names = [name.strip() for each in tasks for name in each.split(",") if name.strip()]
     try:
-        return select(read_study(results), slm, method, llm, names)
+        with Console(stderr=True).status(f"Reading {results}"):
+            study = read_study(results, llms=[llm] if llm is not None else [])
+        return select(study, slm, method, llm, names)
     except SelectionError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def _must_hold(results: Path, model: str) -> None:
+    from slmroute_plugin.nearest import did_you_mean
+
+    models = sorted(path.name for path in results.iterdir() if path.is_dir())
+    if model not in models:
+        hint = did_you_mean(model, models) if models else "It holds none."
+        raise typer.BadParameter(f"{results} holds no model {model!r}. {hint}")
 
 
 def _default_path(results: Path, selection: Selection, goal: Goal) -> Path:

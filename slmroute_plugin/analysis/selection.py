@@ -87,12 +87,15 @@ def select(
     if llm is not None:
         llms = {name for each in settings for name in each.llms}
         _must_be(llm, f"LLM with answers to the questions of {slm}", llms, llm in llms)
+    reasons = {problem.where: problem.why for problem in study.problems}
     used, left_out = [], []
     for each in settings:
         if method not in each.slm.scores:
             left_out.append(Problem(each.slm.task, f"{slm} has no {method} there"))
         elif llm is not None and llm not in each.llms:
-            left_out.append(Problem(each.slm.task, f"{llm} did not answer it"))
+            where = f"{slm} and {llm}, {each.slm.task}"
+            why = reasons.get(where, f"{llm} did not answer it")
+            left_out.append(Problem(each.slm.task, why))
         else:
             used.append(each)
     if not used:
