@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from itertools import combinations
 from typing import NamedTuple
@@ -21,11 +20,8 @@ from slmroute_plugin.analysis.resampled_areas import (
     resampled_counts,
 )
 from slmroute_plugin.analysis.runs import Setting, Study
-from slmroute_plugin.analysis.setting_tables import HowToMeasure
 
 LEVEL = 0.05
-
-_AS_USUAL = HowToMeasure()
 
 _COMPARISON = [
     "slm", "llm", "method_a", "method_b", "datasets", "n", "difference", "low", "high",
@@ -45,13 +41,15 @@ class _Difference(NamedTuple):
     resampled: NDArray[np.float64]
 
 
-def comparison_table(study: Study, how: HowToMeasure = _AS_USUAL) -> pd.DataFrame:
+def comparison_table(
+    study: Study, unparsed_routed: bool = False, resamples: int = 1000, seed: int = 0
+) -> pd.DataFrame:
     """Paired bootstrap tests between all methods of an SLM and LLM; see `Tables.comparison`.
 
     The figure is the mean over data sets of area(method_a) − area(method_b), where the area is
     that under the routing curve, and every data set counts the same. On each data set both
-    methods are held to the same questions: those for which both have a confidence, or, where
-    unparsed ones are routed, all, the unknown ones least sure. Data sets without such a question
+    methods are held to the same questions: those for which both have a confidence, or, with
+    `unparsed_routed`, all, the unknown ones least sure. Data sets without such a question
     are left out.
 
     Questions are resampled within each data set, the same ones for both methods. `low` and `high`
@@ -60,7 +58,7 @@ def comparison_table(study: Study, how: HowToMeasure = _AS_USUAL) -> pd.DataFram
     (1 + number of |Δ* − Δ| ≥ |Δ|) / (1 + resamples). `p_holm` is Holm's correction over all pairs
     of the SLM and LLM, and `significant` says whether it is at most 0.05. As no p-value is below
     1 / (1 + resamples), there are at least 20 resamples per pair, or nothing could be significant;
-    with `how.resamples` = 0 there are none, and nothing is tested.
+    with `resamples` = 0 there are none, and nothing is tested.
 
     Sources: Efron & Tibshirani 1993, *An Introduction to the Bootstrap*, ch. 16; Hall & Wilson
     1991, *Two guidelines for bootstrap hypothesis testing* (centring); Holm 1979, *A simple
@@ -70,10 +68,10 @@ def comparison_table(study: Study, how: HowToMeasure = _AS_USUAL) -> pd.DataFram
     for slm, settings in _by_slm(study).items():
         pairs = list(combinations(_methods(settings), 2))
         fewest = int(np.ceil(len(pairs) / LEVEL))
-        enough = replace(how, resamples=max(how.resamples, fewest) if how.resamples else 0)
+        enough = max(resamples, fewest) if resamples else 0
         found: dict[tuple[str, str, str], list[_Difference]] = defaultdict(list)
         for setting in settings:
-            for key, difference in _differences(setting, pairs, enough):
+            for key, difference in _differences(setting, pairs, unparsed_routed, enough, seed):
                 found[key].append(difference)
         for llm in sorted({key[0] for key in found}):
             tested = [((a, b), _tested(found[llm, a, b])) for a, b in pairs if (llm, a, b) in found]
@@ -162,7 +160,9 @@ def _methods(settings: Sequence[Setting]) -> list[str]:
 def _differences(
     setting: Setting,
     pairs: Sequence[tuple[str, str]],
-    how: HowToMeasure,
+    unparsed_routed: bool,
+    resamples: int,
+    seed: int,
 ) -> list[tuple[tuple[str, str, str], _Difference]]:
     """Of each pair of methods and LLM that the setting can tell apart.
 
@@ -175,8 +175,8 @@ def _differences(
     def both(method: str, rows: NDArray[np.bool_]) -> tuple[NDArray[np.float64], ...]:
         which = np.packbits(rows).tobytes()
         if which not in draws:
-            draw = np.random.default_rng([how.seed, zlib.crc32(setting.slm.task.encode())])
-            draws[which] = resampled_counts(int(rows.sum()), how.resamples, draw)
+            draw = np.random.default_rng([seed, zlib.crc32(setting.slm.task.encode())])
+            draws[which] = resampled_counts(int(rows.sum()), resamples, draw)
         if (method, which) not in done:
             routable = _routable(setting, method, llms, rows)
             done[method, which] = (
@@ -192,7 +192,7 @@ def _differences(
         if not (a in scores and b in scores and scores[a].known.any() and scores[b].known.any()):
             continue
         rows = scores[a].known & scores[b].known
-        if how.unparsed == "route":
+        if unparsed_routed:
             rows = np.ones_like(rows)
         if not rows.any():
             continue

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from slmroute_plugin.analysis.curves import Ranking, ranking
 
 _ROUNDING = 1e-9
 
@@ -27,33 +30,32 @@ class Cuts:
 
     thresholds: NDArray[np.float64]
     routed: NDArray[np.int64]
-    _order: NDArray[np.int64]
+    _ranking: Ranking
+    _first: int
 
-    def sums(self, values: NDArray[np.generic]) -> NDArray[np.float64]:
+    def sums(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """[k]: sum of `values` ([n], one per answer) over the answers that each cut routes."""
-        running = np.cumsum(np.asarray(values, np.float64)[self._order])
-        return np.concatenate(([0.0], running))[self.routed]
+        running = self._ranking.running(values)
+        return running[self._first : self._first + len(self.routed)]
 
 
 def cuts(confidence: NDArray[np.float64]) -> Cuts:
-    """The cuts of answers with these confidences ([n], in [0, 1]; NaN where there is none).
+    """The cuts of answers with these confidences ([n], n ≥ 1, in [0, 1]; NaN where there is none).
 
     >>> found = cuts(np.array([0.9, 0.5, np.nan, 0.5]))
     >>> found.thresholds.tolist(), found.routed.tolist()
     ([0.0, 0.7, 1.0], [1, 3, 4])
     """
-    order = np.argsort(np.where(np.isnan(confidence), -1.0, confidence), kind="stable")
-    unknown = int(np.isnan(confidence).sum())
-    known = confidence[order[unknown:]]
-    first = np.flatnonzero(np.diff(known, prepend=-1.0))  # of each confidence
-    values = known[first]
+    ranked = ranking(confidence)
+    first = int(ranked.value[0] < 0)  # those without a confidence, if any, go with the first cut
+    values = ranked.value[first:]
     low, high = values[:-1], values[1:]
     between = (low + high) / 2
     between = np.where(between > low, between, high)  # neighbours without a number between them
     everything = [1.0] if values.size and values[-1] < 1 else []
     thresholds = np.concatenate(([0.0], between, everything))
-    below = np.append(first, len(known)) if values.size else np.zeros(1, np.int64)
-    return Cuts(thresholds, unknown + below[: len(thresholds)], order)
+    routed = np.concatenate(([0], ranked.end))[first : first + len(thresholds)]
+    return Cuts(thresholds, routed, ranked, first)
 
 
 def last_within(shares: NDArray[np.float64], most: float) -> int:

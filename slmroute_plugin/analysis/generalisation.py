@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from slmroute_plugin.analysis.cuts import Cuts, cuts, last_within
 from slmroute_plugin.analysis.runs import Scores, Setting, Study
-from slmroute_plugin.analysis.setting_tables import Unparsed
 
 TARGET_RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
@@ -22,7 +21,7 @@ _COLUMNS = [
 
 
 def generalisation_table(
-    study: Study, unparsed: Unparsed = "leave-out", targets: Sequence[float] = TARGET_RATIOS
+    study: Study, unparsed_routed: bool = False, targets: Sequence[float] = TARGET_RATIOS
 ) -> pd.DataFrame:
     """Each data set under a threshold from all others; see `Tables.generalisation`.
 
@@ -34,8 +33,8 @@ def generalisation_table(
 
     `accuracy` is that after routing the held-out data set, `random_accuracy` the expected one if
     as many of its questions (`realised_ratio`) were routed at random. All are over the rows with
-    a confidence; where unparsed ones are routed, over all rows, which can make a ratio exceed its
-    target.
+    a confidence; with `unparsed_routed`, over all rows, where those without one are routed, which
+    can make a ratio exceed its target.
 
     A method that has confidences on one data set only has no rows, and neither has a held-out
     data set that no LLM answered.
@@ -44,7 +43,7 @@ def generalisation_table(
     for slm, settings in _by_slm(study).items():
         for method in sorted({name for each in settings for name in each.slm.scores}):
             judged = {
-                each.slm.task: _judged(each.slm.scores[method], unparsed)
+                each.slm.task: _judged(each.slm.scores[method], unparsed_routed)
                 for each in settings
                 if method in each.slm.scores
             }
@@ -67,8 +66,8 @@ def _by_slm(study: Study) -> dict[str, list[Setting]]:
     return by_slm
 
 
-def _judged(scores: Scores, unparsed: Unparsed) -> NDArray[np.bool_]:
-    is_all = unparsed == "route" and scores.known.any()
+def _judged(scores: Scores, unparsed_routed: bool) -> NDArray[np.bool_]:
+    is_all = unparsed_routed and scores.known.any()
     return np.ones_like(scores.known) if is_all else scores.known
 
 

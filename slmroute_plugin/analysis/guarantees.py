@@ -56,7 +56,7 @@ def ratio_at_most(confidence: NDArray[np.float64], ratio: float, guarantee: floa
     monotone risks.)
 
     Args:
-        confidence: [n]; NaN where there is none.
+        confidence: [n], n ≥ 1; NaN where there is none.
         ratio: in [0, 1].
         guarantee: the probability, in (0, 1).
     """
@@ -136,6 +136,8 @@ def _sequence(
     """Thresholds, from the most cautious that has a chance, down to 0."""
     from scipy.stats import beta
 
+    if not len(confidence):
+        return np.empty(0)
     where = cuts(confidence)
     kept = len(confidence) - where.routed
     right = correct.sum() - where.sums(correct)

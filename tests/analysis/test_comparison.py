@@ -17,14 +17,8 @@ from slmroute_plugin.analysis.comparison import (
     holm,
     ranks_table,
 )
-from slmroute_plugin.analysis.resampled_areas import (
-    Routable,
-    areas,
-    resampled_areas,
-    resampled_counts,
-)
+from slmroute_plugin.analysis.resampled_areas import Routable, areas
 from slmroute_plugin.analysis.runs import Scores, Setting, Study, TaskRun
-from slmroute_plugin.analysis.setting_tables import HowToMeasure
 
 Confidences = Mapping[str, NDArray[np.float64]]
 
@@ -61,65 +55,8 @@ def study(datasets: int, n: int, noise: Mapping[str, float], unknown: float = 0.
     return Study(settings)
 
 
-def stepped_area(
-    confidence: NDArray[np.float64], slm: NDArray[np.bool_], llm: NDArray[np.bool_]
-) -> float:
-    """By the trapezoidal rule over whole questions, the mean of many random orders of ties."""
-    draw, found = np.random.default_rng(0), []
-    for _ in range(4000):
-        order = np.lexsort((draw.random(len(slm)), np.nan_to_num(confidence, nan=-1)))
-        gain = np.concatenate(([0], np.cumsum(llm[order].astype(int) - slm[order])))
-        found.append(np.trapezoid(slm.mean() + gain / len(slm), dx=1 / len(slm)))
-    return float(np.mean(found))
-
-
-def test_an_area_is_that_of_the_curve_with_ties_in_expectation() -> None:
-    draw = np.random.default_rng(2)
-    confidence = np.round(draw.random(12), 1)
-    confidence[[3, 7]] = np.nan
-    slm, llm = draw.random(12) < 0.5, draw.random(12) < 0.8
-    area = areas(Routable(confidence, slm, llm[:, None])).area[0, 0]
-    assert area == pytest.approx(stepped_area(confidence, slm, llm), abs=2e-3)
-
-
-@given(st.data())
-def test_without_ties_the_area_is_exactly_the_trapezoidal_one(data: st.DataObject) -> None:
-    n = data.draw(st.integers(1, 20))
-    confidence = np.array(data.draw(st.lists(st.floats(0, 1), min_size=n, max_size=n, unique=True)))
-    slm, llm = (
-        np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n))) for _ in range(2)
-    )
-    order = np.argsort(confidence)
-    gain = np.concatenate(([0], np.cumsum(llm[order].astype(int) - slm[order])))
-    expected = np.trapezoid(slm.mean() + gain / n, dx=1 / n)
-    assert areas(Routable(confidence, slm, llm[:, None])).area[0, 0] == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("digits", [1, 8], ids=["ties", "no ties"])
-def test_resampled_areas_are_those_of_the_rows_written_out(digits: int) -> None:
-    draw = np.random.default_rng(4)
-    confidence = np.round(draw.random(40), digits)
-    confidence[draw.random(40) < 0.1] = np.nan
-    slm, llms = draw.random(40) < 0.5, draw.random((40, 2)) < 0.8
-    counts = resampled_counts(40, 130, draw)
-    found = resampled_areas(Routable(confidence, slm, llms), counts).area
-    assert found.shape == (130, 2)
-    for at, times in enumerate(np.concatenate(counts, axis=1).T):
-        rows = np.repeat(np.arange(40), times.astype(int))
-        assert len(rows) == 40
-        written_out = areas(Routable(confidence[rows], slm[rows], llms[rows])).area[0]
-        np.testing.assert_allclose(found[at], written_out, atol=1e-6)
-
-
-def test_resamples_draw_every_row_as_often_as_chance_has_it() -> None:
-    counts = np.concatenate(resampled_counts(30, 2000, np.random.default_rng(0)), axis=1)
-    assert (counts.sum(axis=0) == 30).all()
-    np.testing.assert_allclose(counts.mean(axis=1), 1, atol=0.12)
-    np.testing.assert_allclose(counts.var(axis=1), 29 / 30, atol=0.2)
-
-
 def test_a_clearly_better_method_is_significantly_better() -> None:
-    table = comparison_table(study(4, 400, {"good": 0.05, "noise": 50.0}), HowToMeasure(200))
+    table = comparison_table(study(4, 400, {"good": 0.05, "noise": 50.0}), resamples=200)
     (row,) = table.itertuples()
     assert (row.slm, row.llm, row.method_a, row.method_b) == ("small", "large", "good", "noise")
     assert (row.datasets, row.n) == (4, 1600)
@@ -138,7 +75,7 @@ def test_the_difference_is_the_mean_of_the_datasets_differences() -> None:
             for method in ("a", "b")
         )
         by_hand.append(a - b)
-    (row,) = comparison_table(made, HowToMeasure(50)).itertuples()
+    (row,) = comparison_table(made, resamples=50).itertuples()
     assert row.difference == pytest.approx(np.mean(by_hand))
 
 
@@ -146,7 +83,7 @@ def test_the_same_confidences_differ_by_nothing() -> None:
     made = study(2, 60, {"a": 0.3})
     for setting in made.settings:
         setting.slm.scores["b"] = setting.slm.scores["a"]  # type: ignore[index]
-    (row,) = comparison_table(made, HowToMeasure(100)).itertuples()
+    (row,) = comparison_table(made, resamples=100).itertuples()
     assert (row.difference, row.low, row.high, row.p_value) == (0, 0, 0, 1)
     assert not row.significant
 
@@ -157,7 +94,7 @@ def test_p_values_are_right_where_methods_do_not_differ() -> None:
         slm, llm = draw.random(80) < 0.5, draw.random(80) < 0.8
         confidences = {"a": draw.random(80), "b": draw.random(80)}
         setting = Setting(run("s", "t", slm, confidences), {"l": run("l", "t", llm, {})})
-        p_values.append(comparison_table(Study([setting]), HowToMeasure(200))["p_value"][0])
+        p_values.append(comparison_table(Study([setting]), resamples=200)["p_value"][0])
     assert 0.01 < np.mean(np.array(p_values) < 0.2) < 0.4
     assert 0.35 < np.mean(p_values) < 0.65
 
@@ -167,15 +104,15 @@ def test_both_methods_are_held_to_the_questions_that_both_know() -> None:
     both = sum(
         int((one.slm.scores["a"].known & one.slm.scores["b"].known).sum()) for one in made.settings
     )
-    assert comparison_table(made, HowToMeasure(20))["n"].tolist() == [both]
-    assert comparison_table(made, HowToMeasure(20, unparsed="route"))["n"].tolist() == [200]
+    assert comparison_table(made, resamples=20)["n"].tolist() == [both]
+    assert comparison_table(made, unparsed_routed=True, resamples=20)["n"].tolist() == [200]
 
 
 def test_a_method_without_any_confidence_is_not_compared() -> None:
     made = study(2, 30, {"a": 0.1, "b": 0.1})
     for setting in made.settings:
         setting.slm.scores["b"].confidence[:] = np.nan
-    assert comparison_table(made, HowToMeasure(unparsed="route")).empty
+    assert comparison_table(made, unparsed_routed=True).empty
 
 
 def test_a_study_without_llms_has_no_rows() -> None:
@@ -186,7 +123,7 @@ def test_a_study_without_llms_has_no_rows() -> None:
 
 
 def test_without_resamples_nothing_is_tested() -> None:
-    (row,) = comparison_table(study(2, 30, {"a": 0.1, "b": 9.0}), HowToMeasure(0)).itertuples()
+    (row,) = comparison_table(study(2, 30, {"a": 0.1, "b": 9.0}), resamples=0).itertuples()
     assert row.difference > 0
     assert np.isnan([row.low, row.high, row.p_value, row.p_holm]).all()
     assert not row.significant
@@ -194,7 +131,7 @@ def test_without_resamples_nothing_is_tested() -> None:
 
 def test_many_pairs_get_as_many_resamples_as_significance_takes() -> None:
     noise = {"good": 0.01} | {f"noise{at}": 50.0 for at in range(6)}
-    table = comparison_table(study(2, 300, noise), HowToMeasure(10))
+    table = comparison_table(study(2, 300, noise), resamples=10)
     against_good = table[table["method_a"] == "good"]
     assert len(table) == 21
     assert against_good["significant"].all()

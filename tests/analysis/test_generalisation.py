@@ -96,7 +96,7 @@ def test_unknown_confidences_are_left_out_or_routed() -> None:
     left_out = generalisation_table(made(), targets=[0.4])
     assert left_out["realised_ratio"].tolist() == pytest.approx([1 / 3] * 2)
     assert left_out["accuracy"].tolist() == [1, 1]
-    routed = generalisation_table(made(), unparsed="route", targets=[0.2, 0.5])
+    routed = generalisation_table(made(), unparsed_routed=True, targets=[0.2, 0.5])
     assert routed["realised_ratio"].tolist() == [0.25, 0.5] * 2
     assert routed["accuracy"].tolist() == [0.75, 1] * 2
     assert routed["threshold"].tolist() == pytest.approx([0, 0.55] * 2)
@@ -105,4 +105,4 @@ def test_unknown_confidences_are_left_out_or_routed() -> None:
 def test_a_single_data_set_has_no_others() -> None:
     assert generalisation_table(Study([HELD_OUT])).empty
     unknown = setting("d", [np.nan], [0], [1])
-    assert generalisation_table(Study([HELD_OUT, unknown]), unparsed="route").empty
+    assert generalisation_table(Study([HELD_OUT, unknown]), unparsed_routed=True).empty
