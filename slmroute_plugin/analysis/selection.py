@@ -27,7 +27,7 @@ class Selection:
         method: whose confidences they have.
         llm: whose answers are beside them; None for none.
         settings: the SLM's tasks.
-        left_out: tasks that lack the method or the LLM.
+        left_out: tasks that lack the method or the LLM, and files that could not be read.
     """
 
     answers: Answers
@@ -88,7 +88,10 @@ def select(
         llms = {name for each in settings for name in each.llms}
         _must_be(llm, f"LLM with answers to the questions of {slm}", llms, llm in llms)
     reasons = {problem.where: problem.why for problem in study.problems}
-    used, left_out = [], []
+    unread = [
+        problem for problem in study.problems if problem.where.startswith((f"{slm}, ", f"{llm}, "))
+    ]
+    used, left_out = [], unread
     for each in settings:
         if method not in each.slm.scores:
             left_out.append(Problem(each.slm.task, f"{slm} has no {method} there"))

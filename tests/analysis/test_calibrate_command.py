@@ -130,6 +130,20 @@ def test_the_file_lands_beside_the_slms_runs_and_names_its_goal(tmp_path: Path) 
     ]
 
 
+def test_what_is_left_out_is_named_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / LLM).symlink_to(RESULTS / LLM)
+    slm = tmp_path / SLM
+    slm.mkdir()
+    arithmetic = newest_sample_files(RESULTS / SLM)[TASK]
+    (slm / arithmetic.name).symlink_to(arithmetic)
+    (slm / arithmetic.name.replace("arithmetic", "cut_off")).write_text('{"doc_id": 0, "do')
+    (slm / arithmetic.name.replace("arithmetic", "alone")).symlink_to(arithmetic)
+    result = run("--accuracy", "0.4", "--llm", LLM, results=tmp_path)
+    assert result.exit_code == 0, result.output
+    assert f"Left out: {SLM}, demo_cut_off: " in result.output
+    assert f"Left out: demo_alone: {LLM} did not answer it" in result.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
