@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import combinations
 from typing import NamedTuple
@@ -163,48 +163,43 @@ def _differences(
     unparsed_routed: bool,
     resamples: int,
     seed: int,
-) -> list[tuple[tuple[str, str, str], _Difference]]:
+) -> Iterator[tuple[tuple[str, str, str], _Difference]]:
     """Of each pair of methods and LLM that the setting can tell apart.
 
-    The resampled areas of a method are computed once for all pairs that share their rows.
+    A method's resampled areas are computed once for all pairs that are held to the same rows.
     """
-    scores, llms = setting.slm.scores, sorted(setting.llms)
-    draws: dict[bytes, list[NDArray[np.float32]]] = {}
-    done: dict[tuple[str, bytes], tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
-
-    def both(method: str, rows: NDArray[np.bool_]) -> tuple[NDArray[np.float64], ...]:
-        which = np.packbits(rows).tobytes()
-        if which not in draws:
-            draw = np.random.default_rng([seed, zlib.crc32(setting.slm.task.encode())])
-            draws[which] = resampled_counts(int(rows.sum()), resamples, draw)
-        if (method, which) not in done:
+    llms = sorted(setting.llms)
+    for rows, alike in _by_rows(setting, pairs, unparsed_routed):
+        n = int(rows.sum())
+        draw = np.random.default_rng([seed, zlib.crc32(setting.slm.task.encode())])
+        counts = resampled_counts(n, resamples, draw)
+        observed, drawn = {}, {}
+        for method in {method for pair in alike for method in pair}:
             routable = _routable(setting, method, llms, rows)
-            done[method, which] = (
-                areas(routable).area[0],
-                resampled_areas(routable, draws[which]).area
-                if draws[which]
-                else np.empty((0, len(llms))),
-            )
-        return done[method, which]
+            observed[method] = areas(routable).area[0]
+            drawn[method] = np.empty((0, len(llms)))
+            if resamples:
+                drawn[method] = resampled_areas(routable, counts).area
+        for a, b in alike:
+            difference, resampled = observed[a] - observed[b], drawn[a] - drawn[b]
+            for at, llm in enumerate(llms):
+                yield (llm, a, b), _Difference(n, float(difference[at]), resampled[:, at])
 
-    found = []
+
+def _by_rows(
+    setting: Setting, pairs: Sequence[tuple[str, str]], unparsed_routed: bool
+) -> Iterator[tuple[NDArray[np.bool_], list[tuple[str, str]]]]:
+    """The rows to which pairs of methods are held, and the pairs."""
+    scores = {name: each for name, each in setting.slm.scores.items() if each.known.any()}
+    alike: dict[bytes, list[tuple[str, str]]] = defaultdict(list)
     for a, b in pairs:
-        if not (a in scores and b in scores and scores[a].known.any() and scores[b].known.any()):
-            continue
-        rows = scores[a].known & scores[b].known
-        if unparsed_routed:
-            rows = np.ones_like(rows)
-        if not rows.any():
-            continue
-        (observed_a, drawn_a), (observed_b, drawn_b) = both(a, rows), both(b, rows)
-        for at, llm in enumerate(llms):
-            difference = _Difference(
-                int(rows.sum()),
-                float(observed_a[at] - observed_b[at]),
-                drawn_a[:, at] - drawn_b[:, at],
-            )
-            found.append(((llm, a, b), difference))
-    return found
+        if a in scores and b in scores:
+            rows = scores[a].known & scores[b].known
+            alike[(np.ones_like(rows) if unparsed_routed else rows).tobytes()].append((a, b))
+    for which, found in alike.items():
+        rows = np.frombuffer(which, np.bool_)
+        if rows.any():
+            yield rows, found
 
 
 def _routable(
