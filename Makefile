@@ -12,6 +12,7 @@ RECORDING := results/Qwen2.5-Coder-1.5B-Instruct
 SLM := SmolLM2-135M-Instruct
 GGUF := $(SLM).Q4_1.gguf
 RUNS := runs/demo
+REPORT := runs/demo-report
 
 # Nothing here needs a network once it is installed; without these, the libraries try all the same.
 OFFLINE := HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 TOKENIZERS_PARALLELISM=false
@@ -49,9 +50,13 @@ demo: $(READY) $(SLM)
 	@echo "3. Answers with the confidence of every method; the least sure 30% go to the LLM"
 	$(LM_EVAL) --tasks slmroute_demo --limit $(LIMIT) \
 	    --metadata '{"slmroute": {$(SETTINGS), "route": {$(ROUTE)}}}'
+	@echo "4. The report: alignment, routing curves, figures, and a page to explore them"
+	$(if $(LLM),,cp -r $(RECORDING) $(RUNS))
+	$(BIN)/slmroute report $(RUNS) --out $(REPORT)
 	@echo
 	@echo "Files of this run (results/README.md says what is in them):"
 	@find $(RUNS)/$(SLM) -type f -newer $(RUNS)/.started | sort | sed 's/^/  /'
+	@echo "Open $(REPORT)/index.html in a browser."
 
 # One thread per process: OpenMP's threads wait for each other where processes share the cores.
 test: $(READY) $(SLM)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from slmroute_plugin.analysis import calibrate_command
+from slmroute_plugin.analysis import commands as report_commands
 from slmroute_plugin.include_path import include_path
 from slmroute_plugin.plugins import registered_methods
 from slmroute_plugin.probes import commands as probe_commands
@@ -39,6 +40,7 @@ app = typer.Typer(
 app.add_typer(probe_commands.app, name="probes")
 app.command()(probe_commands.score)
 app.command()(judge_commands.judge)
+app.command()(report_commands.report)
 app.command()(calibrate_command.calibrate)
 
 _POSITIONS = {"last_prompt": "the prompt's last token", "last_answer": "the answer's last token"}
