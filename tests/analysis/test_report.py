@@ -1,0 +1,195 @@
+"""`slmroute report`, from a folder of results to files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner, Result
+
+from slmroute_plugin.analysis.tables import Tables
+from slmroute_plugin.cli import app
+
+Rows = Callable[..., list[dict[str, Any]]]
+Write = Callable[..., Path]
+
+
+def report(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, ["report", *map(str, arguments)])
+
+
+@pytest.fixture
+def study(results: Path, write: Write, slm_rows: Rows, llm_rows: Rows) -> Path:
+    for seed, task in enumerate(("gsm8k", "boolq")):
+        write("small", task, slm_rows(30, seed, task=task))
+        write("large", task, llm_rows(30, seed + 10, task=task, accuracy=0.9))
+    return results
+
+
+def quick(results: Path, out: Path, *more: str) -> Result:
+    return report(results, "--out", out, "--no-figures", "--no-page", "--resamples", "50", *more)
+
+
+def test_every_table_is_written_and_says_what_it_should(study: Path, tmp_path: Path) -> None:
+    done = quick(study, tmp_path / "report")
+    assert done.exit_code == 0, done.output
+    for name in Tables.__dataclass_fields__:
+        kind = "parquet" if name == "curves" else "csv"
+        assert (tmp_path / "report" / f"{name}.{kind}").stat().st_size > 0
+    alignment = pd.read_csv(tmp_path / "report" / "alignment.csv")
+    assert len(alignment) == 2 * 2
+    assert (alignment["auroc_low"] <= alignment["auroc"]).all()
+    assert (alignment["auroc"] <= alignment["auroc_high"]).all()
+    routing = pd.read_csv(tmp_path / "report" / "routing.csv")
+    curves = pd.read_parquet(tmp_path / "report" / "curves.parquet")
+    assert len(curves) == 101 * len(routing) == 101 * 4
+    key = ["slm", "dataset", "method", "llm"]
+    at_half = curves[curves["ratio"] == 0.5].merge(routing, on=key)
+    assert at_half["accuracy"].to_list() == pytest.approx(at_half["acc_at_50"].to_list())
+
+
+def test_the_whole_report_on_a_small_study(study: Path, tmp_path: Path) -> None:
+    done = report(study, "--out", tmp_path / "report", "--resamples", "20")
+    assert done.exit_code == 0, done.output
+    for path in ("index.html", "figures/figure_01_routing_curves.png", "latex/tables.tex"):
+        assert (tmp_path / "report" / path).stat().st_size > 0
+    assert (tmp_path / "report" / "index.html").resolve().as_uri() in done.output
+
+
+def test_a_second_report_measures_only_what_has_changed(
+    study: Path, tmp_path: Path, write: Write, slm_rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from slmroute_plugin.analysis import measuring
+
+    measured: list[str] = []
+    ours = measuring.setting_tables
+
+    def watched(setting: Any, how: Any) -> Any:
+        measured.append(setting.slm.task)
+        return ours(setting, how)
+
+    monkeypatch.setattr(measuring, "setting_tables", watched)
+    out = tmp_path / "report"
+    quick(study, out, "--jobs", "1")
+    assert sorted(measured) == ["boolq", "gsm8k"]
+    first = (out / "routing.csv").read_bytes()
+    measured.clear()
+    quick(study, out, "--jobs", "1")
+    assert measured == []
+    assert (out / "routing.csv").read_bytes() == first
+    write("small", "boolq", slm_rows(30, 7, task="boolq"))
+    quick(study, out, "--jobs", "1")
+    assert measured == ["boolq"]
+    assert (out / "routing.csv").read_bytes() != first
+    measured.clear()
+    quick(study, out, "--jobs", "1", "--seed", "1")
+    assert sorted(measured) == ["boolq", "gsm8k"]
+
+
+def test_figures_of_an_earlier_report_that_cannot_be_read_are_measured_anew(
+    study: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "report"
+    quick(study, out)
+    first = (out / "alignment.csv").read_bytes()
+    for path in (out / ".figures").iterdir():
+        path.write_bytes(b"no table")
+    assert quick(study, out).exit_code == 0
+    assert (out / "alignment.csv").read_bytes() == first
+
+
+def test_processes_give_the_figures_of_one(study: Path, tmp_path: Path) -> None:
+    quick(study, tmp_path / "one", "--jobs", "1")
+    quick(study, tmp_path / "two", "--jobs", "2")
+    for name in ("alignment.csv", "routing.csv", "comparison.csv"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_what_cannot_be_used_is_named_and_the_rest_is_done(
+    study: Path, tmp_path: Path, write: Write, slm_rows: Rows
+) -> None:
+    broken = write("other", "gsm8k", [])
+    broken.write_text('{"doc_id": 0, "filt', encoding="utf-8")
+    done = quick(study, tmp_path / "report")
+    assert done.exit_code == 1
+    assert f"{broken}, line 1" in done.output
+    assert len(pd.read_csv(tmp_path / "report" / "alignment.csv")) == 4
+
+
+def test_without_an_llm_there_is_alignment(
+    results: Path, write: Write, slm_rows: Rows, tmp_path: Path
+) -> None:
+    write("small", "gsm8k", slm_rows(30))
+    done = report(results, "--out", tmp_path / "report", "--resamples", "20")
+    assert done.exit_code == 0, done.output
+    assert len(pd.read_csv(tmp_path / "report" / "alignment.csv")) == 2
+    assert (tmp_path / "report" / "index.html").exists()
+
+
+def test_routing_what_has_no_confidence_changes_the_curves_alone(
+    study: Path, write: Write, slm_rows: Rows, tmp_path: Path
+) -> None:
+    rows = slm_rows(30, task="gsm8k")
+    for row in rows[::3]:
+        row["confidence/p_true"] = None
+    write("small", "gsm8k", rows)
+    tables = {}
+    for unparsed in ("leave-out", "route"):
+        quick(study, tmp_path / unparsed, "--unparsed", unparsed)
+        tables[unparsed] = {
+            name: pd.read_csv(tmp_path / unparsed / f"{name}.csv")
+            for name in ("alignment", "routing")
+        }
+    left_out, routed = tables["leave-out"], tables["route"]
+    pd.testing.assert_frame_equal(left_out["alignment"], routed["alignment"])
+    where = (left_out["routing"]["method"] == "p_true") & (
+        left_out["routing"]["dataset"] == "gsm8k"
+    )
+    assert left_out["routing"]["coverage"][where].item() == pytest.approx(2 / 3)
+    assert left_out["routing"]["accuracy_slm"][where].item() != pytest.approx(
+        routed["routing"]["accuracy_slm"][where].item()
+    )
+    same = ~where
+    pd.testing.assert_frame_equal(left_out["routing"][same], routed["routing"][same])
+
+
+def test_a_name_that_a_spreadsheet_would_run_is_made_harmless(
+    results: Path, write: Write, slm_rows: Rows, tmp_path: Path
+) -> None:
+    write("=cmd()", "gsm8k", slm_rows(30))
+    quick(results, tmp_path / "report")
+    text = (tmp_path / "report" / "alignment.csv").read_text(encoding="utf-8")
+    assert "'=cmd()" in text
+    assert "\n=cmd()" not in text
+
+
+def test_bad_arguments_are_refused_before_anything_is_read(study: Path, tmp_path: Path) -> None:
+    out = tmp_path / "report"
+    assert "there is no folder" in report(tmp_path / "nowhere").output
+    unknown = quick(study, out, "--llm", "larg")
+    assert unknown.exit_code == 2
+    assert "large" in unknown.output
+    assert quick(study, out, "--resamples", "-1").exit_code == 2
+    (tmp_path / "empty").mkdir()
+    empty = quick(tmp_path / "empty", out)
+    assert empty.exit_code == 1
+    assert "Nothing to report" in empty.output
+    assert not out.exists()
+
+
+def test_a_report_imports_neither_torch_nor_lm_eval(study: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; from slmroute_plugin.cli import app\n"
+        f"sys.argv = ['slmroute', 'report', {str(study)!r}, '--out', {str(tmp_path / 'out')!r}, "
+        "'--resamples', '20', '--jobs', '1', '--no-figures']\n"
+        "try:\n    app()\nexcept SystemExit as done:\n    assert not done.code, done.code\n"
+        "heavy = {'torch', 'lm_eval', 'transformers', 'datasets'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
