@@ -1,0 +1,54 @@
+// Ties the parts together.
+
+let drawings = 0;
+
+/** Draws all parts anew; what an earlier choice is still fetching is dropped. */
+async function drawAll() {
+  const mine = ++drawings;
+  const isCurrent = () => mine === drawings;
+  host("main").setAttribute("aria-busy", "true");
+  try {
+    await Promise.all([drawHeatMap(isCurrent), drawRouting(isCurrent), drawSpread(isCurrent), drawSamples(isCurrent)]);
+  } finally {
+    if (isCurrent()) host("main").setAttribute("aria-busy", "false");
+  }
+}
+
+function listen() {
+  host("lines").addEventListener("change", () => shown && drawCurve(shown, shown.band ?? null));
+  for (const id of ["measure", "heat-rows"]) host(id).addEventListener("change", () => drawHeatMap(() => true));
+  host("slider").addEventListener("input", () => chooseShare(Number(host("slider").value)));
+  host("threshold").addEventListener("change", () => {
+    const typed = host("threshold").valueAsNumber;
+    if (!Number.isNaN(typed) && shown?.curve) chooseShare(shareOfThreshold(typed));
+  });
+  host("samples").addEventListener("toggle", () => drawSamples(() => true));
+  for (const id of ["sample-filter", "sample-order"]) host(id).addEventListener("change", orderSamples);
+  host("sample-search").addEventListener("input", orderSamples);
+  host("sample-scroll").addEventListener("scroll", () => requestAnimationFrame(drawRows));
+  host("sample-rows").addEventListener("keydown", moveInSamples);
+  addEventListener("hashchange", () => {
+    readAddress();
+    showChosen();
+    drawAll();
+  });
+  let width = innerWidth;
+  addEventListener("resize", () => {
+    if (width === innerWidth) return;
+    width = innerWidth;
+    drawAll();
+  });
+}
+
+if (typeof DecompressionStream === "undefined") {
+  host("status").textContent = "This page needs a browser of 2023 or later (with DecompressionStream).";
+} else if (!study.settings.length) {
+  host("status").textContent = "There is no run of an SLM with confidences in this folder.";
+} else {
+  fillSelects();
+  followTheme();
+  readAddress();
+  showChosen();
+  listen();
+  drawAll();
+}

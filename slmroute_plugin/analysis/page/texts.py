@@ -1,0 +1,108 @@
+"""Questions and answers for the page: one per row, cut to a size that the page bears."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from slmroute_plugin.analysis.runs import Study, TaskRun
+
+MARK = " […] "
+"""Stands where something was cut out of a text."""
+
+CHARACTERS = 60_000_000
+"""Of all answers together, and a third of it of all questions and of all targets."""
+
+SHORTEST, LONGEST = 60, 2000
+
+
+class SampleText(Protocol):
+    """What was asked and answered in one row; None where the file does not keep it."""
+
+    @property
+    def doc_id(self) -> int:
+        """Which row of the dataset it is."""
+
+    @property
+    def question(self) -> str | None:
+        """What was asked."""
+
+    @property
+    def answer(self) -> str | None:
+        """What the model said."""
+
+    @property
+    def target(self) -> str | None:
+        """What would be right."""
+
+
+Texts = Callable[[TaskRun], Iterable[SampleText]]
+"""Reads the texts of a run from its file."""
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """How many characters of a text are kept."""
+
+    question: int
+    answer: int
+
+
+@dataclass(frozen=True)
+class RunTexts:
+    """Texts of a run, one per row, in the order of its rows."""
+
+    questions: list[str | None]
+    answers: list[str | None]
+    targets: list[str | None]
+
+
+def lengths(study: Study) -> Lengths:
+    """The longest texts with which the page of this study stays of a size that a browser bears."""
+    questions: dict[str, int] = {}
+    llm_answers: dict[tuple[str, str], int] = {}
+    answers = 0
+    for setting in study.settings:
+        n = len(setting.slm.doc_id)
+        answers += n
+        questions[setting.slm.task] = max(n, questions.get(setting.slm.task, 0))
+        for name in setting.llms:
+            key = (name, setting.slm.task)
+            llm_answers[key] = max(n, llm_answers.get(key, 0))
+    return Lengths(
+        question=_share(CHARACTERS // 3, sum(questions.values())),
+        answer=_share(CHARACTERS, answers + sum(llm_answers.values())),
+    )
+
+
+def run_texts(run: TaskRun, texts: Texts, keep: Lengths) -> RunTexts:
+    """The texts of a run's rows, each cut to what is kept of it."""
+    row_of = {int(doc_id): row for row, doc_id in enumerate(run.doc_id)}
+    found = RunTexts(*([None] * len(row_of) for _ in range(3)))
+    for text in texts(run):
+        row = row_of.get(int(text.doc_id))
+        if row is None:
+            continue
+        found.questions[row] = cut(text.question, keep.question)
+        found.answers[row] = cut(text.answer, keep.answer)
+        found.targets[row] = cut(text.target, keep.question)
+    return found
+
+
+def cut(text: str | None, longest: int) -> str | None:
+    """A text of at most `longest` characters and a mark; its middle goes.
+
+    How a question begins and how a chain of reasoning ends are what a reader looks for.
+
+    >>> cut("one two three four", 8)
+    'one t […] our'
+    """
+    if text is None or len(text) <= longest + len(MARK):
+        return text
+    head = longest * 5 // 8
+    return text[:head] + MARK + text[len(text) - (longest - head) :]
+
+
+def _share(characters: int, rows: int) -> int:
+    return min(LONGEST, max(SHORTEST, characters // max(rows, 1)))

@@ -1,0 +1,174 @@
+"""Writing the page: its data, its script and its style in one file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from slmroute_plugin.analysis.page.blocks import Blocks
+from slmroute_plugin.analysis.page.columns import packed
+from slmroute_plugin.analysis.page.texts import Lengths, Texts, lengths, run_texts
+from slmroute_plugin.analysis.runs import Setting, Study, TaskRun
+from slmroute_plugin.analysis.tables import Tables
+from slmroute_plugin.whole_files import written_whole
+
+WHOLE = ("alignment", "routing", "histograms", "insight", "comparison", "ranks")
+"""Tables that are one block each."""
+
+BY_SETTING = ("curves", "relative_accuracy", "generalisation")
+"""Tables of which each SLM on each dataset has a block of its own."""
+
+SCRIPTS = (
+    "columns.js",
+    "study.js",
+    "figures.js",
+    "curve.js",
+    "chart.js",
+    "selection.js",
+    "routing.js",
+    "heat_map.js",
+    "spread.js",
+    "samples.js",
+    "start.js",
+)
+"""In the order in which they stand in the page; they share one module's scope."""
+
+HERE = files("slmroute_plugin.analysis.page")
+
+
+def write_page(tables: Tables, study: Study, path: Path, texts: Texts | None = None) -> None:
+    """Write one self-contained HTML page that shows every setting of a study.
+
+    It asks the network for nothing, which its Content-Security-Policy holds it to, and it can be
+    opened from a disk. Texts are decoded only when they are asked for.
+
+    Args:
+        tables: the figures, shown as they are in the CSV files.
+        study: the rows behind them.
+        path: of the page; written whole or not at all.
+        texts: reads the questions and answers of a run; by default from its sample file.
+    """
+    import jinja2
+
+    if texts is None:
+        from slmroute_plugin.analysis.sample_texts import sample_texts
+
+        texts = sample_texts
+    blocks = Blocks()
+    index = _index(tables, study, blocks, texts)
+    script = "\n".join((HERE / "script" / name).read_text("utf-8") for name in SCRIPTS)
+    style = (HERE / "style.css").read_text("utf-8")
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = environment.from_string((HERE / "page.html.jinja").read_text("utf-8"))
+    with written_whole(path) as unfinished, unfinished.open("w", encoding="utf-8") as file:
+        template.stream(
+            index=index,
+            blocks=blocks,
+            script=script,
+            style=style,
+            script_hash=_csp_hash(script),
+            style_hash=_csp_hash(style),
+        ).dump(file)
+
+
+def _csp_hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _index(tables: Tables, study: Study, blocks: Blocks, texts: Texts) -> dict[str, Any]:
+    keep = lengths(study)
+    settings = _Settings(tables, blocks, texts, keep)
+    return {
+        "slms": _names(setting.slm.model for setting in study.settings),
+        "datasets": _names(setting.slm.task for setting in study.settings),
+        "methods": _names(name for setting in study.settings for name in setting.slm.scores),
+        "llms": _names(name for setting in study.settings for name in setting.llms),
+        "settings": [settings.entry(setting) for setting in study.settings],
+        "tables": {name: blocks.add(packed(_columns(getattr(tables, name)))) for name in WHOLE},
+        "problems": [f"{problem.where}: {problem.why}" for problem in study.problems],
+        "notes": list(study.notes),
+        "kept": {"question": keep.question, "answer": keep.answer},
+    }
+
+
+def _names(names: Iterable[str]) -> list[str]:
+    return sorted(set(names))
+
+
+def _columns(frame: pd.DataFrame) -> Mapping[str, pd.Series]:
+    return {str(name): frame[name] for name in frame.columns}
+
+
+class _Settings:
+    """Puts what belongs to one SLM on one dataset into blocks."""
+
+    def __init__(self, tables: Tables, blocks: Blocks, texts: Texts, keep: Lengths) -> None:
+        self._blocks = blocks
+        self._texts = texts
+        self._keep = keep
+        self._tables = {name: _by_setting(getattr(tables, name)) for name in BY_SETTING}
+        self._llm_answers: dict[tuple[str, str, bytes], int | None] = {}
+
+    def entry(self, setting: Setting) -> dict[str, Any]:
+        """Where the data of a setting are: the numbers of its blocks."""
+        slm = setting.slm
+        found = run_texts(slm, self._texts, self._keep)
+        return {
+            "slm": slm.model,
+            "dataset": slm.task,
+            "file": slm.path.name,
+            "rows": self._blocks.add(packed(_row_columns(slm))),
+            "questions": self._blocks.add_texts(found.questions),
+            "targets": self._blocks.add_texts(found.targets),
+            "answers": self._blocks.add_texts(found.answers),
+            "llms": {
+                name: {
+                    "rows": self._blocks.add(
+                        packed({"correct": run.correct, "cost_usd": run.cost_usd})
+                    ),
+                    "answers": self._answers_of_llm(run),
+                }
+                for name, run in setting.llms.items()
+            },
+            **{name: self._block_of(name, slm) for name in BY_SETTING},
+        }
+
+    def _answers_of_llm(self, run: TaskRun) -> int | None:
+        # Every SLM's setting has the same LLM: its file is read once.
+        key = (run.model, run.task, run.doc_id.tobytes())
+        if key not in self._llm_answers:
+            found = run_texts(run, self._texts, self._keep)
+            self._llm_answers[key] = self._blocks.add_texts(found.answers)
+        return self._llm_answers[key]
+
+    def _block_of(self, name: str, slm: TaskRun) -> int | None:
+        frame = self._tables[name].get((slm.model, slm.task))
+        if frame is None:
+            return None
+        columns = dict(_columns(frame.drop(columns=["slm", "dataset"])))
+        return self._blocks.add(packed(columns, smooth=name == "curves"))
+
+
+def _by_setting(frame: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
+    return {
+        (str(slm), str(dataset)): part
+        for (slm, dataset), part in frame.groupby(["slm", "dataset"], sort=False)
+    }
+
+
+def _row_columns(run: TaskRun) -> Mapping[str, Any]:
+    columns: dict[str, Any] = {"doc_id": run.doc_id, "correct": run.correct}
+    for method, scores in run.scores.items():
+        columns[f"confidence/{method}"] = scores.confidence
+        if not np.array_equal(scores.correct, run.correct):
+            columns[f"correct/{method}"] = scores.correct
+    return columns
