@@ -27,9 +27,9 @@ class Blocks:
             self._texts.append(base64.b64encode(zlib.compress(data, 9)).decode())
         return self._numbers[digest]
 
-    def add_texts(self, texts: Sequence[str | None]) -> int | None:
+    def add_texts(self, texts: Sequence[str]) -> int | None:
         """The number of a block of texts, or None if there is not one text."""
-        if not any(text is not None for text in texts):
+        if not any(texts):
             return None
         return self.add(json.dumps(texts, ensure_ascii=False).encode("utf-8", "replace"))
 

@@ -10,10 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-Column = NDArray[Any] | pd.Series
 
-
-def packed(columns: Mapping[str, Column], smooth: bool = False) -> bytes:
+def packed(columns: Mapping[str, Any], smooth: bool = False) -> bytes:
     """Columns of any lengths: the length of a JSON header (uint32), the header, the figures.
 
     Floats become float32, integers int32, truth values bytes, and text a code (uint16) per row
@@ -40,7 +38,7 @@ def packed(columns: Mapping[str, Column], smooth: bool = False) -> bytes:
         header.append(about)
         parts.append(_by_significance(bits))
     head = json.dumps(header, ensure_ascii=False).encode()
-    return np.uint32(len(head)).astype("<u4").tobytes() + head + b"".join(parts)
+    return len(head).to_bytes(4, "little") + head + b"".join(parts)
 
 
 def _encoded(column: NDArray[Any]) -> tuple[str, NDArray[Any], list[str] | None]:
@@ -56,4 +54,4 @@ def _encoded(column: NDArray[Any]) -> tuple[str, NDArray[Any], list[str] | None]
 
 
 def _by_significance(values: NDArray[Any]) -> bytes:
-    return values.view("u1").reshape(len(values), values.itemsize).T.tobytes()
+    return bytes(values.view("u1").reshape(len(values), values.itemsize).T.tobytes())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
+from slmroute_plugin.analysis.reading import SampleText
 from slmroute_plugin.analysis.runs import Study, TaskRun
 
 MARK = " […] "
@@ -15,26 +15,6 @@ CHARACTERS = 60_000_000
 """Of all answers together, and a third of it of all questions and of all targets."""
 
 SHORTEST, LONGEST = 60, 2000
-
-
-class SampleText(Protocol):
-    """What was asked and answered in one row; None where the file does not keep it."""
-
-    @property
-    def doc_id(self) -> int:
-        """Which row of the dataset it is."""
-
-    @property
-    def question(self) -> str | None:
-        """What was asked."""
-
-    @property
-    def answer(self) -> str | None:
-        """What the model said."""
-
-    @property
-    def target(self) -> str | None:
-        """What would be right."""
 
 
 Texts = Callable[[TaskRun], Iterable[SampleText]]
@@ -51,11 +31,11 @@ class Lengths:
 
 @dataclass(frozen=True)
 class RunTexts:
-    """Texts of a run, one per row, in the order of its rows."""
+    """Texts of a run, one per row, in the order of its rows; "" where there is none."""
 
-    questions: list[str | None]
-    answers: list[str | None]
-    targets: list[str | None]
+    questions: list[str]
+    answers: list[str]
+    targets: list[str]
 
 
 def lengths(study: Study) -> Lengths:
@@ -79,7 +59,7 @@ def lengths(study: Study) -> Lengths:
 def run_texts(run: TaskRun, texts: Texts, keep: Lengths) -> RunTexts:
     """The texts of a run's rows, each cut to what is kept of it."""
     row_of = {int(doc_id): row for row, doc_id in enumerate(run.doc_id)}
-    found = RunTexts(*([None] * len(row_of) for _ in range(3)))
+    found = RunTexts(*([""] * len(row_of) for _ in range(3)))
     for text in texts(run):
         row = row_of.get(int(text.doc_id))
         if row is None:
@@ -90,7 +70,7 @@ def run_texts(run: TaskRun, texts: Texts, keep: Lengths) -> RunTexts:
     return found
 
 
-def cut(text: str | None, longest: int) -> str | None:
+def cut(text: str, longest: int) -> str:
     """A text of at most `longest` characters and a mark; its middle goes.
 
     How a question begins and how a chain of reasoning ends are what a reader looks for.
@@ -98,7 +78,7 @@ def cut(text: str | None, longest: int) -> str | None:
     >>> cut("one two three four", 8)
     'one t […] our'
     """
-    if text is None or len(text) <= longest + len(MARK):
+    if len(text) <= longest + len(MARK):
         return text
     head = longest * 5 // 8
     return text[:head] + MARK + text[len(text) - (longest - head) :]

@@ -11,11 +11,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from slmroute_plugin.analysis.page.blocks import Blocks
 from slmroute_plugin.analysis.page.columns import packed
 from slmroute_plugin.analysis.page.texts import Lengths, Texts, lengths, run_texts
+from slmroute_plugin.analysis.reading import sample_texts
 from slmroute_plugin.analysis.runs import Setting, Study, TaskRun
+from slmroute_plugin.analysis.setting_tables import Unparsed
 from slmroute_plugin.analysis.tables import Tables
 from slmroute_plugin.whole_files import written_whole
 
@@ -43,7 +46,13 @@ SCRIPTS = (
 HERE = files("slmroute_plugin.analysis.page")
 
 
-def write_page(tables: Tables, study: Study, path: Path, texts: Texts | None = None) -> None:
+def write_page(
+    tables: Tables,
+    study: Study,
+    path: Path,
+    unparsed: Unparsed = "leave-out",
+    texts: Texts = sample_texts,
+) -> None:
     """Write one self-contained HTML page that shows every setting of a study.
 
     It asks the network for nothing, which its Content-Security-Policy holds it to, and it can be
@@ -53,16 +62,13 @@ def write_page(tables: Tables, study: Study, path: Path, texts: Texts | None = N
         tables: the figures, shown as they are in the CSV files.
         study: the rows behind them.
         path: of the page; written whole or not at all.
-        texts: reads the questions and answers of a run; by default from its sample file.
+        unparsed: what the tables did with answers without a confidence.
+        texts: reads the questions and answers of a run; from its sample file.
     """
     import jinja2
 
-    if texts is None:
-        from slmroute_plugin.analysis.sample_texts import sample_texts
-
-        texts = sample_texts
     blocks = Blocks()
-    index = _index(tables, study, blocks, texts)
+    index = {"unparsed": unparsed, **_index(tables, study, blocks, texts)}
     script = "\n".join((HERE / "script" / name).read_text("utf-8") for name in SCRIPTS)
     style = (HERE / "style.css").read_text("utf-8")
     environment = jinja2.Environment(
@@ -70,14 +76,15 @@ def write_page(tables: Tables, study: Study, path: Path, texts: Texts | None = N
     )
     template = environment.from_string((HERE / "page.html.jinja").read_text("utf-8"))
     with written_whole(path) as unfinished, unfinished.open("w", encoding="utf-8") as file:
-        template.stream(
+        for piece in template.generate(
             index=index,
             blocks=blocks,
             script=script,
             style=style,
             script_hash=_csp_hash(script),
             style_hash=_csp_hash(style),
-        ).dump(file)
+        ):
+            file.write(piece)
 
 
 def _csp_hash(text: str) -> str:
@@ -154,7 +161,9 @@ class _Settings:
         frame = self._tables[name].get((slm.model, slm.task))
         if frame is None:
             return None
-        columns = dict(_columns(frame.drop(columns=["slm", "dataset"])))
+        columns: dict[str, Any] = dict(_columns(frame.drop(columns=["slm", "dataset"])))
+        if name == "curves":
+            columns["threshold"] = _thresholds(frame, slm)
         return self._blocks.add(packed(columns, smooth=name == "curves"))
 
 
@@ -163,6 +172,24 @@ def _by_setting(frame: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
         (str(slm), str(dataset)): part
         for (slm, dataset), part in frame.groupby(["slm", "dataset"], sort=False)
     }
+
+
+def _thresholds(curves: pd.DataFrame, slm: TaskRun) -> NDArray[np.float32]:
+    """As float32, of which those above every confidence stay so.
+
+    The confidences are float32 in the page too, and rounding keeps the order of all others.
+    """
+    surest = {
+        method: float(np.max(scores.confidence, initial=0.0, where=scores.known))
+        for method, scores in slm.scores.items()
+    }
+    highest = np.asarray([surest[str(method)] for method in curves["method"]])
+    exact = np.asarray(curves["threshold"], dtype=np.float64)
+    return np.where(
+        exact > highest,
+        np.nextafter(highest.astype(np.float32), np.float32(2)),
+        exact.astype(np.float32),
+    )
 
 
 def _row_columns(run: TaskRun) -> Mapping[str, Any]:

@@ -14,13 +14,16 @@ function seeded(seed) {
   };
 }
 
-/** Rows of a method that have a confidence, the least sure first. */
+/** Whether a row counts: one without a confidence is left out, or goes first to the LLM. */
+const counts = (confidence) => study.unparsed === "route" || !Number.isNaN(confidence);
+
+/** An answer without a confidence is the least sure. */
+const sureness = (confidence) => (Number.isNaN(confidence) ? -1 : confidence);
+
+/** Rows of a method that count, the least sure first. */
 function byConfidence(confidence) {
-  const known = [];
-  for (let row = 0; row < confidence.length; row++) {
-    if (!Number.isNaN(confidence[row])) known.push(row);
-  }
-  return Uint32Array.from(known).sort((a, b) => confidence[a] - confidence[b]);
+  const rows = Array.from(confidence.keys()).filter((row) => counts(confidence[row]));
+  return Uint32Array.from(rows).sort((a, b) => sureness(confidence[a]) - sureness(confidence[b]));
 }
 
 /**
@@ -33,7 +36,7 @@ function curveBand(confidence, slm, llm) {
   if (n < 2) return null;
   const gain = Int8Array.from(order, (row) => llm[row] - slm[row]);
   const right = Uint8Array.from(order, (row) => slm[row]);
-  const endsTie = Uint8Array.from(order, (row, at) => at === n - 1 || confidence[row] !== confidence[order[at + 1]]);
+  const endsTie = Uint8Array.from(order, (row, at) => at === n - 1 || sureness(confidence[row]) !== sureness(confidence[order[at + 1]]));
   const random = seeded(n);
   const times = new Uint16Array(n);
   const at = Array.from({ length: POINTS }, () => new Float64Array(RESAMPLES));
@@ -79,11 +82,11 @@ function goesToLlm(confidence, threshold, share) {
   return share === 100 || confidence < threshold;
 }
 
-/** What the rule does on the rows that have a confidence. */
+/** What the rule does on the rows that count. */
 function ruleOnRows(confidence, slm, llm, threshold, share) {
   let [n, sent, right] = [0, 0, 0];
   for (let row = 0; row < confidence.length; row++) {
-    if (Number.isNaN(confidence[row])) continue;
+    if (!counts(confidence[row])) continue;
     const goes = goesToLlm(confidence[row], threshold, share);
     n++;
     sent += goes;

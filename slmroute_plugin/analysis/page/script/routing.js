@@ -17,12 +17,14 @@ async function chosenData() {
   ]);
   const names = [chosen.slm, chosen.dataset, chosen.method];
   const llm = Object.hasOwn(setting.llms, chosen.llm) ? setting.llms[chosen.llm] : null;
+  const confidence = rows.get(`confidence/${chosen.method}`) ?? null;
   return {
     setting,
     rows,
     curves,
     llm: llm && { ...llm, columns: await columnsOf(llm.rows) },
-    confidence: rows.get(`confidence/${chosen.method}`) ?? null,
+    confidence,
+    surest: confidence && confidence.reduce((top, one) => (one > top ? one : top), 0),
     correct: rows.get(`correct/${chosen.method}`) ?? rows.get("correct"),
     alignment: record(alignment.columns, alignment.rows(...names)[0]),
     routing: record(routing.columns, routing.rows(...names, chosen.llm)[0]),
@@ -142,7 +144,7 @@ const curveTable = (curve, data) =>
     ["share routed", "threshold", "accuracy", "95% band", "random", "oracle", "cost"],
     curve.ratio.map((ratio, i) => [
       percent(ratio, 0),
-      thresholdInWords(curve.threshold[i]),
+      thresholdInWords(curve.threshold[i], data),
       percent(curve.accuracy[i]),
       data.band ? `${percent(data.band[i][0])} – ${percent(data.band[i][1])}` : UNDEFINED,
       percent(curve.random[i]),
@@ -151,11 +153,8 @@ const curveTable = (curve, data) =>
     ]),
   );
 
-function thresholdInWords(threshold) {
-  if (threshold === Infinity) return "above all";
-  if (threshold === -Infinity) return "below all";
-  return figure(threshold, 4);
-}
+/** A threshold that no confidence reaches lies just above the surest, and would read like it. */
+const thresholdInWords = (threshold, data) => (threshold > data.surest ? "above all" : figure(threshold, 4));
 
 const shareRow = (curve) => curve.ratio.findIndex((ratio) => Math.round(100 * ratio) === chosen.share);
 
@@ -168,7 +167,7 @@ function drawShare() {
   const { curve } = data;
   const at = shareRow(curve);
   const threshold = curve.threshold[at];
-  const words = thresholdInWords(threshold);
+  const words = thresholdInWords(threshold, data);
   slider.setAttribute("aria-valuetext", `${chosen.share}% routed, threshold ${words}, accuracy ${percent(curve.accuracy[at])}`);
   if (document.activeElement !== host("threshold")) {
     host("threshold").value = Number.isFinite(threshold) ? threshold.toFixed(4) : "";
@@ -193,8 +192,9 @@ function drawShare() {
 function ruleInWords(data, threshold) {
   if (!data.confidence || !data.llm) return [];
   const rule = ruleOnRows(data.confidence, data.correct, data.llm.columns.get("correct"), threshold, chosen.share);
-  const text = `The rule “confidence below ${thresholdInWords(threshold)}” sends ${count(rule.sent)} of the ${count(rule.n)} answers with a confidence (${percent(rule.sent / rule.n)}) and is right on ${percent(rule.accuracy)}. `;
-  const why = Math.abs(rule.sent / rule.n - chosen.share / 100) > 0.011 ? "Ties at the threshold are kept, so that it sends fewer than the curve’s share." : "";
+  const text = `The rule “confidence below ${thresholdInWords(threshold, data)}” sends ${count(rule.sent)} of the ${count(rule.n)} answers that count (${percent(rule.sent / rule.n)}) and is right on ${percent(rule.accuracy)}. `;
+  const tied = rule.sent / rule.n - chosen.share / 100 > 1.5 / rule.n + 0.001;
+  const why = tied ? "Answers with the same confidence go together, so it sends more than the curve’s share." : "";
   return [element("p", { id: "rule", class: "note" }, text, why)];
 }
 

@@ -4,7 +4,6 @@ const SPARE_ROWS = 6;
 const narrow = matchMedia("(max-width: 760px)");
 const rowHeight = () => (narrow.matches ? 132 : 60);
 const browser = { data: null, texts: null, order: new Uint32Array(0), active: 0 };
-const NOT_KEPT = "text not kept";
 
 const isOpen = () => host("samples").open;
 
@@ -59,9 +58,7 @@ function orderSamples() {
   for (let row = 0; row < data.confidence.length; row++) {
     if (keep(fate(row)) && (!words || mentions(texts, row, words))) found.push(row);
   }
-  const { confidence } = data;
-  // Rows without a confidence count as the least sure.
-  const sure = (row) => (Number.isNaN(confidence[row]) ? -1 : confidence[row]);
+  const sure = (row) => sureness(data.confidence[row]);
   const by = { doc: (a, b) => a - b, least: (a, b) => sure(a) - sure(b), most: (a, b) => sure(b) - sure(a) }[host("sample-order").value];
   browser.order = Uint32Array.from(found.sort(by));
   browser.active = 0;
@@ -131,7 +128,7 @@ function sampleRow(at, height) {
 }
 
 const confidenceInWords = (confidence) => (Number.isNaN(confidence) ? "none" : confidence.toFixed(4));
-const textOf = (column, row) => column?.[row] ?? element("em", {}, NOT_KEPT);
+const textOf = (column, row) => (column ? column[row] || element("em", {}, "no text") : element("em", {}, "text not kept"));
 
 function drawDetail() {
   const row = browser.order[browser.active];
