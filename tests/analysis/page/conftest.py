@@ -94,12 +94,38 @@ def made_texts(run: TaskRun) -> Iterator[SampleText]:
         if doc_id == 0:
             yield SampleText(0, NASTY, NASTY, NASTY)
         else:
-            yield SampleText(int(doc_id), f"Question {doc_id} of {run.task}?", f"It is {doc_id}", "7")
+            yield SampleText(
+                int(doc_id), f"Question {doc_id} of {run.task}?", f"It is {doc_id}", "7"
+            )
 
 
 def no_texts(run: TaskRun) -> Iterator[SampleText]:
     """A run whose texts were taken out."""
     return iter([SampleText(int(doc_id), "", "", "") for doc_id in run.doc_id])
+
+
+@pytest.fixture(scope="session")
+def nasty() -> str:
+    """Would change the page's title if it were taken for HTML."""
+    return NASTY
+
+
+@pytest.fixture
+def make_page(tmp_path: Path) -> Callable[..., Path]:
+    """Writes the page of a study; `with_texts=False` as if these had been taken out."""
+
+    def make(study: Study, with_texts: bool = True) -> Path:
+        path = tmp_path / "index.html"
+        write_page(made_tables(study), study, path, texts=made_texts if with_texts else no_texts)
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_study() -> Callable[..., Study]:
+    """Makes up a study of given SLMs and sizes of datasets."""
+    return made_study
 
 
 @pytest.fixture(scope="session")
@@ -136,6 +162,8 @@ def browser() -> Iterator[Any]:
     # Containers run as root and have a small /dev/shm, neither of which Chromium takes.
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
         options.add_argument(argument)
+    # Clicks would meet what is still scrolling by.
+    options.add_argument("--force-prefers-reduced-motion")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     service = webdriver.ChromeService(driver)
     made = webdriver.Chrome(options=options, service=service)
@@ -144,24 +172,29 @@ def browser() -> Iterator[Any]:
     made.quit()
 
 
-@pytest.fixture
-def opened(browser: Any) -> Iterator[Callable[[Path, str], Any]]:
-    """Opens a page at an address and waits until all is drawn; complains of any error there."""
+@pytest.fixture(scope="session")
+def settle() -> Callable[[Any], None]:
+    """Waits until the page in a browser has drawn what was chosen."""
     from selenium.webdriver.support.ui import WebDriverWait
+
+    def wait(browser: Any) -> None:
+        WebDriverWait(browser, 30, 0.05).until(
+            lambda here: here.find_element("id", "main").get_attribute("aria-busy") == "false"
+        )
+
+    return wait
+
+
+@pytest.fixture
+def opened(browser: Any, settle: Callable[[Any], None]) -> Iterator[Callable[[Path, str], Any]]:
+    """Opens a page at an address and waits until all is drawn; complains of any error there."""
 
     def open_page(path: Path, fragment: str = "") -> Any:
         browser.get("about:blank")
         browser.get_log("browser")
         browser.get(path.as_uri() + fragment)
-        settled(browser, WebDriverWait)
+        settle(browser)
         return browser
 
     yield open_page
     assert [entry["message"] for entry in browser.get_log("browser")] == []
-
-
-def settled(browser: Any, wait: Any) -> None:
-    """Until the page has drawn what was chosen."""
-    wait(browser, 30, 0.05).until(
-        lambda here: here.find_element("id", "main").get_attribute("aria-busy") == "false"
-    )

@@ -4,6 +4,7 @@ const UNDEFINED = "undefined";
 const isDefined = (value) => typeof value === "number" && !Number.isNaN(value);
 const figure = (value, digits = 3) => (isDefined(value) ? value.toFixed(digits) : UNDEFINED);
 const percent = (value, digits = 2) => (isDefined(value) ? `${(100 * value).toFixed(digits)}%` : UNDEFINED);
+const percentTick = (value) => percent(value, Math.abs(100 * value - Math.round(100 * value)) < 1e-6 ? 0 : 1);
 const count = (value) => (isDefined(value) ? Math.round(value).toLocaleString("en") : UNDEFINED);
 const interval = (low, high, digits = 3) =>
   isDefined(low) && isDefined(high) ? `[${figure(low, digits)}, ${figure(high, digits)}]` : "";

@@ -36,10 +36,10 @@ async function drawHeatMap(isCurrent) {
   const caption = `${about.name} of ${of} by dataset${to}; below each figure, the share of the n rows that have a confidence.`;
   show(
     "heat-map",
+    element("p", { class: "note", id: "heat-caption" }, caption),
     element(
       "table",
-      { class: "heat", role: "grid", "aria-readonly": "true", onkeydown: moveInGrid },
-      element("caption", {}, caption),
+      { class: "heat", role: "grid", "aria-labelledby": "heat-caption", onkeydown: moveInGrid },
       element("thead", {}, element("tr", {}, element("th", { scope: "col" }, bySlm ? "SLM" : "method"), ...study.datasets.map((name) => element("th", { scope: "col" }, name)))),
       element(
         "tbody",

@@ -3,6 +3,7 @@
 const NAMED_BY = ["slm", "dataset", "method"];
 const CURVE_COLUMNS = ["ratio", "threshold", "accuracy", "random", "oracle", "cost_usd"];
 const NO_LLM = "No LLM answered these questions, so there is nothing to route to: run lm_eval once for an LLM on the same task.";
+const bands = new Map();
 let shown = null;
 
 /** All that the page knows of the chosen setting; `missing` says what is not there. */
@@ -43,16 +44,19 @@ async function drawRouting(isCurrent) {
   if (!isCurrent()) return;
   shown = data;
   host("setting-name").textContent = `${chosen.slm} on ${chosen.dataset}, ${chosen.method}`;
+  const named = key(chosen.slm, chosen.dataset, chosen.method, chosen.llm);
+  data.band = bands.get(named) ?? null;
   drawFigures(data);
-  drawCurve(data, null);
+  drawCurve(data);
   drawShare();
   await Promise.all([drawRelative(data, isCurrent), drawElsewhere(data, isCurrent), drawRanks(isCurrent)]);
-  if (data.curve && data.confidence) {
+  if (data.curve && data.confidence && !data.band) {
     // After a painted frame: the curve is there before its band is.
     await new Promise((resolve) => setTimeout(resolve, 0));
     if (!isCurrent()) return;
     data.band = curveBand(data.confidence, data.correct, data.llm.columns.get("correct"));
-    drawCurve(data, data.band);
+    bands.set(named, data.band);
+    drawCurve(data);
   }
 }
 
@@ -109,7 +113,7 @@ function otherLines(data) {
 
 const zipped = (xs, ys) => xs.map((x, i) => [x, ys[i]]);
 
-function drawCurve(data, band) {
+function drawCurve(data) {
   const into = host("curve-chart");
   host("slider").disabled = host("threshold").disabled = !data.curve;
   if (!data.curve) {
@@ -117,7 +121,7 @@ function drawCurve(data, band) {
     const why = data.missing ?? (!data.llm ? NO_LLM : `${chosen.method} has no curve here: it gave no confidence.`);
     return into.replaceChildren(message(why));
   }
-  const { curve } = data;
+  const { curve, band } = data;
   const lines = [
     { name: "oracle", style: "oracle", points: zipped(curve.ratio, curve.oracle) },
     { name: "random routing", style: "random", points: zipped(curve.ratio, curve.random) },
@@ -128,8 +132,8 @@ function drawCurve(data, band) {
   const at = curve.ratio.findIndex((ratio) => Math.round(100 * ratio) === chosen.share);
   chart(into, {
     title: `Routing curve: overall accuracy from ${percent(curve.accuracy[0])} with nothing routed to ${percent(curve.accuracy.at(-1))} with everything routed. The figures are in the table below.`,
-    x: { label: "share of questions sent to the LLM", range: [0, 1], format: (tick) => percent(tick, 0) },
-    y: { label: "overall accuracy", range: range(heights, 0, 1), format: (tick) => percent(tick, Math.abs(100 * tick - Math.round(100 * tick)) < 1e-6 ? 0 : 1) },
+    x: { label: "share of questions sent to the LLM", range: [0, 1], format: percentTick },
+    y: { label: "overall accuracy", range: range(heights, 0, 1), format: percentTick },
     lines,
     band: band && curve.ratio.map((ratio, i) => [ratio, ...band[i]]),
     bandName: "95% band",
@@ -211,7 +215,7 @@ function shareOfThreshold(typed) {
 function chooseShare(share) {
   chosen.share = share;
   drawShare();
-  if (shown?.curve) drawCurve(shown, shown.band ?? null);
+  if (shown?.curve) drawCurve(shown);
   drawRouted();
   clearTimeout(chooseShare.later);
   // Browsers forbid many changes of the address in a short time.
@@ -229,7 +233,7 @@ async function drawRelative(data, isCurrent) {
   chart(into, {
     title: "Accuracy of the SLM and of the LLM on the SLM's most confident answers",
     x: { label: "most confident share of the answers", range: [0, 100], format: (tick) => `${tick}%` },
-    y: { label: "accuracy there", range: range([...slm, ...llm], 0, 1), format: (tick) => percent(tick, 0) },
+    y: { label: "accuracy there", range: range([...slm, ...llm], 0, 1), format: percentTick },
     lines: [
       { name: chosen.llm, style: "c1", points: zipped(top, llm) },
       { name: chosen.slm, style: "c0", points: zipped(top, slm) },

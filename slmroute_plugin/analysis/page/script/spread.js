@@ -39,7 +39,7 @@ function drawDatasets(histograms, alignment) {
   chart(into, {
     title: `Distribution of the confidence of ${chosen.method} over ${found.length} datasets. The figures are in the table below.`,
     x: { label: "confidence", range: [0, 1], format: (tick) => figure(tick, 1) },
-    y: { label: "share of the answers", range: [0, Math.max(...lines.flatMap((line) => line.points.map(([, y]) => y)), ...overall) * 1.05], format: (tick) => percent(tick, 0) },
+    y: { label: "share of the answers", range: [0, Math.max(...lines.flatMap((line) => line.points.map(([, y]) => y)), ...overall) * 1.05], format: percentTick },
     lines,
     bars: low.map((from, bin) => [from, high[bin], overall[bin]]),
     barName: "all datasets together",
@@ -68,7 +68,7 @@ function drawRightAndWrong(data) {
   chart(into, {
     title: "Confidence of right and of wrong answers. The figures are in the table below.",
     x: { label: "confidence", range: [0, 1], format: (tick) => figure(tick, 1) },
-    y: { label: "share of the answers", range: [0, (Math.max(...counts.flat()) / n) * 1.05], format: (tick) => percent(tick, 0) },
+    y: { label: "share of the answers", range: [0, (Math.max(...counts.flat()) / n) * 1.05], format: percentTick },
     lines: [
       { name: "right answers", style: "c0", points: points(1) },
       { name: "wrong answers", style: "c1", points: points(0) },
