@@ -1,6 +1,6 @@
 // Line and bar charts as SVG, drawn at the width that there is, so that text keeps its size.
 
-const MARGIN = { top: 12, right: 14, bottom: 44, left: 56 };
+const MARGIN = { top: 12, right: 24, bottom: 44, left: 56 };
 const STYLES = 9;
 
 function niceTicks(low, high, wanted) {

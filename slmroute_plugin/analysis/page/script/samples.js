@@ -103,7 +103,7 @@ function sampleRow(at, height) {
   const row = browser.order[at];
   const { data, texts } = browser;
   const one = fate(row);
-  const cell = (name, label, ...children) => element("div", { role: "gridcell", class: `cell ${name}`, "data-label": label }, ...children);
+  const cell = (name, ...children) => element("div", { role: "gridcell", class: `cell ${name}` }, ...children);
   const node = element(
     "div",
     {
@@ -114,14 +114,14 @@ function sampleRow(at, height) {
       tabindex: at === browser.active ? "0" : "-1",
       onclick: () => activate(at),
     },
-    cell("doc", "row", String(data.rows.get("doc_id")[row])),
-    cell("question", "question", textOf(texts.questions, row)),
-    cell("answer", "answer", textOf(texts.answers, row)),
-    cell(`verdict ${verdictClass(one.slm)}`, "SLM", verdict(one.slm)),
-    cell("confidence", "confidence", confidenceInWords(data.confidence[row])),
-    cell("fate", "goes to", data.curve ? (one.goes ? "→ LLM" : "kept") : "–"),
-    cell("answer routed", "routed answer", one.goes ? textOf(texts.llmAnswers, row) : "the SLM’s"),
-    cell(`verdict ${verdictClass(one.final)}`, "in the end", verdict(one.final)),
+    cell("doc", String(data.rows.get("doc_id")[row])),
+    cell("question", textOf(texts.questions, row)),
+    cell("answer", textOf(texts.answers, row)),
+    cell(`verdict ${verdictClass(one.slm)}`, verdict(one.slm)),
+    cell("confidence", confidenceInWords(data.confidence[row])),
+    cell("fate", data.curve ? (one.goes ? "→ LLM" : "kept") : "–"),
+    cell("answer routed", one.goes ? textOf(texts.llmAnswers, row) : "the SLM’s"),
+    cell(`verdict final ${verdictClass(one.final)}`, verdict(one.final)),
   );
   node.style.transform = `translateY(${at * height}px)`;
   return node;
