@@ -168,6 +168,8 @@ class _Settings:
 
 
 def _by_setting(frame: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
+    if frame.empty:
+        return {}
     return {
         (str(slm), str(dataset)): part
         for (slm, dataset), part in frame.groupby(["slm", "dataset"], sort=False)

@@ -77,9 +77,6 @@ def made_tables(study: Study) -> Tables:
         "ranks": "slm llm method mean_rank datasets best critical_difference",
     }
     none = {name: pd.DataFrame(columns=names.split()) for name, names in empty.items()}
-    for name in ("routing", "curves", "relative_accuracy"):
-        if not len(measured[name]):
-            measured[name] = pd.DataFrame(columns=["slm", "dataset", "method", "llm"])
     return Tables(**measured, **none)
 
 

@@ -9,12 +9,14 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
+import pandas as pd
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from slmroute_plugin.analysis.runs import Scores, Setting, Study
+from slmroute_plugin.analysis.page import write_page
+from slmroute_plugin.analysis.runs import Problem, Scores, Setting, Study
 from slmroute_plugin.analysis.tables import Tables
 
 Open = Callable[..., Any]
@@ -301,3 +303,12 @@ def test_notes_and_problems_are_told(opened: Open, page: Path) -> None:
     told = [item.text for item in browser.find_elements(By.CSS_SELECTOR, "#main > section li")]
     assert "a <i>note</i>" in told
     assert "a <b>file</b>: has no rows" in told
+
+
+def test_a_folder_without_runs_says_so(opened: Open, tmp_path: Path) -> None:
+    none = Tables(**dict.fromkeys(Tables.__dataclass_fields__, pd.DataFrame()))
+    write_page(none, Study([], [Problem("here", "nothing")]), tmp_path / "index.html")
+    browser = opened(tmp_path / "index.html")
+    assert text(browser, "status") == "There is no run of an SLM with confidences in this folder."
+    shown = browser.find_elements(By.CSS_SELECTOR, "main > section:not([hidden]) h2")
+    assert [heading.text for heading in shown] == ["What to know about these runs"]

@@ -42,7 +42,10 @@ function listen() {
 
 if (typeof DecompressionStream === "undefined") {
   host("status").textContent = "This page needs a browser of 2023 or later (with DecompressionStream).";
+  host("main").hidden = true;
 } else if (!study.settings.length) {
+  host("main").querySelectorAll("section:not([aria-labelledby='notes-heading'])").forEach((one) => (one.hidden = true));
+  host("main").setAttribute("aria-busy", "false");
   host("status").textContent = "There is no run of an SLM with confidences in this folder.";
 } else {
   fillSelects();

@@ -32,7 +32,8 @@ function table(name, by) {
 
 function indexed(columns, by) {
   const rows = new Map();
-  const n = columns.get(by[0]).length;
+  // A table without rows may have no columns either.
+  const n = columns.get(by[0])?.length ?? 0;
   for (let row = 0; row < n; row++) {
     const id = key(...by.map((name) => columns.get(name).at(row)));
     if (!rows.has(id)) rows.set(id, []);
