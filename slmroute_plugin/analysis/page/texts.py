@@ -11,7 +11,7 @@ from slmroute_plugin.analysis.runs import Study, TaskRun
 MARK = " […] "
 """Stands where something was cut out of a text."""
 
-CHARACTERS = 60_000_000
+CHARACTERS = 45_000_000
 """Of all answers together, and a third of it of all questions and of all targets."""
 
 SHORTEST, LONGEST = 60, 2000
