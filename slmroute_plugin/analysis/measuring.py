@@ -17,7 +17,12 @@ from slmroute_plugin.analysis.kept_figures import (
     setting_key,
 )
 from slmroute_plugin.analysis.runs import Setting
-from slmroute_plugin.analysis.setting_tables import HowToMeasure, SettingTables, setting_tables
+from slmroute_plugin.analysis.setting_tables import (
+    HowToMeasure,
+    SettingTables,
+    setting_tables,
+    without_rows,
+)
 
 
 class _Measured(NamedTuple):
@@ -54,7 +59,9 @@ def measured(
         done(len(parts), len(keys))
     forget_others(folder, set(keys))
     ordered = [parts[number] for number in range(len(keys))]
-    return SettingTables(*(_below(list(each)) for each in zip(*ordered, strict=True)))
+    return SettingTables(
+        *(_below(list(each)) for each in zip(without_rows(), *ordered, strict=True))
+    )
 
 
 def _figures(
@@ -83,4 +90,4 @@ def _figures(
 
 def _below(frames: list[pd.DataFrame]) -> pd.DataFrame:
     filled = [frame for frame in frames if len(frame)]
-    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame()
+    return pd.concat(filled, ignore_index=True) if filled else frames[0]

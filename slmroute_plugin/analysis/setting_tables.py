@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -102,6 +102,15 @@ def setting_tables(setting: Setting, how: HowToMeasure) -> SettingTables:
             rows["curves"].add(named, routed.points())
             rows["relative_accuracy"].add(named, routed.relative_accuracy())
     return SettingTables(*(rows[part].frame() for part in SettingTables._fields))
+
+
+def without_rows() -> SettingTables:
+    """Tables with their columns and no rows, as where there is no LLM to route to."""
+    one = np.ones(1, dtype=np.int64)
+    run = TaskRun("", "", one, np.zeros(1, "S1"), one > 0, np.zeros(1))
+    slm = replace(run, scores={"": Scores(np.ones(1), one > 0)})
+    example = setting_tables(Setting(slm, {"": run}), HowToMeasure(resamples=0))
+    return SettingTables(*(frame.iloc[:0] for frame in example))
 
 
 class _Rows:
