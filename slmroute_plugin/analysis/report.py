@@ -81,7 +81,7 @@ def make_report(results: Path, out: Path, settings: ReportSettings, progress: Pr
         progress("Drawing", next(steps), sum(parts))
     if settings.page:
         paths["page"] = [out / "index.html"]
-        write_page(tables, study, out / "index.html")
+        write_page(tables, study, out / "index.html", settings.how.unparsed)
         progress("Drawing", next(steps), sum(parts))
     return Report(study, paths)
 

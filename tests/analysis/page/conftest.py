@@ -14,7 +14,12 @@ import pytest
 from slmroute_plugin.analysis.page import write_page
 from slmroute_plugin.analysis.reading import SampleText
 from slmroute_plugin.analysis.runs import Problem, Scores, Setting, Study, TaskRun
-from slmroute_plugin.analysis.setting_tables import HowToMeasure, SettingTables, setting_tables
+from slmroute_plugin.analysis.setting_tables import (
+    HowToMeasure,
+    SettingTables,
+    Unparsed,
+    setting_tables,
+)
 from slmroute_plugin.analysis.tables import Tables
 
 NASTY = "<img src=x onerror=\"document.title='pwned'\"></script><script>document.title='pwned'//"
@@ -61,9 +66,10 @@ def made_study(
     return Study(settings)
 
 
-def made_tables(study: Study) -> Tables:
+def made_tables(study: Study, unparsed: Unparsed = "leave-out") -> Tables:
     """Tables of the settings as they are measured, and none of those over settings."""
-    parts = [setting_tables(one, HowToMeasure(resamples=50)) for one in study.settings]
+    how = HowToMeasure(resamples=50, unparsed=unparsed)
+    parts = [setting_tables(one, how) for one in study.settings]
     measured = {
         name: pd.concat([getattr(part, name).astype(_plain(part, name)) for part in parts])
         for name in SettingTables._fields
@@ -111,9 +117,10 @@ def nasty() -> str:
 def make_page(tmp_path: Path) -> Callable[..., Path]:
     """Writes the page of a study; `with_texts=False` as if these had been taken out."""
 
-    def make(study: Study, with_texts: bool = True) -> Path:
+    def make(study: Study, with_texts: bool = True, unparsed: Unparsed = "leave-out") -> Path:
         path = tmp_path / "index.html"
-        write_page(made_tables(study), study, path, texts=made_texts if with_texts else no_texts)
+        texts = made_texts if with_texts else no_texts
+        write_page(made_tables(study, unparsed), study, path, unparsed, texts)
         return path
 
     return make

@@ -312,3 +312,19 @@ def test_a_folder_without_runs_says_so(opened: Open, tmp_path: Path) -> None:
     assert text(browser, "status") == "There is no run of an SLM with confidences in this folder."
     shown = browser.find_elements(By.CSS_SELECTOR, "main > section:not([hidden]) h2")
     assert [heading.text for heading in shown] == ["What to know about these runs"]
+
+
+def test_answers_without_a_confidence_count_where_the_tables_route_them(
+    opened: Open, make_study: Any, make_page: Any
+) -> None:
+    study = make_study(("small",), {"gsm8k": 300})
+    browser = opened(
+        make_page(study, unparsed="route"), "#method=verbalization_1s&llm=large&share=50"
+    )
+    (setting,) = study.settings
+    scores, llm = setting.slm.scores["verbalization_1s"], setting.llms["large"]
+    sure = np.where(scores.known, scores.confidence, -1.0)
+    goes = sure < np.sort(sure)[149] + 0.05
+    right = np.where(goes, llm.correct, scores.correct)
+    assert f"sends {goes.sum()} of the 300 answers" in text(browser, "rule")
+    assert f"right on {100 * right.mean():.2f}%" in text(browser, "rule")
