@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from slmroute_plugin.scoring import Reference, rule, score
+from slmroute_plugin.scoring import Reference, Verdict, rule, score
 
 SEEDS = Reference(
     targets=("The seeds pass through you", "Nothing happens"),
@@ -50,6 +50,6 @@ def test_without_false_answers_any_overlap_is_right() -> None:
 
 
 def test_empty_is_no_answer() -> None:
-    assert score(rule("rouge"), " \n", SEEDS) == (False, None, "rouge")
+    assert score(rule("rouge"), " \n", SEEDS) == Verdict(False, None, "rouge")
     found = rule("rouge").extract("\n so what \n", SEEDS)
     assert found == ("so what", 2, 9)

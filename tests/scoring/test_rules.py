@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slmroute_plugin.scoring import Reference, rule, score
+from slmroute_plugin.scoring import Reference, Verdict, rule, score
 
 NAMES = ("choice", "boolean", "number", "math", "match", "rouge")
 PIECES = (
@@ -100,9 +100,9 @@ def test_a_bad_name_is_named_with_the_nearest_and_all() -> None:
 
 def test_scores_carry_the_answer_and_the_rules_name() -> None:
     reference = Reference(("B",), ("Rome", "Paris"))
-    assert score(rule("choice"), "It is Paris.", reference) == (True, "B", "choice")
-    assert score(rule("choice"), "A", reference) == (False, "A", "choice")
-    assert score(rule("choice"), "", reference) == (False, None, "choice")
+    assert score(rule("choice"), "It is Paris.", reference) == Verdict(True, "B", "choice")
+    assert score(rule("choice"), "A", reference) == Verdict(False, "A", "choice")
+    assert score(rule("choice"), "", reference) == Verdict(False, None, "choice")
 
 
 def test_the_package_is_light_to_import() -> None:
