@@ -14,6 +14,7 @@ from rich.table import Column, Table
 from slmroute_plugin.analysis import calibrate_command
 from slmroute_plugin.analysis import commands as report_commands
 from slmroute_plugin.include_path import include_path
+from slmroute_plugin.journal import commands as journal_commands
 from slmroute_plugin.plugins import registered_methods
 from slmroute_plugin.probes import commands as probe_commands
 from slmroute_plugin.scoring.judge import commands as judge_commands
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 
 app.add_typer(probe_commands.app, name="probes")
+app.add_typer(journal_commands.app, name="journal")
 app.command()(probe_commands.score)
 app.command()(judge_commands.judge)
 app.command()(report_commands.report)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -20,6 +20,7 @@ from slmroute_plugin.hidden_states import (
     hidden_states_path,
     save_hidden_states,
 )
+from slmroute_plugin.journal.task_run import task_run
 from slmroute_plugin.observation import Answer, Missing
 from slmroute_plugin.plan import Plan
 from slmroute_plugin.source import Source
@@ -77,23 +78,24 @@ def _by_task(requests: Sequence[RoutedInstance]) -> dict[str | None, list[Routed
 def _answer_task(
     lm: LM, backend: Backend, name: str, instances: list[RoutedInstance], plan: Plan
 ) -> list[Answer]:
-    settings = instances[0].settings
     mine = _share(lm, len(instances))
     observed: dict[int, Answer] = {}
     assessments: list[Assessment] = []
-    questions = [instances[index].question for index in mine]
-    stream: Iterable[Observed] = backend.observe(
-        [question for question in questions if question is not None], plan.signals, settings.seed
-    )
-    with tqdm(total=len(mine), desc=name, unit="question", disable=bool(lm.rank)) as bar:
-        for seen in stream:
-            index = mine[seen.index]
-            question = instances[index].question
-            methods = plan.methods_for(question.identity if question is not None else b"")
-            assessment = assess(methods, seen.observation)
-            assessments.append(assessment)
-            observed[index] = _answer(seen, assessment, plan, instances[index])
-            bar.update()
+    with (
+        task_run(backend, name, [instances[index] for index in mine], plan) as run,
+        tqdm(total=len(mine), desc=name, unit="question", disable=bool(lm.rank)) as bar,
+    ):
+        for batch in run.batches:
+            assessed = []
+            for seen in batch.observed:
+                index = mine[seen.index]
+                question = instances[index].question
+                methods = plan.methods_for(question.identity if question is not None else b"")
+                assessed.append(assess(methods, seen.observation))
+                observed[index] = _answer(seen, assessed[-1], plan, instances[index])
+            batch.keep([assessment.confidence for assessment in assessed])
+            assessments += assessed
+            bar.update(len(assessed))
     report_missing(name, assessments)
     observed = _gather_shares(lm, observed)
     answers = [observed[index] for index in range(len(instances))]

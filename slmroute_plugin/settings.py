@@ -43,6 +43,11 @@ def _names(value: object) -> object:
     return value
 
 
+def _switch(value: object) -> object:
+    # YAML reads on and off as booleans, JSON and shells have them as text.
+    return {"on": True, "off": False}.get(value, value) if isinstance(value, str) else value
+
+
 class Settings(BaseModel):
     """What can be set under `metadata.slmroute`.
 
@@ -54,6 +59,8 @@ class Settings(BaseModel):
         hidden_states: which hidden state is kept, or null for none. Kept by default
             whenever a local model runs with UQ methods.
         seed: seed of the sampled answers.
+        journal: whether finished questions are kept on disk as they come, and taken from there
+            when the same is asked again; `on` or `off`.
         results: folder for what is written beside lm-eval's files: `--output_path`'s value.
         route: when an answer goes to a stronger model, and to which; null for none.
         judge: the LLM that scores free-form answers; null to score them by rule.
@@ -65,6 +72,7 @@ class Settings(BaseModel):
     options: dict[str, dict[str, Any]] = Field(default_factory=dict)
     hidden_states: HiddenStateSettings | None = Field(default_factory=HiddenStateSettings)
     seed: int = Field(default=0, ge=0)
+    journal: Annotated[bool, BeforeValidator(_switch)] = True
     results: Annotated[Path, Field(strict=False)] = Path("results")
     route: RouteSettings | None = None
     judge: JudgeSettings | None = None

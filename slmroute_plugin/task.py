@@ -83,6 +83,7 @@ class RoutedTask(ConfigurableTask):  # type: ignore[misc]
         metadata = own.get("metadata") or {}
         self.settings = parse_settings(metadata.get("slmroute"))
         self._model_name = model_name(metadata)
+        self._model_arguments = {key: metadata[key] for key in metadata if key != "slmroute"}
         hub = str(own.get("dataset_path") or "")
         self.source = Source(
             model=model_id(metadata),
@@ -229,6 +230,7 @@ class RoutedTask(ConfigurableTask):  # type: ignore[misc]
             instance.question = self._question(instance, chat, restated)
             instance.settings = self.settings
             instance.model_name = self._model_name
+            instance.model_arguments = self._model_arguments
             instance.source = self.source
             instance.logged_doc_id = (
                 self._samples[instance.doc_id] if self._samples else instance.doc_id

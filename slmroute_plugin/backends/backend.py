@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from slmroute_plugin.llm.exchange import Message
 from slmroute_plugin.observation import AnswerKind, Missing, Observation
@@ -55,11 +55,25 @@ class Question:
 
 @dataclass(frozen=True)
 class Observed:
-    """What a backend saw for the question at `index`."""
+    """What a backend saw for the question at `index`.
+
+    Attributes:
+        ends_batch: whether the questions of one batch are complete with it. The journal keeps
+            whole batches: what is left of a run is then batched as it would have been, and
+            gives the same numbers to the last digit.
+    """
 
     index: int
     observation: Observation
     tokens: Tokens | None = None
+    ends_batch: bool = True
+
+
+def in_one_batch(observed: Sequence[Observed]) -> Iterator[Observed]:
+    """What was seen for questions that ran together, marked as one batch."""
+    for one in observed[:-1]:
+        yield replace(one, ends_batch=False)
+    yield from observed[-1:]
 
 
 class Backend(Protocol):
@@ -82,6 +96,39 @@ class Backend(Protocol):
         Raises:
             ValueError: a question that cannot be asked, before the first one is.
         """
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A backend whose answers may be kept on disk, and be used in place of asking again.
+
+    It takes questions in an order that depends on each question alone, so that those which
+    are left after a crash come in the same order as before.
+    """
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        """All that determines an answer besides the question, as JSON; no secrets."""
+
+
+class BatchSizes(Protocol):
+    """By batch setting, how many questions are asked at once; a dict, or a journal's memory."""
+
+    def get(self, setting: str, /) -> int | None:
+        """The size, if it is known."""
+
+    def __setitem__(self, setting: str, size: int, /) -> None:
+        """Remember it."""
+
+
+@runtime_checkable
+class SizesBatches(Protocol):
+    """A backend that finds out how many questions fit into memory at once.
+
+    Attributes:
+        batch_sizes: what it found out for the task at hand, by its batch setting.
+    """
+
+    batch_sizes: BatchSizes
 
 
 def backend_for(lm: LM) -> Backend:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -12,9 +12,10 @@ import psutil
 import torch
 from transformers import PreTrainedModel
 
-from slmroute_plugin.backends.backend import Observed, Question
+from slmroute_plugin.backends.backend import BatchSizes, Observed, Question, in_one_batch
 from slmroute_plugin.backends.transformers.branches import can_branch
 from slmroute_plugin.backends.transformers.branching import BranchingEngine
+from slmroute_plugin.backends.transformers.fingerprint import fingerprint
 from slmroute_plugin.backends.transformers.follow_ups import FollowUps
 from slmroute_plugin.backends.transformers.keeping import StopRule
 from slmroute_plugin.backends.transformers.prompts import Prompts
@@ -34,6 +35,9 @@ class TransformersBackend:
     Args:
         lm: lm-eval's model; its batch size, context length, mixed precision, think token
             and chat template settings hold.
+
+    Attributes:
+        batch_sizes: what was found out for the task at hand, by lm-eval's batch setting.
     """
 
     local = True
@@ -59,6 +63,8 @@ class TransformersBackend:
                 self._reader, follow_ups, words, 0 if pad is None else int(pad)
             )
         self._end_ids = _end_ids(lm)
+        self._fingerprint: Mapping[str, Any] | None = None
+        self.batch_sizes: BatchSizes = {}
 
     def refuses(self, signal: Signal[Any]) -> str | None:
         """None for every signal of ours: white-box models deliver them all."""
@@ -66,6 +72,12 @@ class TransformersBackend:
             kind = type(signal)
             return f"transformers models have no signal {kind.__module__}.{kind.__qualname__}"
         return None
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        """Weights, configuration, tokenizer and numerics; the weights are read once."""
+        if self._fingerprint is None:
+            self._fingerprint = fingerprint(self._lm)
+        return self._fingerprint
 
     def observe(
         self, questions: Sequence[Question], signals: AbstractSet[Signal[Any]], seed: int
@@ -83,16 +95,20 @@ class TransformersBackend:
             )
         # The question's text breaks ties, so that batches do not depend on the order given.
         work.sort(key=lambda one: (-len(one.ids), one.question.prompt))
-        size = self._batch_size(work, wanted)
+        setting = f"{self._lm.batch_size}, at most {self._lm.max_batch_size}"
+        size = self.batch_sizes.get(setting) or self._batch_size(work, wanted)
+        self.batch_sizes[setting] = size
         while work:
             batch, rest = work[:size], work[size:]
             try:
-                yield from self._engine.run(batch, wanted)
+                observed = self._engine.run(batch, wanted)
             except (torch.OutOfMemoryError, MemoryError) as error:
                 size = self._smaller(len(batch), error)
+                self.batch_sizes[setting] = size
                 for one in batch:
                     one.signals.clear()
                 continue
+            yield from in_one_batch(observed)
             work = rest
 
     def _work(self, index: int, question: Question, seed: int) -> Work:

@@ -1,0 +1,173 @@
+"""`slmroute journal …`: what is in the journal of a folder of results, and removing it."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+
+app = typer.Typer(
+    no_args_is_help=True, help="The journal of finished questions, by which runs go on."
+)
+
+Results = Annotated[Path, typer.Argument(help="The folder of results: --output_path's value.")]
+
+
+class KeptTask(NamedTuple):
+    """What a journal holds of one task, as one model was asked it under one set of settings."""
+
+    number: int
+    model: str
+    task: str
+    questions: int
+    size: int
+    used_at: str
+    code: str
+
+    def is_usable(self, code: str) -> bool:
+        """Whether this version of the program would take answers from it."""
+        return self.code == code
+
+
+@app.command("ls")
+def list_journal(results: Results = Path("results")) -> None:
+    """List what the journal holds: by model and task, how many questions, and their size.
+
+    Example: slmroute journal ls
+
+    Example: slmroute journal ls /data/results
+    """
+    from slmroute_plugin.journal.keys import code_version
+
+    code = code_version()
+    *damaged, path = _files(results)
+    with closing(_opened(path)) as connection:
+        kept = kept_tasks(connection)
+    table = Table(
+        "Model", Column("Task", no_wrap=True), Column("Questions", justify="right", no_wrap=True),
+        Column("Size", justify="right", no_wrap=True), Column("Last used", no_wrap=True),
+        "Written by", title=f"Journal {path}",
+    )  # fmt: skip
+    for one in kept:
+        by = "this version" if one.is_usable(code) else f"{one.code}: not used any more"
+        table.add_row(one.model, one.task, str(one.questions), _in_words(one.size), one.used_at, by)
+    console = Console(markup=False, highlight=False)
+    console.print(table)
+    for file in damaged:
+        console.print(f"Damaged, and not used: {file}", soft_wrap=True)
+
+
+@app.command()
+def prune(
+    results: Results = Path("results"),
+    model: Annotated[str | None, typer.Option(help="Only answers of this model.")] = None,
+    task: Annotated[str | None, typer.Option(help="Only answers to this task.")] = None,
+    older_than: Annotated[
+        float | None, typer.Option(min=0, metavar="DAYS", help="Not used for so many days.")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All answers, those that are of use too.")
+    ] = False,
+) -> None:
+    """Remove from the journal what another version wrote, or what the options name.
+
+    Samples and hidden states in the folder of results stay. Damaged files are removed too.
+
+    Example: slmroute journal prune
+
+    Example: slmroute journal prune --task slmroute_mmlu --older-than 30
+    """
+    from slmroute_plugin.journal.keys import code_version
+
+    *damaged, path = _files(results)
+    chosen = model is not None or task is not None or older_than is not None
+    code = code_version()
+    before = _size(path)
+    with closing(_opened(path)) as connection:
+        old = _unused_for(connection, older_than or 0)
+        going = [
+            one
+            for one in kept_tasks(connection)
+            if (model is None or one.model == model)
+            and (task is None or one.task == task)
+            and (older_than is None or one.number in old)
+            and (chosen or everything or not one.is_usable(code))
+        ]
+        _remove(connection, [one.number for one in going])
+    for file in damaged:
+        for part in (file, *(file.with_name(file.name + end) for end in ("-wal", "-shm"))):
+            part.unlink(missing_ok=True)
+    questions = sum(one.questions for one in going)
+    freed = max(0, before - _size(path))
+    typer.echo(
+        f"Removed {questions} questions of {len(going)} tasks from {path} ({_in_words(freed)})"
+        + (f", and {len(damaged)} damaged files." if damaged else ".")
+    )
+
+
+def kept_tasks(connection: sqlite3.Connection) -> list[KeptTask]:
+    """What is in a journal, by model and task."""
+    select = (
+        "SELECT number, model, tasks.task, count(questions.key), "
+        "coalesce(sum(length(record) + length(arrays)), 0), used_at, code "
+        "FROM tasks LEFT JOIN questions ON questions.task = tasks.number "
+        "GROUP BY number ORDER BY model, tasks.task, used_at"
+    )
+    return [KeptTask(*row) for row in connection.execute(select)]
+
+
+def _unused_for(connection: sqlite3.Connection, days: float) -> set[int]:
+    select = "SELECT number FROM tasks WHERE julianday('now') - julianday(used_at) >= ?"
+    return {row[0] for row in connection.execute(select, (days,))}
+
+
+def _remove(connection: sqlite3.Connection, tasks: list[int]) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    for number in tasks:
+        connection.execute("DELETE FROM questions WHERE task = ?", (number,))
+        connection.execute(
+            "DELETE FROM batch_sizes WHERE task = (SELECT key FROM tasks WHERE number = ?)",
+            (number,),
+        )
+        connection.execute("DELETE FROM tasks WHERE number = ?", (number,))
+    connection.execute("COMMIT")
+    connection.execute("VACUUM")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _files(results: Path) -> list[Path]:
+    from slmroute_plugin.journal.store import FOLDER, journal_files
+
+    files = journal_files(results / FOLDER)
+    if not files[-1].exists():
+        typer.echo(f"There is no journal in {results}.", err=True)
+        raise typer.Exit(1)
+    return files
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    from slmroute_plugin.journal.store import connect
+
+    try:
+        return connect(path)
+    except sqlite3.Error as error:
+        typer.echo(
+            f"{path} is damaged or in use ({error}). A run begins a fresh one beside it; this one "
+            "may be deleted.",
+            err=True,
+        )
+        raise typer.Exit(1) from error
+
+
+def _size(path: Path) -> int:
+    parts = (path, path.with_name(f"{path.name}-wal"))
+    return sum(part.stat().st_size for part in parts if part.exists())
+
+
+def _in_words(size: int) -> str:
+    return f"{size / 2**20:.1f} MiB"

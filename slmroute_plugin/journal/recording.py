@@ -1,0 +1,144 @@
+"""Asking a backend only what is not in the journal, and putting each batch into it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from slmroute_plugin.backends import Backend, Observed, Question
+from slmroute_plugin.backends.backend import BatchSizes, SizesBatches
+from slmroute_plugin.journal.keys import ordered
+from slmroute_plugin.journal.records import Record
+from slmroute_plugin.journal.store import Journal
+from slmroute_plugin.journal.tasks import TaskFacts
+from slmroute_plugin.observation import Observation
+from slmroute_plugin.signals import Signal
+
+Confidence = Mapping[str, float | None]
+
+
+class Asked(NamedTuple):
+    """A question, and the key of what determines its answer."""
+
+    question: Question
+    key: bytes
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Questions whose answers are there.
+
+    Attributes:
+        observed: what was seen, by the question's index.
+        reused: whether it comes out of the journal.
+        keep: to be called with the confidences of all that was observed; once it returns,
+            the batch is on disk.
+    """
+
+    observed: list[Observed]
+    reused: bool
+    keep: Callable[[Sequence[Confidence]], None]
+
+
+def recorded(
+    backend: Backend,
+    asked: Sequence[Asked],
+    signals: AbstractSet[Signal[Any]],
+    seed: int,
+    journal: Journal | None,
+    task: TaskFacts,
+) -> Iterator[Batch]:
+    """Batch by batch, each question once: first those in the journal, then those to be asked.
+
+    A question that is asked more than once is put to the backend once. Whole batches are kept
+    or none of one, and a backend takes questions in an order that does not depend on which
+    others there are; so the batches that are left after a crash are those that would have
+    followed, and their numbers are the same to the last digit.
+    """
+    indices: dict[bytes, list[int]] = {}
+    for index, one in enumerate(asked):
+        indices.setdefault(one.key, []).append(index)
+    order = ordered(signals)
+
+    def at_every_index(key: bytes, seen: Observed) -> list[Observed]:
+        return [replace(seen, index=index) for index in indices[key]]
+
+    records = journal.find(list(indices)) if journal is not None else {}
+    if records:
+        reused = [
+            seen
+            for key, record in records.items()
+            for seen in at_every_index(key, _observed(record, asked[indices[key][0]], order))
+        ]
+        yield Batch(reused, True, lambda confidences: None)
+    left = [key for key in indices if key not in records]
+    if not left:
+        return
+    if isinstance(backend, SizesBatches):
+        backend.batch_sizes = _sizes(journal, task)
+    questions = [asked[indices[key][0]].question for key in left]
+    batch: dict[bytes, Observed] = {}
+    for seen in backend.observe(questions, signals, seed):
+        batch[left[seen.index]] = seen
+        if seen.ends_batch:
+            yield _fresh(batch, at_every_index, order, journal, task)
+            batch = {}
+    if batch:
+        yield _fresh(batch, at_every_index, order, journal, task)
+
+
+def _fresh(
+    batch: Mapping[bytes, Observed],
+    at_every_index: Callable[[bytes, Observed], list[Observed]],
+    order: Sequence[Signal[Any]],
+    journal: Journal | None,
+    task: TaskFacts,
+) -> Batch:
+    observed: list[Observed] = []
+    first: dict[bytes, int] = {}
+    for key, seen in batch.items():
+        first[key] = len(observed)
+        observed += at_every_index(key, seen)
+
+    def keep(confidences: Sequence[Confidence]) -> None:
+        if journal is not None:
+            records = {
+                key: _record(seen, order, confidences[first[key]]) for key, seen in batch.items()
+            }
+            journal.keep(task, records)
+
+    return Batch(observed, False, keep)
+
+
+def _record(seen: Observed, order: Sequence[Signal[Any]], confidence: Confidence) -> Record:
+    delivered = seen.observation.signals
+    signals = {at: delivered[signal] for at, signal in enumerate(order) if signal in delivered}
+    return Record(seen.observation.answer, seen.tokens, signals, dict(confidence))
+
+
+def _observed(record: Record, one: Asked, order: Sequence[Signal[Any]]) -> Observed:
+    signals = {order[at]: value for at, value in record.signals.items() if at < len(order)}
+    question = one.question
+    return Observed(
+        0, Observation(question.text, record.answer, question.kind, signals), record.tokens
+    )
+
+
+class _KeptSizes:
+    """Batch sizes that a journal remembers from one process to the next."""
+
+    def __init__(self, journal: Journal, task: bytes) -> None:
+        self._journal = journal
+        self._task = task
+
+    def get(self, setting: str) -> int | None:
+        return self._journal.batch_size(self._task, setting)
+
+    def __setitem__(self, setting: str, size: int) -> None:
+        self._journal.keep_batch_size(self._task, setting, size)
+
+
+def _sizes(journal: Journal | None, task: TaskFacts) -> BatchSizes:
+    return {} if journal is None else _KeptSizes(journal, task.key)

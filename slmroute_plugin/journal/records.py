@@ -1,0 +1,139 @@
+"""One finished question as JSON and raw arrays, and back; nothing in them is ever executed."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from numbers import Real
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from slmroute_plugin.observation import Missing
+from slmroute_plugin.signals import Tokens
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_DTYPES = ("float16", "float32", "float64", "int32", "int64", "uint8")
+
+
+class Packed(NamedTuple):
+    """A record as it lies on disk: JSON, and the bytes of its arrays one behind the other."""
+
+    text: str
+    arrays: bytes
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is kept of one question.
+
+    Attributes:
+        answer: the model's answer.
+        tokens: its tokens, if the backend has them.
+        signals: what was delivered, by the signal's place among those asked for.
+        confidence: by method, what it made of them, for whoever reads the file: a run that
+            goes on computes it anew from the signals.
+    """
+
+    answer: str
+    tokens: Tokens | None = None
+    signals: Mapping[int, Any] = field(default_factory=dict)
+    confidence: Mapping[str, float | None] = field(default_factory=dict)
+
+
+def pack(record: Record) -> Packed:
+    """The record as JSON and bytes.
+
+    Raises:
+        TypeError: a signal's value is of a kind that has no place in a journal.
+    """
+    arrays = bytearray()
+    what = {
+        "answer": record.answer,
+        "tokens": _encoded(record.tokens, arrays),
+        "signals": {str(at): _encoded(value, arrays) for at, value in record.signals.items()},
+        "confidence": dict(record.confidence),
+    }
+    return Packed(json.dumps(what, separators=(",", ":")), bytes(arrays))
+
+
+def unpack(packed: Packed) -> Record:
+    """The record that `pack` was given.
+
+    Raises:
+        ValueError: it is none of ours; nothing is allocated for what it only claims to hold.
+    """
+    try:
+        what = json.loads(packed.text)
+        return Record(
+            answer=_text(what["answer"]),
+            tokens=_decoded(what["tokens"], packed.arrays),
+            signals={
+                int(at): _decoded(value, packed.arrays) for at, value in what["signals"].items()
+            },
+            confidence=dict(what["confidence"]),
+        )
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"no record of a question: {type(error).__name__}: {error}") from None
+
+
+def _encoded(value: Any, arrays: bytearray) -> Any:
+    import numpy as np
+
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, Missing):
+        return {"missing": value.reason}
+    if isinstance(value, Tokens):
+        return {"ids": list(map(int, value.ids)), "logprobs": list(map(float, value.logprobs))}
+    if isinstance(value, tuple | list):
+        return {"items": [_encoded(item, arrays) for item in value]}
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {"by_name": {key: _encoded(item, arrays) for key, item in value.items()}}
+    if isinstance(value, np.ndarray) and value.dtype.name in _DTYPES:
+        start = len(arrays)
+        arrays += np.ascontiguousarray(value, dtype=value.dtype.newbyteorder("<")).tobytes()
+        return {"array": value.dtype.name, "shape": list(value.shape), "start": start}
+    if isinstance(value, Real):
+        return float(value)
+    raise TypeError(f"{type(value).__name__} has no place in a journal")
+
+
+def _decoded(value: Any, arrays: bytes) -> Any:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if "missing" in value:
+        return Missing(_text(value["missing"]))
+    if "ids" in value:
+        tokens = Tokens(tuple(map(int, value["ids"])), tuple(map(float, value["logprobs"])))
+        if len(tokens.ids) != len(tokens.logprobs):
+            raise ValueError("tokens and log-probabilities differ in number")
+        return tokens
+    if "items" in value:
+        return tuple(_decoded(item, arrays) for item in value["items"])
+    if "by_name" in value:
+        return {name: _decoded(item, arrays) for name, item in value["by_name"].items()}
+    return _array(value, arrays)
+
+
+def _array(value: Mapping[str, Any], arrays: bytes) -> NDArray[Any]:
+    import numpy as np
+
+    if value["array"] not in _DTYPES:
+        raise ValueError(f"no array is of type {value['array']!r}")
+    dtype = np.dtype(value["array"]).newbyteorder("<")
+    shape = [int(size) for size in value["shape"]]
+    start, count = int(value["start"]), math.prod(shape)
+    if min([start, *shape], default=0) < 0 or start + count * dtype.itemsize > len(arrays):
+        raise ValueError(f"an array of shape {shape} does not fit into {len(arrays)} bytes")
+    found = np.frombuffer(arrays, dtype, count, start).reshape(shape)
+    # A copy, because what lies in bytes cannot be written to.
+    return found.astype(dtype.newbyteorder("="), copy=True)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value

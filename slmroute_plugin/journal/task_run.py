@@ -1,0 +1,120 @@
+"""One task's run with its journal: what is reused is said, and so is how to go on."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from slmroute_plugin.backends import Backend
+from slmroute_plugin.backends.backend import Resumable
+from slmroute_plugin.instance import RoutedInstance
+from slmroute_plugin.journal.keys import code_version, digest, ordered, question_key, run_key
+from slmroute_plugin.journal.recording import Asked, Batch, recorded
+from slmroute_plugin.journal.store import Journal
+from slmroute_plugin.journal.tasks import TaskFacts
+from slmroute_plugin.plan import Plan
+from slmroute_plugin.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class TaskRun:
+    """The questions of one task on their way.
+
+    Attributes:
+        batches: to be gone through once; each is to be kept before the next is taken.
+        done: how many questions are answered, and kept if there is a journal.
+    """
+
+    name: str
+    questions: int
+    journal: Journal | None
+    _batches: Iterator[Batch]
+    done: int = field(default=0, init=False)
+
+    @property
+    def batches(self) -> Iterator[Batch]:
+        """Batch by batch what was observed."""
+        for batch in self._batches:
+            if batch.reused and self.journal is not None:
+                logger.info(
+                    "%s: %d of %d answers are taken from %s",
+                    self.name,
+                    len(batch.observed),
+                    self.questions,
+                    self.journal.path,
+                )
+            yield batch
+            self.done += len(batch.observed)
+
+    @property
+    def interrupted(self) -> str:
+        """What to say when the user stops the run."""
+        answered = f"{self.name}: stopped with {self.done} of {self.questions} questions answered"
+        if self.journal is None:
+            return f"{answered}. They are lost, as no journal is kept of them."
+        return (
+            f"{answered}. They are kept in {self.journal.path}: the same command goes on from there"
+        )
+
+
+@contextmanager
+def task_run(
+    backend: Backend, name: str, instances: Sequence[RoutedInstance], plan: Plan
+) -> Iterator[TaskRun]:
+    """The run of one task: from its journal where the settings allow it, else by asking.
+
+    Raises:
+        JournalError: the journal cannot be used.
+        KeyboardInterrupt: with a text that says how to go on.
+    """
+    # A process of several may have no share of a small task.
+    settings = instances[0].settings if instances else Settings(journal=False)
+    model = _model(backend, instances[0], plan) if instances else None
+    key = run_key(model or {}, plan.signals, settings.seed)
+    asked = [
+        Asked(one.question, question_key(key, one.question, one.doc))
+        for one in instances
+        if one.question is not None
+    ]
+    facts = TaskFacts(
+        key=digest([key.hex(), name]),
+        model=plan.source.model,
+        task=name,
+        code=code_version(),
+        about=_about(plan, settings.seed),
+    )
+    with ExitStack() as stack:
+        journal = None
+        if settings.journal and model is not None:
+            journal = stack.enter_context(Journal(settings.results))
+        batches = recorded(backend, asked, plan.signals, settings.seed, journal, facts)
+        run = TaskRun(name, len(asked), journal, batches)
+        try:
+            yield run
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(run.interrupted) from None
+
+
+def _model(backend: Backend, instance: RoutedInstance, plan: Plan) -> Mapping[str, Any] | None:
+    """What determines the model's answers; None if that is not known."""
+    if not isinstance(backend, Resumable):
+        return None
+    if not (backend.local or instance.model_arguments):
+        # A model that was passed in, and of which we see nothing but its class.
+        return None
+    return {
+        "name": plan.source.model,
+        "arguments": dict(instance.model_arguments),
+        **backend.fingerprint(),
+    }
+
+
+def _about(plan: Plan, seed: int) -> str:
+    signals = [type(signal).__name__ for signal in ordered(plan.signals)]
+    return json.dumps({"signals": signals, "methods": [*plan.methods, *plan.fitted], "seed": seed})
