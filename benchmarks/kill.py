@@ -340,7 +340,13 @@ def safetensors_of_smollm(folder: Path) -> str:
     source = spec.submodule_search_locations[0]
     target = folder / "SmolLM2-135M-Instruct"
     make: Any = AutoModelForCausalLM
-    make.from_pretrained(source, gguf_file=GGUF, dtype="float32").save_pretrained(target)
+    loaded = make.from_pretrained(source, gguf_file=GGUF, dtype="float32")
+    # What was loaded from GGUF is not saved; the same weights in a model of their own are.
+    config = loaded.config
+    del config.quantization_config
+    plain = make.from_config(config, dtype="float32")
+    plain.load_state_dict(loaded.state_dict())
+    plain.save_pretrained(target)
     AutoTokenizer.from_pretrained(source, gguf_file=GGUF).save_pretrained(target)
     return str(target)
 

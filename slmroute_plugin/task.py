@@ -27,6 +27,7 @@ from slmroute_plugin.request import REQUEST_TYPE, add_request_type
 from slmroute_plugin.routing.processes import is_first_of_equals
 from slmroute_plugin.routing.routed_answer import RoutedAnswer
 from slmroute_plugin.routing.routed_filter import RoutedFilter, RoutedTaskFacts
+from slmroute_plugin.row_checks import check_row, named_columns, named_template
 from slmroute_plugin.sample_columns import routed_columns, slm_columns
 from slmroute_plugin.scoring import Reference, Rule, rule
 from slmroute_plugin.scoring.judge.judge import Judge
@@ -127,11 +128,18 @@ class RoutedTask(ConfigurableTask):  # type: ignore[misc]
                 f"{self.config.task}: the dataset {source!r} could not be loaded ({error}). "
                 "Without a network, set SLMROUTE_DATA to a folder that holds it as <org>/<name>."
             ) from error
+        except StopIteration:  # what `datasets` raises on files without a line
+            raise ValueError(f"{self.config.task}: the dataset {source!r} has no rows.") from None
         split = self.config.test_split or self.config.validation_split
         if split not in self.dataset:
             raise ValueError(
                 f"{self.config.task}: the dataset {self.DATASET_PATH!r} has no split {split!r}, "
                 f"only {sorted(self.dataset)}."
+            )
+        if len(self.dataset[split]) == 0:
+            raise ValueError(
+                f"{self.config.task}: the split {split!r} of the dataset {self.DATASET_PATH!r} "
+                "has no rows."
             )
 
     @property
@@ -181,11 +189,13 @@ class RoutedTask(ConfigurableTask):  # type: ignore[misc]
 
     def doc_to_text(self, doc: Doc, doc_to_text: Any = None) -> str:
         """The user turn: the question and its instruction, and the cue."""
-        return self._with_cue(super().doc_to_text(doc, doc_to_text))
+        with named_columns(str(self.config.task), doc):
+            return self._with_cue(super().doc_to_text(doc, doc_to_text))
 
     def doc_to_target(self, doc: Doc, doc_to_target: Any = None) -> Any:
         """The right answer: for choices its letter."""
-        target = super().doc_to_target(doc, doc_to_target)
+        with named_columns(str(self.config.task), doc):
+            target = super().doc_to_target(doc, doc_to_target)
         if isinstance(target, int) and self.rule.kind == "choice":
             return chr(ord("A") + target)
         return target
@@ -243,7 +253,8 @@ class RoutedTask(ConfigurableTask):  # type: ignore[misc]
 
         def template(messages: list[dict[str, str]], **how: Any) -> Any:
             self._messages = [Message(role=m["role"], content=m["content"]) for m in messages]
-            return chat_template(messages, **how) if chat_template else messages
+            with named_template(str(self.config.task)):
+                return chat_template(messages, **how) if chat_template else messages
 
         self._messages = []
         return super().fewshot_context(
@@ -324,6 +335,9 @@ class RoutedTask(ConfigurableTask):  # type: ignore[misc]
         doc, prompt = instance.doc, instance.arguments[0]
         text = self.doc_to_text(doc)
         reference = self.reference(doc)
+        asked = self.doc_to_decontamination_query(doc)
+        where = f"{self.config.task}, doc_id {instance.doc_id}"
+        check_row(where, asked, self.rule.kind, reference)
         restated_text = {signal: self._restated_text(doc, signal) for signal in restated}
 
         def locate(reply: str) -> Span | None:
@@ -342,7 +356,7 @@ class RoutedTask(ConfigurableTask):  # type: ignore[misc]
             messages=instance.messages,
             restated_text=restated_text,
             locate=locate,
-            identity=question_identity(self.doc_to_decontamination_query(doc)),
+            identity=question_identity(asked),
         )
 
     def _restated_text(self, doc: Doc, signal: Restated) -> str:

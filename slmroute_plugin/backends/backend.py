@@ -61,12 +61,15 @@ class Observed:
         ends_batch: whether the questions of one batch are complete with it. The journal keeps
             whole batches: what is left of a run is then batched as it would have been, and
             gives the same numbers to the last digit.
+        is_answer: False where it stands in for an answer that could not be had: it is not kept,
+            and is asked for again by the next run.
     """
 
     index: int
     observation: Observation
     tokens: Tokens | None = None
     ends_batch: bool = True
+    is_answer: bool = True
 
 
 def in_one_batch(observed: Sequence[Observed]) -> Iterator[Observed]:

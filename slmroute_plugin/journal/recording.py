@@ -105,7 +105,9 @@ def _fresh(
     def keep(confidences: Sequence[Confidence]) -> None:
         if journal is not None:
             records = {
-                key: _record(seen, order, confidences[first[key]]) for key, seen in batch.items()
+                key: _record(seen, order, confidences[first[key]])
+                for key, seen in batch.items()
+                if seen.is_answer
             }
             journal.keep(task, records)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -79,6 +79,11 @@ class OpenAiCompatibleBackend:
             kind = type(signal)
             return f"models behind an API have no signal {kind.__module__}.{kind.__qualname__}"
         return fault and f"this server {fault}"
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        """Where the model is, and how it is spoken to; lm-eval's arguments say the rest."""
+        kind = type(self._lm)
+        return {"class": f"{kind.__module__}.{kind.__qualname__}", "url": str(self._lm.base_url)}
 
     def observe(
         self, questions: Sequence[Question], signals: AbstractSet[Signal[Any]], seed: int
@@ -223,17 +228,18 @@ class _Tally:
             if isinstance(result, Failure):
                 self.failed[result.text] += 1
                 continue
+            observed = replace(result.observed, is_answer=not result.absent)
             if result.absent:
                 self.empty[result.absent] += 1
             # A server that refuses all is asked wrongly: its refusals are no answers.
             if result.is_refused and not self.answered:
-                self.held.append(result.observed)
+                self.held.append(observed)
                 continue
             self.answered += not result.is_refused
             self.delivered += 1 + len(self.held)
             yield from self.held
             self.held.clear()
-            yield result.observed
+            yield observed
 
     def conclude(self) -> None:
         """Say what answers are missing.

@@ -18,6 +18,7 @@ from slmroute_plugin.backends.transformers.branching import BranchingEngine
 from slmroute_plugin.backends.transformers.fingerprint import fingerprint
 from slmroute_plugin.backends.transformers.follow_ups import FollowUps
 from slmroute_plugin.backends.transformers.keeping import StopRule
+from slmroute_plugin.backends.transformers.memory import Row, fitting, total_memory
 from slmroute_plugin.backends.transformers.prompts import Prompts
 from slmroute_plugin.backends.transformers.reader import Reader
 from slmroute_plugin.backends.transformers.recomputing import RecomputingEngine
@@ -97,6 +98,10 @@ class TransformersBackend:
         work.sort(key=lambda one: (-len(one.ids), one.question.prompt))
         setting = f"{self._lm.batch_size}, at most {self._lm.max_batch_size}"
         size = self.batch_sizes.get(setting) or self._batch_size(work, wanted)
+        if self._reader.device.type == "cpu":
+            rows = [Row(len(one.ids) + one.generation.max_tokens, wanted.rows) for one in work[:1]]
+            per_token = _cache_bytes_per_token(self._reader.model)
+            size = fitting(size, rows, per_token, total_memory())
         self.batch_sizes[setting] = size
         while work:
             batch, rest = work[:size], work[size:]

@@ -30,12 +30,21 @@ class Prompts:
 
     def encode(self, prompt: str, room: int) -> list[int]:
         """Token ids of a prompt, cut on the left to at most `room` tokens."""
-        ids: list[int] = self._lm.tok_encode(prompt)
+        ids = self._ids(prompt)
         if len(ids) > room:
             self.truncated += 1
             ids = ids[-room:]
         # A tokenizer without BOS encodes the empty prompt to nothing.
-        return ids or [self._lm.prefix_token_id]
+        return ids or [self._lm.prefix_token_id or 0]
+
+    def _ids(self, prompt: str) -> list[int]:
+        ids: list[int]
+        if self._lm.prefix_token_id is None:
+            # lm-eval looks for BOS at the prompt's head, and fails where neither BOS nor EOS is.
+            ids = self._tokenizer.encode(prompt)
+        else:
+            ids = self._lm.tok_encode(prompt)
+        return ids
 
     def continuation(self, text: str) -> list[int]:
         """Token ids of `text` where it stands behind other text."""

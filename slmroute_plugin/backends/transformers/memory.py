@@ -1,0 +1,81 @@
+"""How much memory a batch takes at least, and whether there can be as much."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+logger = logging.getLogger(__name__)
+
+GIB = 2**30
+_CGROUP_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+
+
+class Row(NamedTuple):
+    """One question's demand: tokens that are cached at the same time, and sequences."""
+
+    tokens: int
+    sequences: int
+
+
+def total_memory() -> int:
+    """Bytes that this process may have at most: the machine's, or its container's."""
+    total = int(psutil.virtual_memory().total)
+    for path in _CGROUP_LIMITS:
+        try:
+            total = min(total, int(path.read_text()))
+        except (OSError, ValueError):  # there is none, or it says "max"
+            continue
+    return total
+
+
+def fitting(size: int, rows: Sequence[Row], bytes_per_token: int, memory: int) -> int:
+    """The batch size, or as much of it as can fit into a computer's memory.
+
+    A computer that runs out of memory says nothing: the system ends the process, or swaps.
+    What counts here is the cache alone, which is less than what is needed: what is refused
+    could not have run.
+
+    Args:
+        size: questions at once.
+        rows: the questions, the largest first.
+        bytes_per_token: of the cache.
+        memory: bytes that there can be.
+
+    Returns:
+        A size from 1 to `size`.
+
+    Raises:
+        ValueError: not even the largest question can fit by itself; gives the estimate.
+
+    >>> fitting(8, [Row(1000, 4)] * 8, 1000, 10_000_000)
+    2
+    """
+    if not rows:
+        return size
+    each = rows[0].tokens * rows[0].sequences * bytes_per_token
+    if each > memory:
+        raise ValueError(
+            f"One question of {rows[0].tokens} tokens, in {rows[0].sequences} sequences, needs at "
+            f"least {each / GIB:.1f} GiB for its cache, and there are {memory / GIB:.1f} GiB in "
+            "all. Set a smaller max_gen_toks with --gen_kwargs or max_length with --model_args, "
+            "or choose methods that draw fewer samples."
+        )
+    fits = max(1, memory // max(each, 1))
+    if fits < size:
+        logger.warning(
+            "%d questions at once need at least %.1f GiB, and there are %.1f GiB in all: going on "
+            "with %d",
+            size,
+            size * each / GIB,
+            memory / GIB,
+            fits,
+        )
+    return min(size, fits)

@@ -1,0 +1,77 @@
+"""Rows that cannot be asked or scored as they are: found before the first token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from string import ascii_uppercase
+from typing import Any
+
+import jinja2
+
+from slmroute_plugin.scoring import Reference
+
+
+class RowError(ValueError):
+    """A row of a data set that cannot be used; the text names task, row and fault."""
+
+
+def check_row(where: str, question: str, kind: str, reference: Reference) -> None:
+    """Hold a row to what a task needs of it.
+
+    Args:
+        where: task and row, for the message.
+        question: the question's own text.
+        kind: what sort of answer is expected.
+        reference: what replies are held against.
+
+    Raises:
+        RowError: an empty question, or options that do not fit the letters.
+    """
+    if not question.strip():
+        raise RowError(f"{where}: the question is empty. Leave the row out of the data set.")
+    if kind != "choice":
+        return
+    letters = ascii_uppercase[: len(reference.options)]
+    if len(reference.options) > len(ascii_uppercase):
+        raise RowError(
+            f"{where}: {len(reference.options)} options are more than there are letters."
+        )
+    for target in reference.targets:
+        if letters and target.strip().upper() not in letters:
+            raise RowError(
+                f"{where}: the right answer is {target!r}, but the row has "
+                f"{len(reference.options)} options ({letters[0]} to {letters[-1]})."
+            )
+
+
+@contextmanager
+def named_columns(task: str, doc: Mapping[str, Any]) -> Iterator[None]:
+    """Faults in filling a task's templates are told with the task and the columns there are.
+
+    Raises:
+        RowError: the row lacks a column that a template names.
+    """
+    try:
+        yield
+    except (jinja2.UndefinedError, KeyError) as error:
+        raise RowError(
+            f"{task}: {error}. The row's columns are: {', '.join(map(str, doc))}."
+        ) from error
+
+
+@contextmanager
+def named_template(task: str) -> Iterator[None]:
+    """A chat template that cannot be filled is told with the task and the fix.
+
+    Raises:
+        RowError: the model's chat template raises.
+    """
+    try:
+        yield
+    except jinja2.TemplateError as error:
+        raise RowError(
+            f"{task}: the chat template of the model cannot be filled ({error}). Run without "
+            "--apply_chat_template, or without --system_instruction and few-shot turns if it "
+            "takes none."
+        ) from error

@@ -1,0 +1,43 @@
+"""Batches that cannot fit into a computer's memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from slmroute_plugin.backends.transformers import backend as backend_module
+from slmroute_plugin.backends.transformers.memory import Row, fitting, total_memory
+from slmroute_plugin.signals import Samples, TokenLogprobs
+
+
+def test_a_batch_is_cut_to_what_can_fit(caplog: pytest.LogCaptureFixture) -> None:
+    assert fitting(8, [Row(1000, 4)] * 8, 1000, 32_000_000) == 8
+    assert not caplog.text
+    assert fitting(8, [Row(1000, 4)] * 8, 1000, 31_999_999) == 7
+    assert "going on with 7" in caplog.text
+
+
+def test_a_question_that_cannot_fit_is_refused_with_the_estimate() -> None:
+    with pytest.raises(ValueError, match=r"in 6 sequences, needs at least 12\.0 GiB"):
+        fitting(1, [Row(2**20, 6)], 2048, 2**30)
+
+
+def test_the_memory_that_there_is_is_the_machines_or_less() -> None:
+    import psutil
+
+    assert 2**20 < total_memory() <= psutil.virtual_memory().total
+
+
+def test_an_impossible_request_is_refused_before_the_first_token(
+    tiny: Any, bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lm = tiny()
+    asked = bench.questions(lm)
+    forwards: list[int] = []
+    backend = backend_module.TransformersBackend(lm)
+    lm.model.register_forward_pre_hook(lambda *_: forwards.append(1))
+    monkeypatch.setattr(backend_module, "total_memory", lambda: 10_000)
+    with pytest.raises(ValueError, match=r"needs at least .* GiB for its cache"):
+        list(backend.observe(asked, {TokenLogprobs(), Samples(5)}, 0))
+    assert forwards == []
