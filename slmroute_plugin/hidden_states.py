@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -86,7 +87,9 @@ def as_kept(vector: NDArray[np.float32]) -> NDArray[np.float16]:
 
 def hidden_states_path(folder: Path, feature: type[Feature], task: str) -> Path:
     """Where a task's hidden states lie in a model's folder of results."""
-    return folder / FOLDERS[feature] / f"{task}.safetensors"
+    # A task may be called anything: its file stays in the folder.
+    name = re.sub(r"[^\w.-]+", "__", task).lstrip(".")
+    return folder / FOLDERS[feature] / f"{name}.safetensors"
 
 
 def save_hidden_states(path: Path, states: HiddenStates) -> None:

@@ -46,7 +46,7 @@ def read_samples(path: Path) -> Iterator[dict[str, Any]]:
         for number, line in enumerate(file, 1):
             try:
                 row = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise SampleFileError(f"{path}, line {number}: {error}") from error
             if not isinstance(row, dict):
                 raise SampleFileError(f"{path}, line {number}: not a JSON object")

@@ -133,7 +133,7 @@ class AnswerCache:
     def _faults(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError, ValueError, TypeError) as error:
+        except (sqlite3.Error, OSError, ValueError, TypeError, RecursionError) as error:
             raise LlmError(
                 f"The cache of answers {self._path} cannot be used ({error}). Move it away, or "
                 "name another file with `cache`."

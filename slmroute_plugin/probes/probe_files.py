@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FOLDER = "probes"
+_FAULTS = (AttributeError, LookupError, TypeError, ValueError, RecursionError, OSError)
 
 
 def probe_path(folder: Path, dataset: str, method: str) -> Path:
@@ -75,7 +76,7 @@ def load_probe(path: Path) -> Probe:
             fold,
         )
         _check(probe)
-    except (AttributeError, LookupError, TypeError, ValueError, SafetensorError, OSError) as error:
+    except (*_FAULTS, SafetensorError) as error:
         raise ValueError(f"{path} holds no probe of ours: {error}") from error
     return probe
 

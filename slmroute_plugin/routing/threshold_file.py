@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class ThresholdFile(BaseModel):
@@ -43,7 +43,7 @@ def read_threshold(path: Path, method: str) -> float:
         file = ThresholdFile.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist: write it with slmroute calibrate") from None
-    except (OSError, ValueError, ValidationError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is no threshold file: {error}") from None
     if file.method != method:
         raise ValueError(f"{path} is for the method {file.method!r}, the route's is {method!r}")
