@@ -62,7 +62,11 @@ class Moment(NamedTuple):
     file: str | None = None
 
     def __str__(self) -> str:
-        return f"at {self.share:.0%} of its time" if self.share is not None else f"at {self.file}"
+        return (
+            f"after {self.share:.0%} of its usual time"
+            if self.share is not None
+            else f"as {self.file} appears"
+        )
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,7 @@ def steps(model: str, server: str, size: Size) -> list[Step]:
         Step(
             "answers and routing",
             evaluate(EVALUATION, size.evaluation, {"uq": methods, "route": route}),
-            (".cache/llm.sqlite", "*/results_*", "*/samples_slmroute_demo_arithmetic_2*"),
+            (".cache/llm.sqlite-wal", "*/results_*", "*/samples_slmroute_demo_arithmetic_2*"),
         ),
         Step("score", ours("score", folder), ("*/.samples_*",)),
     ]
@@ -247,10 +251,12 @@ def study(
     killed: list[tuple[str, str]] = []
     for step in every:
         for moment in kills.get(step.name, []):
-            pid = _child(step, folder, log)
-            if not _killed(pid, step, folder, moment, usual[step.name], log):
+            while not _killed(
+                _child(step, folder, log), step, folder, moment, usual[step.name], log
+            ):
+                # It has less to do than it had at first, or the file was there too briefly.
                 logger.info("%s was done before the moment %s came", step.name, moment)
-                continue
+                moment = Moment(share=(moment.share or 1.0) / 2)
             killed.append((step.name, str(moment)))
             logger.info("killed: %s %s", step.name, moment)
         start = time.monotonic()
@@ -358,13 +364,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--model", help="a folder or Hub name; default SmolLM2-135M-Instruct")
     parser.add_argument("--questions", type=int, default=16, help="of each kind")
+    parser.add_argument("--tokens", type=int, default=16, help="of each answer, at most")
     parser.add_argument("--out", type=Path, help="write the report there too, as Markdown")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         model = options.model or safetensors_of_smollm(folder)
-        size = Size(options.questions, options.questions)
+        size = Size(options.questions, options.questions, options.tokens)
         report = kill_study(folder, model, options.kills, size, options.seed)
     lines = [
         f"{len(report.kills)} kills, {report.reused} starts took answers from the journal.",

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import os
+import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import psutil
 
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """A path to write to, which becomes `path` once the block is done; nothing is left if it fails.
 
-    The folder is made if it is not there.
+    The folder is made if it is not there. What a process that was killed left of the same file
+    is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    _remove_abandoned(path)
+    # A folder, because some writers put temporary files of their own beside the one they write.
+    folder = path.with_name(f"{_mark(path)}{os.getpid()}")
+    unfinished = folder / path.name
     try:
+        folder.mkdir(exist_ok=True)
         # Made here, so that the file gets the usual permissions: some writers give it to its
         # owner alone, and results are shared.
         unfinished.touch()
@@ -25,4 +34,21 @@ def written_whole(path: Path) -> Iterator[Path]:
         unfinished.chmod(permissions)
         unfinished.replace(path)
     finally:
-        unfinished.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _mark(path: Path) -> str:
+    # With the machine's name: on a shared disk, another's process may still be at it.
+    return f".{path.name}.{socket.gethostname()}-"
+
+
+def _remove_abandoned(path: Path) -> None:
+    mark = _mark(path)
+    for folder in path.parent.iterdir():
+        process = folder.name.removeprefix(mark)
+        if (
+            folder.name.startswith(mark)
+            and process.isdigit()
+            and not psutil.pid_exists(int(process))
+        ):
+            shutil.rmtree(folder, ignore_errors=True)
