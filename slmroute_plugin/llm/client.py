@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,6 +86,13 @@ class OpenAiLlm:
         key = cache_key(self._url, self.name, request.messages, settings)
         return Call(key, request.messages, parameters)
 
+    def _interrupted(self, what: str, replies: Mapping[str, Reply], asked: int) -> str:
+        answered = sum(reply.text is not None for reply in replies.values())
+        stopped = f"{what}: stopped with {answered} of {asked} answers from {self.name}"
+        if self._cache is None:
+            return f"{stopped}. They are lost, as no cache is kept of them."
+        return f"{stopped}. They are kept in {self._cache}: the same command goes on from there"
+
     def _ask(
         self, calls: Sequence[Call], cache: AnswerCache, what: str, distinct: int
     ) -> dict[str, Reply]:
@@ -105,8 +112,11 @@ class OpenAiLlm:
             batch = Batch(where, self._settings, self._limits, self._back_off_s, done)
             # A thread of its own, because the caller's may have a running event loop. When the
             # caller is interrupted, all that is on its way is cancelled.
-            with start_blocking_portal() as portal:
-                portal.call(batch.ask, calls, not self._reached)
+            try:
+                with start_blocking_portal() as portal:
+                    portal.call(batch.ask, calls, not self._reached)
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(self._interrupted(what, replies, len(calls))) from None
         if batch.stopped is not None:
             self._refused = (where, f"{self.name} at {self._url} cannot be asked: {batch.stopped}")
             raise LlmError(self._refused[1])

@@ -317,6 +317,8 @@ def test_an_interrupt_ends_soon_and_keeps_what_has_come(
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)
     assert process.returncode == -signal.SIGINT
-    assert errors.rstrip().endswith("KeyboardInterrupt")
+    last = errors.rstrip().splitlines()[-1]
+    assert last.startswith("KeyboardInterrupt: task: stopped with")
+    assert last.endswith("llm.sqlite: the same command goes on from there")
     replies = llm().ask(questions(5), "task")
     assert [reply.cached for reply in replies] == [True] * 3 + [False] * 2
