@@ -13,8 +13,8 @@ from slmroute_plugin.hookspecs import AnyMethod
 from slmroute_plugin.llm.settings import LlmSettings
 from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.plugins import RegisteredMethod, registered_methods
+from slmroute_plugin.routing.models import policy_for
 from slmroute_plugin.routing.settings import RouteSettings
-from slmroute_plugin.routing.threshold_file import read_threshold
 from slmroute_plugin.scoring.judge.settings import JudgeSettings
 from slmroute_plugin.signals import HiddenState, Position
 
@@ -111,11 +111,16 @@ def _check_route(route: RouteSettings, uq: object, chosen: Mapping[str, AnyMetho
         raise SettingsError(
             f"{where}.method: {route.method} is not among the methods of `uq` ({uq}): add it."
         )
-    if route.threshold_from is not None:
-        try:
-            read_threshold(route.threshold_from, route.method)
-        except ValueError as error:
-            raise SettingsError(f"{where}.threshold_from: {error}.") from None
+    try:
+        policy_for(route)
+    except ValueError as error:
+        key = "policy" if route.threshold_from is None else "threshold_from"
+        raise SettingsError(f"{where}.{key}: {error}.") from None
+    if route.llm.replay is not None and not route.llm.replay.is_dir():
+        raise SettingsError(
+            f"{where}.llm.replay: there is no folder {route.llm.replay}. Name that of a plain run "
+            "of the same tasks, results/<model>."
+        )
 
 
 def chosen_methods(

@@ -12,7 +12,6 @@ from slmroute_plugin.llm.cache import AnswerCache, cache_key
 from slmroute_plugin.llm.endpoint import Endpoint, base_url, endpoint, is_openai
 from slmroute_plugin.llm.exchange import LlmError, Reply, Request
 from slmroute_plugin.llm.pace import Pace
-from slmroute_plugin.llm.prices import prices
 from slmroute_plugin.llm.progress import Asking
 from slmroute_plugin.llm.settings import LlmSettings
 
@@ -30,7 +29,7 @@ class OpenAiLlm:
             twice as long, each further one up to twice as long as the one before.
 
     Raises:
-        LlmError: `$OPENAI_BASE_URL` cannot be used, or `max_cost_usd` cannot be kept.
+        LlmError: `$OPENAI_BASE_URL` cannot be used.
     """
 
     def __init__(self, settings: LlmSettings, results: Path, back_off_s: float = 0.5) -> None:
@@ -46,11 +45,6 @@ class OpenAiLlm:
         )
         self._reached = False
         self._refused: tuple[Endpoint, str] | None = None
-        if settings.max_cost_usd is not None and self.name not in prices():
-            raise LlmError(
-                f"max_cost_usd cannot be kept: the price of {self.name} is not known "
-                f"(known are {', '.join(prices())}). Leave max_cost_usd out."
-            )
 
     def ask(self, requests: Sequence[Request], what: str) -> list[Reply]:
         """Answer every request, in order: from disk, or by asking.

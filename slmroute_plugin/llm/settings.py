@@ -5,9 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from slmroute_plugin.llm.endpoint import url_fault
+from slmroute_plugin.llm.prices import prices
 
 _NOT_PARAMETERS = frozenset({"model", "messages", "stream", "api_key", "extra_headers"})
 
@@ -71,6 +79,17 @@ class LlmSettings(BaseModel):
         if wrong := sorted(_NOT_PARAMETERS & generation.keys()):
             raise ValueError(f"{', '.join(wrong)} cannot be set here")
         return generation
+
+    @field_validator("max_cost_usd")
+    @classmethod
+    def _known_price(cls, limit: float | None, others: ValidationInfo) -> float | None:
+        model = others.data.get("model")
+        if limit is not None and model is not None and model not in prices():
+            raise ValueError(
+                f"the limit cannot be kept, because the price of {model} is not known (known are "
+                f"{', '.join(prices())}): leave it out"
+            )
+        return limit
 
     @model_validator(mode="after")
     def _one_source(self) -> LlmSettings:

@@ -29,17 +29,33 @@ def decide(
 
     Under `accelerate launch` each process has a share of the answers, or, without a GPU for
     each, all of them; then the first one asks, and lm-eval keeps its results.
+
+    Raises:
+        ValueError: the policy does not decide about every answer.
     """
     mine = Part(tuple(confidence), tuple(questions))
     parts, rank = _gather(mine)
     if len(parts) > 1 and all(part == parts[0] for part in parts):
-        return Decision(policy.decide(mine.confidence, mine.questions), rank == 0)
-    routed = policy.decide(
-        [one for part in parts for one in part.confidence],
-        [one for part in parts for one in part.questions],
+        return Decision(_decided(policy, mine), rank == 0)
+    routed = _decided(
+        policy,
+        Part(
+            tuple(one for part in parts for one in part.confidence),
+            tuple(one for part in parts for one in part.questions),
+        ),
     )
     before = sum(len(part.questions) for part in parts[:rank])
     return Decision(routed[before : before + len(mine.questions)], True)
+
+
+def _decided(policy: Policy, part: Part) -> list[bool]:
+    decided = list(policy.decide(part.confidence, part.questions))
+    if len(decided) != len(part.questions):
+        raise ValueError(
+            f"the policy {type(policy).__name__} decides about {len(decided)} of "
+            f"{len(part.questions)} answers: it must say of each whether it goes"
+        )
+    return decided
 
 
 def is_first_of_equals(what: Sequence[str]) -> bool:

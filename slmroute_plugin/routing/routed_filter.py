@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lm_eval.api.filter import Filter
+from lm_eval.models.utils import normalize_gen_kwargs
 from lm_eval.utils import handle_non_serializable, hash_string
 
 from slmroute_plugin.llm.exchange import LlmError, Reply, Request
@@ -83,15 +84,14 @@ class RoutedFilter(Filter):  # type: ignore[misc]
         return replies
 
     def _generation(self) -> dict[str, Any]:
-        given = self._task.generation
-        until = given.get("until") or []
-        stops = [until] if isinstance(until, str) else list(until)
-        sampled = bool(given.get("do_sample"))
+        # As lm-eval reads them for the SLM: it knows several names for the limit.
+        given = normalize_gen_kwargs(dict(self._task.generation), default_max_gen_toks=0)
+        stops = [stop for stop in given["until"] if stop]
         wanted = {
-            "max_tokens": given.get("max_gen_toks"),
+            "max_tokens": given["max_gen_toks"] or None,
             "stop": stops[:_STOPS] or None,
-            "temperature": given.get("temperature") if sampled else 0.0,
-            "top_p": given.get("top_p") if sampled else None,
+            "temperature": float(given.get("temperature", 0.0)),
+            "top_p": given.get("top_p") if given["do_sample"] else None,
         }
         return {name: value for name, value in wanted.items() if value is not None}
 

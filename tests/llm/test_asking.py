@@ -255,7 +255,7 @@ def test_the_budget_holds_when_the_server_counts_no_tokens(
 
 
 def test_a_budget_for_a_model_of_unknown_price_is_an_error(llm: Llm) -> None:
-    with pytest.raises(LlmError, match=r"the price of local-model is not known \(known are gpt-4"):
+    with pytest.raises(ValueError, match=r"price of local-model is not known \(known are gpt-4"):
         llm(model="local-model", max_cost_usd=1.0)
 
 

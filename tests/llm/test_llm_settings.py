@@ -52,5 +52,5 @@ def test_what_cannot_work_is_refused(given: dict[str, Any], said: str) -> None:
 
 
 def test_settings_survive_a_round_through_json() -> None:
-    settings = LlmSettings(model="a", base_url="http://[::1]:8000/v1", max_cost_usd=1)
+    settings = LlmSettings(model="gpt-4.1-nano", base_url="http://[::1]:8000/v1", max_cost_usd=1)
     assert LlmSettings.model_validate_json(settings.model_dump_json()) == settings

@@ -97,6 +97,7 @@ def test_the_unsure_half_goes_and_the_table_says_what_it_cost(
     assert table["cost_usd,routed"] == pytest.approx(3 * (100 * 0.4 + 10 * 1.6) / 1e6)
     assert table["llm_error,routed"] == 0
     assert len(server.asked) == 3
+    assert {body["max_tokens"] for body in server.asked} == {8}
     own, after = rows(result, "slm"), rows(result, "routed")
     going = [row["doc_id"] for row in after if row["routed"]]
     by_confidence = sorted(own, key=lambda row: row["confidence/perplexity"])
@@ -261,6 +262,15 @@ def test_policies_and_models_of_plugins(lm: Any, tmp_path: Path) -> None:
         ({"threshold": 0.5, "llm": {"model": "x", "api_key": "k"}}, r"route\.llm\.api_key: unkno"),
         ({"threshold": 0.5, "llm": {"model": "x", "base_url": "ftp://x"}}, r"route\.llm\.base_url"),
         ({"threshold": 0.5, "llm": {"model": "x", "max_cost_usd": -1}}, r"llm\.max_cost_usd"),
+        (
+            {"threshold": 0.5, "llm": {"model": "x", "max_cost_usd": 1}},
+            r"route\.llm\.max_cost_usd: .*the price of x is not known \(known are .*: leave it out",
+        ),
+        (
+            {"threshold": 0.5, "llm": {"replay": "no/run"}},
+            r"llm\.replay: there is no folder no/run",
+        ),
+        ({"policy": {"name": "x"}}, r"route\.policy: no installed plugin knows the policy .*'x'"),
     ],
 )
 def test_bad_settings_are_refused_by_name(route: dict[str, Any], message: str) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from slmroute_plugin.routing.policy import Ratio, Threshold
+from slmroute_plugin.routing.processes import decide
 
 CONFIDENCES = st.lists(st.none() | st.floats(0, 1), max_size=40)
 
@@ -62,3 +65,12 @@ def test_ties_are_broken_by_the_seed() -> None:
 @pytest.mark.parametrize(("ratio", "count"), [(0.0, 0), (0.3, 3), (0.25, 3), (1.0, 10)])
 def test_a_ratio_is_rounded_to_whole_questions(ratio: float, count: int) -> None:
     assert sum(Ratio(ratio).decide([0.1 * row for row in range(10)], questions(10))) == count
+
+
+def test_a_policy_that_forgets_answers_is_named() -> None:
+    class First:
+        def decide(self, confidence: Sequence[float | None], questions: object) -> list[bool]:
+            return [True]
+
+    with pytest.raises(ValueError, match="the policy First decides about 1 of 3 answers"):
+        decide(First(), [0.1, 0.2, None], questions(3))
