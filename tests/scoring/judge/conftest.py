@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
+from scripted_server import ScriptedServer, completion
 from werkzeug import Request, Response
 
 KEY = "sk-canary-2718281828"
@@ -74,6 +75,17 @@ def judge_server(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> Ite
     """A judge that listens; a key for it is in the environment."""
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     yield JudgeServer(httpserver)
+
+
+@pytest.fixture
+def slow_judge(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
+    """A judge that takes a moment over each case, and several cases at a time."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    server = ScriptedServer()
+    server.start()
+    server.otherwise = server.body(completion("CORRECT"), after_s=0.05)
+    yield server
+    server.stop()
 
 
 @pytest.fixture(name="fields_of")

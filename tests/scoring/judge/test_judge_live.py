@@ -122,6 +122,42 @@ def test_a_judge_that_cannot_be_asked_leaves_no_file(judge_server: Any, tmp_path
     assert len(list(tmp_path.rglob("samples_*.jsonl"))) == 1
 
 
+def test_further_settings_of_the_judge_reach_it(
+    slow_judge: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUDGES_KEY", "sk-another-canary")
+    doc = {"question": "2 + 3?", "answer": 5, "steps": ["2 + 3 = 5"]}
+    row = {"doc": doc, "filter": "slm", "acc": 0.0, "scored_by": "number"}
+    rows = [row | {"filtered_resps": [f"It is {number}."]} for number in range(9)]
+    write_samples(tmp_path / "tiny", ARITHMETIC, rows)
+    settings = [
+        "api_key_env=JUDGES_KEY", "max_concurrency=2", "max_cost_usd=0.0005",
+        "generation={max_tokens: 64, seed: 3}", "cache=null",
+    ]  # fmt: skip
+    command = ["judge", str(tmp_path / "tiny"), "--model", "gpt-4.1-mini"]
+    command += ["--base-url", slow_judge.url]
+    command += [part for each in settings for part in ("--set", each)]
+    done = CliRunner().invoke(app, command, env={"COLUMNS": "250"})
+    assert done.exit_code == 0, done.output
+    assert set(slow_judge.authorization) == {"Bearer sk-another-canary"}
+    assert slow_judge.most_at_once == 2
+    assert {(b["max_tokens"], b["seed"], b["temperature"]) for b in slow_judge.bodies} == {
+        (64, 3, 0.0)
+    }
+    # Each verdict costs $0.00012: five reach the limit, and a sixth may be on its way by then.
+    judged = list(read_samples(newest_sample_files(tmp_path / "tiny")[ARITHMETIC]))
+    by_judge = [one for one in judged if one["scored_by"] == "judge:gpt-4.1-mini"]
+    assert 5 <= len(by_judge) == slow_judge.total <= 6
+    by_rule = [one for one in judged if one["scored_by"] == "number"]
+    assert len(by_rule) == 9 - len(by_judge)
+    assert all("max_cost_usd (0.0005) is reached" in one["judge_error"] for one in by_rule)
+    assert not (tmp_path / ".cache").exists()
+    everything = done.output.encode() + b"".join(
+        path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()
+    )
+    assert b"canary" not in everything
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

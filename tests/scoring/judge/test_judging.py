@@ -36,6 +36,14 @@ def test_each_case_is_asked_once_at_temperature_0(judge_server: Any, tmp_path: P
     assert {body["temperature"] for body in judge_server.bodies} == {0.0}
 
 
+def test_all_cases_of_a_task_are_asked_about_concurrently(slow_judge: Any, tmp_path: Path) -> None:
+    judge = made(slow_judge, tmp_path, max_concurrency=5)
+    judge.consider(cases(40))
+    assert all(judge.verdict(NUMBER, case).correct for case in cases(40))
+    assert slow_judge.most_at_once == 5
+    assert slow_judge.total == len(slow_judge.asked) == 40
+
+
 def test_a_second_run_asks_nothing(judge_server: Any, tmp_path: Path) -> None:
     judge_server.says = lambda prompt: "CORRECT." if prompt.endswith(REMINDER) else "Well"
     for _ in range(2):
