@@ -13,10 +13,11 @@ from typing import Any
 
 from lm_eval.api.filter import FilterEnsemble
 from lm_eval.api.task import ConfigurableTask
-from lm_eval.utils import apply_template, create_iterator
+from lm_eval.utils import apply_template, create_iterator, warning_once
 
 from slmroute_plugin.backends import Question
 from slmroute_plugin.backends.backend import Span
+from slmroute_plugin.exposed_keys import exposed_keys
 from slmroute_plugin.filters import JudgingFilter, SlmFilter
 from slmroute_plugin.instance import RoutedInstance
 from slmroute_plugin.llm.exchange import Message, messages_hash
@@ -39,6 +40,12 @@ from slmroute_plugin.source import PROBE_ROWS, Source, model_id, model_name
 logger = logging.getLogger(__name__)
 
 Doc = Mapping[str, Any]
+
+_EXPOSED = (
+    "--model_args holds a key ({}), and lm-eval writes these arguments into its logs and results: "
+    "set the environment variable that the model class reads (OPENAI_API_KEY) instead, and replace "
+    "the key before the results are passed on"
+)
 
 
 class RoutedTask(ConfigurableTask):  # type: ignore[misc]
@@ -83,6 +90,9 @@ class RoutedTask(ConfigurableTask):  # type: ignore[misc]
             )
         metadata = own.get("metadata") or {}
         self.settings = parse_settings(metadata.get("slmroute"))
+        if exposed := exposed_keys(metadata):
+            # Once, however many tasks there are.
+            warning_once(logger, _EXPOSED.format(", ".join(exposed)))
         self._model_name = model_name(metadata)
         self._model_arguments = {key: metadata[key] for key in metadata if key != "slmroute"}
         hub = str(own.get("dataset_path") or "")
