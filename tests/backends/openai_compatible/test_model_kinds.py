@@ -14,6 +14,7 @@ from served_model import ServedModel
 from slmroute_plugin.backends import backend_for
 from slmroute_plugin.backends.openai_compatible import openai_compatible_backend
 from slmroute_plugin.backends.openai_compatible.server import ServerError
+from slmroute_plugin.backends.plain import PlainBackend
 from slmroute_plugin.signals import NextTokenProbs, Reply, Restated, Samples, TokenLogprobs
 
 
@@ -22,6 +23,22 @@ def test_models_that_speak_otherwise_give_plain_answers(kind: Any) -> None:
     lm = kind.__new__(kind)
     assert openai_compatible_backend(lm) is None
     assert "offers no signals" in str(backend_for(lm).refuses(Samples()))
+
+
+@pytest.mark.parametrize("chat", [True, False], ids=["chat", "completions"])
+def test_a_plain_run_sends_what_lm_eval_would_send_and_keeps_the_same_answers(
+    server: Any, remote: Any, observe: Any, ask: Any, chat: bool
+) -> None:
+    generation = {"until": ["\n\n", "Q:"], "max_gen_toks": 9, "presence_penalty": 0.5}
+    asked = [ask(f"question {i}", chat, generation=generation) for i in range(6)]
+    lm = remote(chat)
+    answers = [one.observation.answer for one in observe(lm, asked, ())]
+    ours = list(server.bodies)
+    server.bodies.clear()
+    stock = [one.observation.answer for one in PlainBackend(lm).observe(asked, set(), 0)]
+    assert {len(ours), len(server.bodies)} == {6}
+    assert all(body in server.bodies for body in ours)
+    assert answers == stock == [f"answer to question {i}" for i in range(6)]
 
 
 def test_openais_own_models_are_asked_as_lm_eval_asks_them(
