@@ -1,0 +1,124 @@
+"""Probes from the first run to the last: kept states, fitted probes, and a run that uses them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from lm_eval import simple_evaluate
+from lm_eval.tasks import TaskManager
+from lm_eval.utils import make_table
+from typer.testing import CliRunner
+
+from slmroute_plugin.cli import app
+from slmroute_plugin.include_path import include_path
+from slmroute_plugin.sample_files import newest_sample_files, read_samples, write_samples
+from slmroute_plugin.settings import SettingsError
+
+TASKS = ("slmroute_demo_arithmetic", "slmroute_demo_mmlu")
+PROBES = ("trained_probe", "ood_probe")
+ROWS = 24
+
+
+class Fitted(NamedTuple):
+    """A model, its folder of results with fitted probes, and the settings of its runs."""
+
+    model: Any
+    folder: Path
+    settings: dict[str, Any]
+
+
+def evaluate(model: Any, settings: dict[str, Any], tasks: list[str], rows: int = ROWS) -> Any:
+    manager = TaskManager(
+        include_path=str(include_path()), include_defaults=False, metadata={"slmroute": settings}
+    )
+    return simple_evaluate(
+        model=model, tasks=tasks, task_manager=manager, gen_kwargs={"max_gen_toks": 4},
+        limit=rows, bootstrap_iters=0, log_samples=True,
+    )  # fmt: skip
+
+
+def save(folder: Path, found: Any) -> None:
+    """Write samples as lm-eval does, but with every other answer right.
+
+    A random model is never right, and of one class there is nothing to learn.
+    """
+    for task, rows in found["samples"].items():
+        write_samples(folder, task, [row | {"acc": float(row["doc_id"] % 2)} for row in rows])
+
+
+def slmroute(*arguments: str) -> str:
+    result = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "250"})
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def fitted(tiny: Any, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
+    results = tmp_path_factory.mktemp("results")
+    model, settings = tiny(), {"results": str(results)}
+    found = evaluate(model, settings, [f"{task}_train" for task in TASKS])
+    (folder,) = results.iterdir()
+    save(folder, found)
+    said = slmroute("probes", "fit", str(folder), "--jobs", "2")
+    assert "training split" in said
+    assert "other datasets" in said
+    return Fitted(model, folder, settings)
+
+
+@pytest.fixture(scope="module")
+def live(fitted: Fitted) -> Any:
+    """A run over both tasks that says nothing of probes."""
+    return evaluate(fitted.model, fitted.settings, list(TASKS), rows=5)
+
+
+def confidences(rows: Any, method: str) -> dict[int, float | None]:
+    return {row["doc_id"]: row[f"confidence/{method}"] for row in rows}
+
+
+def test_a_run_and_its_files_give_the_same_confidences(fitted: Fitted, live: Any) -> None:
+    without = {
+        task: [
+            {name: value for name, value in row.items() if name.rpartition("/")[2] not in PROBES}
+            for row in rows
+        ]
+        for task, rows in live["samples"].items()
+    }
+    save(fitted.folder, {"samples": without})
+    slmroute("score", str(fitted.folder))
+    for task in TASKS:
+        scored = list(read_samples(newest_sample_files(fitted.folder)[task]))
+        for method in PROBES:
+            there = confidences(live["samples"][task], method)
+            assert confidences(scored, method) == there
+            assert len(set(there.values())) > 1
+            assert None not in there.values()
+    assert slmroute("score", str(fitted.folder)).count("Has them already:") == len(TASKS)
+
+
+def test_lm_evals_table_says_what_each_probe_was_fitted_on(fitted: Fitted, live: Any) -> None:
+    def fitted_on(found: Any, method: str) -> list[str]:
+        lines = [line for line in make_table(found).splitlines() if f"fitted_on/{method}" in line]
+        return [line.split("|")[-4].strip() for line in lines]
+
+    assert fitted_on(live, "trained_probe") == ["training split"] * 2
+    assert fitted_on(live, "ood_probe") == ["other datasets"] * 2
+    named = fitted.settings | {"uq": ["trained_probe"]}
+    save(fitted.folder, evaluate(fitted.model, named, [TASKS[0]]))
+    slmroute("probes", "fit", str(fitted.folder), "--cross-fit", "demo_arithmetic")
+    assert "cross-fitted" in slmroute("probes", "list", str(fitted.folder))
+    again = evaluate(fitted.model, named, list(TASKS))
+    assert fitted_on(again, "trained_probe") == ["cross-fitted", "training split"]
+    rows = again["samples"][TASKS[0]]
+    assert {row["fitted_on/trained_probe"] for row in rows} == {"cross-fitted"}
+    slmroute("score", str(fitted.folder))
+    scored = read_samples(newest_sample_files(fitted.folder)[TASKS[0]])
+    assert confidences(scored, "trained_probe") == confidences(rows, "trained_probe")
+
+
+def test_a_run_at_another_token_refuses_the_probes_and_says_why(fitted: Fitted) -> None:
+    other = fitted.settings | {"hidden_states": {"layer": -2, "position": "last_prompt"}}
+    differs = "layer -2, the probe's is -8; token position 'last_prompt', the probe's is 'last_a"
+    with pytest.raises(SettingsError, match=differs):
+        evaluate(fitted.model, other | {"uq": ["ood_probe"]}, [TASKS[0]])
