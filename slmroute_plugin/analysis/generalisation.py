@@ -15,8 +15,8 @@ from slmroute_plugin.analysis.runs import Scores, Setting, Study
 TARGET_RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 _COLUMNS = [
-    "slm", "dataset", "method", "llm", "target_ratio", "threshold", "realised_ratio", "accuracy",
-    "own_threshold", "own_ratio", "own_accuracy", "random_accuracy",
+    "slm", "dataset", "method", "llm", "fitted_on", "target_ratio", "threshold", "realised_ratio",
+    "accuracy", "own_threshold", "own_ratio", "own_accuracy", "random_accuracy",
 ]  # fmt: skip
 
 
@@ -111,7 +111,8 @@ def _held_out(
             ratio, accuracy = _routed(confidence, slm, llm, given)
             at_random = slm.mean() + ratio * (llm.mean() - slm.mean())
             own_figures = (at_own, *_routed(confidence, slm, llm, at_own))
-            yield (name, target, given, ratio, accuracy, *own_figures, float(at_random))
+            figures = (target, given, ratio, accuracy, *own_figures, float(at_random))
+            yield (name, scores.fitted_on, *figures)
 
 
 def _routed(

@@ -249,6 +249,7 @@ class _Routed:
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.where(llm > 0, slm / llm, np.nan)
         return {
+            "fitted_on": self._scores.fitted_on,
             "top_percent": np.asarray(TOP_PERCENTS),
             "n": kept,
             "accuracy_slm": slm,

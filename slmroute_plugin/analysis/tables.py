@@ -35,16 +35,16 @@ class Tables:
             when the least confident share `ratio` goes to the LLM, and the confidence below
             which an answer has to be for that.
         histograms: `slm, dataset, method, bin, low, high, share`: 20 bins of [0, 1].
-        relative_accuracy: `slm, dataset, method, llm, top_percent, n, accuracy_slm,
-            accuracy_llm, ratio`: on the `top_percent` = 100, 95, …, 5 most confident.
+        relative_accuracy: `slm, dataset, method, llm, fitted_on, top_percent, n,
+            accuracy_slm, accuracy_llm, ratio`: on the `top_percent` = 100, 95, …, 5 most confident.
         distributions: `measure, between, slm_a, dataset_a, method_a, slm_b, dataset_b,
             method_b, distance`: `measure` is "wasserstein" or "jensen_shannon"; `between` is
             "datasets", "slms" or "methods", of which the pair differs in that alone.
         insight: `measure, between, pairs, mean_distance, difference, p_value`: `difference` is
             the mean distance less that between datasets; `p_value` by permutation.
-        generalisation: `slm, dataset, method, llm, target_ratio, threshold, realised_ratio,
-            accuracy, own_threshold, own_ratio, own_accuracy, random_accuracy`: the threshold is
-            taken from all other data sets.
+        generalisation: `slm, dataset, method, llm, fitted_on, target_ratio, threshold,
+            realised_ratio, accuracy, own_threshold, own_ratio, own_accuracy,
+            random_accuracy`: the threshold is taken from all other data sets.
         comparison: `slm, llm, method_a, method_b, datasets, n, difference, low, high, p_value,
             p_holm, significant`: mean over data sets of area(method_a) − area(method_b).
         ranks: `slm, llm, method, mean_rank, datasets, best, critical_difference,

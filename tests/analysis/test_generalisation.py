@@ -25,7 +25,8 @@ def setting(task: str, confidence: list[float], slm: list[int], llm: list[int]) 
         )
 
     return Setting(
-        run("small", right, {"m": Scores(known, right)}), {"large": run("large", stronger, {})}
+        run("small", right, {"m": Scores(known, right, f"on {task}")}),
+        {"large": run("large", stronger, {})},
     )
 
 
@@ -45,6 +46,7 @@ def test_a_held_out_data_set_by_hand() -> None:
     table = generalisation_table(study, targets=[0.35])
     row = next(table[table["dataset"] == "c"].itertuples())
     assert (row.slm, row.method, row.llm, row.target_ratio) == ("small", "m", "large", 0.35)
+    assert row.fitted_on == "on c"
     assert row.threshold == pytest.approx(0.5)
     assert row.realised_ratio == 0.5
     assert row.accuracy == 0.5  # LLM: right, wrong; SLM: wrong, right

@@ -97,11 +97,12 @@ def test_without_an_llm_there_is_alignment_alone() -> None:
 
 def test_relative_accuracy_is_of_the_surest_ties_in_expectation() -> None:
     right, other = np.array([1, 0, 1, 0], bool), np.array([1, 1, 0, 1], bool)
-    scores = Scores(np.array([0.9, 0.5, 0.5, 0.1]), right)
+    scores = Scores(np.array([0.9, 0.5, 0.5, 0.1]), right, "cross-fitted")
     rows = (np.arange(4), np.zeros(4, "S1"))
     run = TaskRun("small", "a", *rows, right, np.full(4, np.nan), {"m": scores})
     llm = TaskRun("large", "a", *rows, other, np.full(4, np.nan))
     found = setting_tables(Setting(run, {"large": llm}), HowToMeasure(0)).relative_accuracy
+    assert set(found["fitted_on"]) == {"cross-fitted"}
     found = found.set_index("top_percent")
     # The surest, and one of the two at 0.5, of which either model has one right.
     assert found.loc[50, ["n", "accuracy_slm", "accuracy_llm"]].tolist() == [2, 0.75, 0.75]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -296,6 +297,23 @@ def test_what_is_undefined_is_called_so(opened: Open, make_study: Any, make_page
     cell = browser.find_element(By.CSS_SELECTOR, "#heat-map button[aria-label^=silent]")
     assert cell.text.split("\n") == ["undefined", "0% of 20"]
     assert "silent has no curve here" in text(browser, "curve-chart")
+
+
+def test_the_heat_map_marks_cross_fitted_probes(
+    opened: Open, make_study: Any, make_page: Any
+) -> None:
+    study = make_study(("small",), {"gsm8k": 50}, ("perplexity", "trained_probe"))
+    scores = study.settings[0].slm.scores
+    scores["trained_probe"] = dataclasses.replace(scores["trained_probe"], fitted_on="cross-fitted")
+    browser = opened(make_page(study))
+
+    def cell(method: str) -> str:
+        found = browser.find_element(By.CSS_SELECTOR, f"#heat-map button[aria-label^={method}]")
+        return str(found.text.split("\n")[0])
+
+    assert cell("trained_probe").endswith("†")
+    assert not cell("perplexity").endswith("†")
+    assert "† cross-fitted: the probe was trained on labels" in text(browser, "heat-caption")
 
 
 def test_notes_and_problems_are_told(opened: Open, page: Path) -> None:

@@ -33,7 +33,8 @@ async function drawHeatMap(isCurrent) {
   const of = bySlm ? `confidence of ${chosen.method}` : chosen.slm;
   const to = about.table === "routing" ? `, routing to ${chosen.llm || "an LLM"}` : "";
   if (!values || !grid.flat().some(Boolean)) return show("heat-map", message(about.table === "routing" ? NO_LLM : "Nothing was measured."));
-  const caption = `${about.name} of ${of} by dataset${to}; below each figure, the share of the n rows that have a confidence.`;
+  const marked = grid.flat().some((cell) => cell && crossFitted(cell)) ? " † cross-fitted: the probe was trained on labels of the evaluation split." : "";
+  const caption = `${about.name} of ${of} by dataset${to}; below each figure, the share of the n rows that have a confidence.${marked}`;
   show(
     "heat-map",
     element("p", { class: "note", id: "heat-caption" }, caption),
@@ -55,6 +56,11 @@ async function drawHeatMap(isCurrent) {
   if (first) first.tabIndex = 0;
 }
 
+/** "†" where the probe learned from the rows that it is judged on, though never from the row itself. */
+function crossFitted(cell) {
+  return cell.fitted_on === "cross-fitted" ? "†" : "";
+}
+
 function heatCell(cell, measure, scale, bySlm, name, dataset) {
   if (!cell) return element("td", { class: "absent" }, "not run");
   const value = cell[measure];
@@ -67,14 +73,14 @@ function heatCell(cell, measure, scale, bySlm, name, dataset) {
       tabindex: "-1",
       class: isDefined(value) ? null : "undefined",
       "aria-current": isChosen ? "true" : null,
-      "aria-label": `${name}, ${dataset}: ${figure(value)}, coverage ${covered}. Open its curve.`,
+      "aria-label": `${name}, ${dataset}: ${figure(value)}${crossFitted(cell) && ", cross-fitted"}, coverage ${covered}. Open its curve.`,
       onclick: () => {
         choose(bySlm ? { slm: name, dataset } : { method: name, dataset });
         host("curve-heading").scrollIntoView();
         host("curve-heading").focus({ preventScroll: true });
       },
     },
-    element("span", {}, figure(value)),
+    element("span", {}, figure(value) + crossFitted(cell)),
     element("small", {}, covered),
   );
   if (isDefined(value)) paint(button, (value - scale[0]) / (scale[1] - scale[0] || 1));
