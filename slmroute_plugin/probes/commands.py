@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
@@ -11,6 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 
 from slmroute_plugin.hookspecs import TrainedMethod
+
+if TYPE_CHECKING:
+    from slmroute_plugin.hidden_states import Feature
+    from slmroute_plugin.probes.probe import Probe, Provenance
 
 app = typer.Typer(no_args_is_help=True, help="Probes: fit them, and list those that are fitted.")
 
@@ -62,7 +66,7 @@ def fit(
     _must_be_folder(results)
     methods = _trained(results, method, option or [])
     how = FitSettings(seed, folds, tuple(cross_fit or ()), **({"jobs": jobs} if jobs else {}))
-    fitted: list[Fitted] = []
+    fitted: list[_Listed] = []
     problems: list[Problem] = []
     with _progress(console) as progress:
         bar = progress.add_task("Fitting probes", total=None)
@@ -70,13 +74,13 @@ def fit(
             match step:
                 case int(total):
                     progress.update(bar, total=total)
-                case Fitted():
-                    fitted.append(step)
+                case Fitted(probe=probe):
+                    fitted.append(_Listed.of(probe))
                     progress.advance(bar)
                 case Problem():
                     problems.append(step)
     if fitted:
-        console.print(_probe_table([each.probe for each in fitted], f"Probes in {results}/probes"))
+        console.print(_probe_table(fitted, f"Probes in {results}/probes"))
     _report(problems)
     if not fitted:
         typer.echo(
@@ -97,14 +101,18 @@ def list_probes(results: Folder) -> None:
     from slmroute_plugin.probes.probe_files import FOLDER, load_probe
 
     _must_be_folder(results)
-    probes, problems = [], []
+    probes: list[_Listed] = []
+    problems: list[Problem] = []
     for path in sorted((results / FOLDER).glob("*.safetensors")):
         try:
-            probes.append(load_probe(path))
+            probes.append(_Listed.of(load_probe(path)))
         except ValueError as error:
             problems.append(Problem(path.name, str(error)))
-    console = Console(markup=False, highlight=False)
-    console.print(_probe_table(probes, f"Probes in {results / FOLDER}"))
+    if probes:
+        console = Console(markup=False, highlight=False)
+        console.print(_probe_table(probes, f"Probes in {results / FOLDER}"))
+    elif not problems:
+        typer.echo(f"No probes in {results / FOLDER}: slmroute probes fit {results}")
     _report(problems)
 
 
@@ -214,7 +222,18 @@ def _progress(console: Console) -> Progress:
     )
 
 
-def _probe_table(probes: list[Any], title: str) -> Table:
+class _Listed(NamedTuple):
+    """What a table says of a probe: the weights of fifteen would pile up."""
+
+    provenance: Provenance
+    signal: Feature
+
+    @classmethod
+    def of(cls, probe: Probe) -> _Listed:
+        return cls(probe.provenance, probe.signal)
+
+
+def _probe_table(probes: list[_Listed], title: str) -> Table:
     table = Table(
         Column("Data set", no_wrap=True),
         Column("Method", no_wrap=True),
@@ -225,8 +244,8 @@ def _probe_table(probes: list[Any], title: str) -> Table:
         title=title,
         caption="Feature: " + "; ".join(sorted({_in_words(probe.signal) for probe in probes})),
     )
-    for probe in sorted(probes, key=lambda p: (p.provenance.dataset, p.provenance.method)):
-        about = probe.provenance
+    every = (probe.provenance for probe in probes)
+    for about in sorted(every, key=lambda about: (about.dataset, about.method)):
         dropped = "; ".join(f"{count}: {why}" for why, count in about.dropped.items())
         rows = str(sum(about.training.values()))
         table.add_row(

@@ -1,0 +1,95 @@
+"""`slmroute probes …` and `slmroute score` on small folders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from slmroute_plugin.cli import app
+from slmroute_plugin.probes.probe_files import load_probe
+
+Written = Callable[..., Path]
+
+
+def slmroute(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "250"})
+
+
+def cells(said: str) -> list[list[str]]:
+    """The rows of a printed table."""
+    lines = [line for line in said.splitlines() if line.startswith("│")]
+    return [[cell.strip() for cell in line.strip("│").split("│")] for line in lines]
+
+
+def test_probes_are_fitted_listed_and_used(written: Written) -> None:
+    written("slmroute_few_train", "few", rows=19)
+    written("slmroute_b_train", "b")
+    written("slmroute_m", "m", "cross_fit")
+    folder = written("slmroute_a_train", "a")
+    written("slmroute_a", "a", "evaluation", 10)
+    quick = [f"--option={method}.epochs=3" for method in ("trained_probe", "ood_probe")]
+    done = slmroute("probes", "fit", str(folder), *quick)
+    assert done.exit_code == 0, done.output
+    assert "few, trained_probe: 19 rows, and a probe needs 20 at least" in done.stderr
+    listed = slmroute("probes", "list", str(folder))
+    assert cells(listed.stdout) == cells(done.stdout)
+    assert [row[:5] for row in cells(listed.stdout)] == [
+        ["a", "ood_probe", "other datasets", "49", "49%"],
+        ["a", "trained_probe", "training split", "30", "50%"],
+        ["b", "ood_probe", "other datasets", "49", "49%"],
+        ["b", "trained_probe", "training split", "30", "50%"],
+        ["few", "ood_probe", "other datasets", "60", "50%"],
+        ["m", "ood_probe", "other datasets", "79", "49%"],
+        ["m", "trained_probe", "cross-fitted", "30", "50%"],
+    ]
+    kept = load_probe(folder / "probes" / "a.trained_probe.safetensors").provenance
+    assert kept.options["epochs"] == 3
+    scored = slmroute("score", str(folder))
+    assert scored.exit_code == 0, scored.output
+    assert [row[:2] + row[3:] for row in cells(scored.stdout)] == [
+        ["slmroute_a", "trained_probe", "10", "training split"],
+        ["slmroute_a", "ood_probe", "10", "other datasets"],
+        ["slmroute_m", "trained_probe", "30", "cross-fitted"],
+        ["slmroute_m", "ood_probe", "30", "other datasets"],
+    ]
+
+
+@pytest.mark.parametrize("command", [("probes", "fit"), ("score",)])
+def test_a_folder_with_nothing_to_use_is_an_error(tmp_path: Path, command: tuple[str, ...]) -> None:
+    done = slmroute(*command, str(tmp_path))
+    assert done.exit_code == 1
+    assert str(tmp_path) in done.stderr
+
+
+def test_a_folder_without_probes_says_how_to_fit_them(tmp_path: Path) -> None:
+    assert f"slmroute probes fit {tmp_path}" in slmroute("probes", "list", str(tmp_path)).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--method", "trained_prob"], "Did you mean 'trained_probe'?"),
+        (["--method", "perplexity"], "perplexity is not trained."),
+        (["--option", "trained_probe.epoch=3"], "Did you mean 'epochs'?"),
+        (["--option", "trained_probe.epochs=0"], "`epochs` must be 1 or more, not 0"),
+        (["--option", "epochs=3"], "write METHOD.FIELD=VALUE"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_by_name(
+    written: Written, arguments: list[str], said: str
+) -> None:
+    folder = written("slmroute_a_train", "a")
+    done = slmroute("probes", "fit", str(folder), *arguments)
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert not (folder / "probes").exists()
+
+
+def test_a_folder_that_is_not_there_is_named_with_those_that_are(written: Written) -> None:
+    folder = written("slmroute_a_train", "a")
+    done = slmroute("probes", "fit", str(folder.with_name("tniy")))
+    assert done.exit_code == 2
+    assert "There is: tiny." in done.stderr
