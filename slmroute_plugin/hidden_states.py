@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -93,7 +94,7 @@ def hidden_states_path(folder: Path, feature: type[Feature], task: str) -> Path:
 
 
 def save_hidden_states(path: Path, states: HiddenStates) -> None:
-    """Write the file, in one step: whoever reads it sees the old one or the new one."""
+    """Write the file, in one step. The same hidden states give the same bytes."""
     from safetensors.numpy import save_file
 
     tensors: dict[str, Any] = {
@@ -102,8 +103,11 @@ def save_hidden_states(path: Path, states: HiddenStates) -> None:
         "prompt": states.prompt,
         "question": states.question,
     }
+    about = signal_to_text(states.signal) | asdict(states.source)
+    # One key: safetensors writes several in an order that changes from run to run.
+    metadata = {"about": json.dumps(about, sort_keys=True)}
     with written_whole(path) as unfinished:
-        save_file(tensors, unfinished, signal_to_text(states.signal) | asdict(states.source))
+        save_file(tensors, unfinished, metadata)
 
 
 def load_hidden_states(path: Path) -> HiddenStates:
@@ -116,14 +120,14 @@ def load_hidden_states(path: Path) -> HiddenStates:
 
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
+            about = _about(file)
             states = HiddenStates(
                 file.get_tensor("hidden"),
                 file.get_tensor("doc_id"),
                 file.get_tensor("prompt"),
                 file.get_tensor("question"),
-                signal_from_text(metadata),
-                _source(metadata),
+                signal_from_text(about),
+                _source(about),
             )
         _check_shapes(states)
     except (KeyError, ValueError, SafetensorError, OSError) as error:
@@ -141,7 +145,7 @@ def read_source(path: Path) -> Source:
 
     try:
         with safe_open(path, framework="numpy") as file:
-            return _source(file.metadata() or {})
+            return _source(_about(file))
     except (KeyError, ValueError, SafetensorError, OSError) as error:
         raise ValueError(f"{path} holds no hidden states of ours: {error}") from error
 
@@ -167,6 +171,13 @@ def signal_from_text(metadata: dict[str, str]) -> Feature:
     if position not in ("last_prompt", "last_answer"):
         raise ValueError(f"no token position is called {position!r}")
     return HiddenState(int(metadata["layer"]), cast(Any, position))
+
+
+def _about(file: Any) -> dict[str, str]:
+    about = json.loads((file.metadata() or {})["about"])
+    if not isinstance(about, dict):
+        raise ValueError(f"its metadata is {about!r}")
+    return about
 
 
 def _source(metadata: dict[str, str]) -> Source:

@@ -48,6 +48,14 @@ def test_a_round_trip_in_the_layout_that_is_promised(tmp_path: Path) -> None:
     assert [p.name for p in path.parent.iterdir()] == ["task.safetensors"]
 
 
+def test_the_same_states_give_the_same_bytes(tmp_path: Path) -> None:
+    states = HiddenStates.from_rows([row(0, [0.5] * 4)], SIGNAL, SOURCE)
+    assert states is not None
+    for number in range(8):
+        save_hidden_states(tmp_path / f"{number}.safetensors", states)
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+
+
 def test_huge_activations_stay_finite() -> None:
     states = HiddenStates.from_rows([row(0, [1e6, -1e6])], SIGNAL, SOURCE)
     assert states is not None
