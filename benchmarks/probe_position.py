@@ -37,10 +37,6 @@ DATASETS = (
     "openbookqa",
     "commonsenseqa",
     "social_iqa",
-    "multiarith",
-    "boolq",
-    "svamp",
-    "piqa",
 )
 POSITIONS: dict[Position, str] = {"last_prompt": "p", "last_answer": "a"}
 
