@@ -130,7 +130,7 @@ def load_hidden_states(path: Path) -> HiddenStates:
                 _source(about),
             )
         _check_shapes(states)
-    except (KeyError, ValueError, SafetensorError, OSError) as error:
+    except (KeyError, ValueError, RecursionError, SafetensorError, OSError) as error:
         raise ValueError(f"{path} holds no hidden states of ours: {error}") from error
     return states
 
@@ -146,7 +146,7 @@ def read_source(path: Path) -> Source:
     try:
         with safe_open(path, framework="numpy") as file:
             return _source(_about(file))
-    except (KeyError, ValueError, SafetensorError, OSError) as error:
+    except (KeyError, ValueError, RecursionError, SafetensorError, OSError) as error:
         raise ValueError(f"{path} holds no hidden states of ours: {error}") from error
 
 

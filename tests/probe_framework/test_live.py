@@ -59,7 +59,7 @@ def fitted(tiny: Any, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
     results = tmp_path_factory.mktemp("results")
     model, settings = tiny(), {"results": str(results)}
     found = evaluate(model, settings, [f"{task}_train" for task in TASKS])
-    (folder,) = results.iterdir()
+    (folder,) = (path.parent for path in results.glob("*/hidden_states"))
     save(folder, found)
     said = slmroute("probes", "fit", str(folder), "--jobs", "2")
     assert "training split" in said
