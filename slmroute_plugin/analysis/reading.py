@@ -38,7 +38,9 @@ class UnknownName(ValueError):
     """A model was named that the results do not hold; the text offers the nearest."""
 
 
-class _File(NamedTuple):
+class SampleFile(NamedTuple):
+    """The newest samples of one model and task."""
+
     model: str
     task: str
     path: Path
@@ -63,7 +65,7 @@ def read_study(
     Raises:
         UnknownName: `llms` names a model that is not there.
     """
-    files, notes = _files(results)
+    files, notes = newest_files(results)
     models = {file.model for file in files}
     if strays := [name for name in llms if name not in models]:
         raise UnknownName(
@@ -81,10 +83,11 @@ def read_study(
             problems.extend(_shortfalls(runs[-1]))
     done(len(files), len(files))
     settings, mismatches = _joined(runs, llms)
-    if any(np.isfinite(run.cost_usd).any() for one in settings for run in one.llms.values()):
+    llm_runs = [run for one in settings for run in one.llms.values()]
+    if estimated := sorted({run.model for run in llm_runs if run.cost_is_estimated}):
         notes.append(
-            "Dollars are estimated from the length of the texts (four letters a token) where a "
-            "run does not tell them."
+            f"Dollars of {', '.join(estimated)} are estimated from the length of the texts (four "
+            "letters a token), where a run does not tell them."
         )
     return Study(settings, [*problems, *mismatches], notes)
 
@@ -98,13 +101,14 @@ def read_run(path: Path, model: str, task: str) -> TaskRun:
     wanted, table = read_columns(path)
     table = table.sort_by("doc_id")
     correct = _correct(table, "acc")
+    costs = _costs(path, model, wanted, table)
     return TaskRun(
         model=model,
         task=task,
         doc_id=table["doc_id"].to_numpy(),
         doc_hash=np.asarray(table["doc_hash"].to_pylist(), dtype=np.bytes_),
         correct=correct,
-        cost_usd=_costs(path, model, wanted, table),
+        cost_usd=costs,
         scores={
             method: Scores(
                 table[f"confidence/{method}"].to_numpy().astype(np.float64),
@@ -114,6 +118,7 @@ def read_run(path: Path, model: str, task: str) -> TaskRun:
             for method in wanted.methods
         },
         path=path,
+        cost_is_estimated="cost_usd" not in wanted.numbers and bool(np.isfinite(costs).any()),
     )
 
 
@@ -135,14 +140,15 @@ def reply_of(row: Mapping[str, Any]) -> str:
     return str(row.get("answer") or "")
 
 
-def _files(results: Path) -> tuple[list[_File], list[str]]:
-    found: list[_File] = []
+def newest_files(results: Path) -> tuple[list[SampleFile], list[str]]:
+    """What is read, and notes where there is more than one run. Training tasks are left out."""
+    found: list[SampleFile] = []
     notes: list[str] = []
     for folder in sorted(path for path in results.iterdir() if path.is_dir()):
         for task, paths in sample_files(folder).items():
             if task.endswith(TRAINING_SUFFIX):
                 continue
-            found.append(_File(folder.name, task.removeprefix(TASK_PREFIX), paths[-1]))
+            found.append(SampleFile(folder.name, task.removeprefix(TASK_PREFIX), paths[-1]))
             if len(paths) > 1:
                 notes.append(
                     f"{folder.name}, {task}: {len(paths)} runs, of which the newest was taken "
@@ -221,7 +227,7 @@ def _aligned(slm: TaskRun, llm: TaskRun) -> TaskRun | Problem:
         )
     return TaskRun(
         llm.model, llm.task, slm.doc_id, slm.doc_hash, llm.correct[at], llm.cost_usd[at],
-        path=llm.path,
+        path=llm.path, cost_is_estimated=llm.cost_is_estimated,
     )  # fmt: skip
 
 

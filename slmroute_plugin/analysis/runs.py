@@ -53,6 +53,7 @@ class TaskRun:
         cost_usd: [n], float64: dollars of each answer; NaN where it is not known.
         scores: by method; empty for a plain run, as of an LLM.
         path: the sample file.
+        cost_is_estimated: whether `cost_usd` is not what the run tells, but was estimated.
     """
 
     model: str
@@ -63,6 +64,7 @@ class TaskRun:
     cost_usd: NDArray[np.float64]
     scores: Mapping[str, Scores] = field(default_factory=dict)
     path: Path = Path()
+    cost_is_estimated: bool = False
 
     @property
     def accuracy(self) -> float:

@@ -194,3 +194,11 @@ def test_a_method_without_any_confidence_and_a_single_row_are_named(
         f"{single} has one row only: no figure can be trusted",
     ]
     assert [setting.slm.task for setting in study.settings] == ["a", "b"]
+
+
+def test_dollars_that_every_run_tells_are_not_called_estimated(
+    results: Path, write: Write, slm_rows: Rows, llm_rows: Rows
+) -> None:
+    write("small", "gsm8k", slm_rows(3))
+    write("gpt-4.1-mini", "gsm8k", [{**row, "cost_usd": 0.001} for row in llm_rows(3)])
+    assert read_study(results).notes == []
