@@ -83,22 +83,24 @@ def report(
         except UnknownName as error:
             raise typer.BadParameter(str(error), param_hint="--llm") from None
     _sum_up(made, results, out, console)
-    if made.study.problems or not made.study.settings:
+    if made.problems or not made.paths:
         raise typer.Exit(1)
 
 
 def _sum_up(made: Report, results: Path, out: Path, console: Console) -> None:
-    for note in made.study.notes:
+    for note in made.notes:
         console.print(f"Note: {note}", soft_wrap=True)
-    for problem in made.study.problems:
+    for problem in made.problems:
         typer.echo(f"{problem.where}: {problem.why}", err=True)
-    if not made.study.settings:
+    if not made.paths:
         typer.echo(
             f"Nothing to report: {results} holds no samples with confidences. Run lm_eval with "
             "--tasks slmroute --log_samples --output_path … first.",
             err=True,
         )
         return
+    if made.is_old:
+        console.print("Nothing has changed since the last report.")
     for part, paths in made.paths.items():
         console.print(f"{part}: {len(paths)} in {out}", soft_wrap=True)
     for path in made.paths.get("page", []):

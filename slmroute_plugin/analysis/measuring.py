@@ -1,22 +1,19 @@
-"""The figures of all settings: in several processes, and only those that have changed."""
+"""The figures of a study: in several processes, and only those that have changed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
-from slmroute_plugin.analysis.kept_figures import (
-    FOLDER,
-    forget_others,
-    keep_figures,
-    load_figures,
-    setting_key,
-)
-from slmroute_plugin.analysis.runs import Setting
+from slmroute_plugin.analysis.comparison import comparison_table, ranks_table
+from slmroute_plugin.analysis.generalisation import generalisation_table
+from slmroute_plugin.analysis.kept_figures import FOLDER, below, figures_key, kept_or_new
+from slmroute_plugin.analysis.runs import Setting, Study
 from slmroute_plugin.analysis.setting_tables import (
     HowToMeasure,
     SettingTables,
@@ -24,11 +21,15 @@ from slmroute_plugin.analysis.setting_tables import (
     without_rows,
 )
 
+_BY_SLM = "slms"
 
-class _Measured(NamedTuple):
-    number: int
-    figures: SettingTables
-    is_new: bool
+
+class SlmTables(NamedTuple):
+    """Tables that take all data sets of an SLM together; see `Tables`."""
+
+    generalisation: pd.DataFrame
+    comparison: pd.DataFrame
+    ranks: pd.DataFrame
 
 
 def measured(
@@ -49,45 +50,44 @@ def measured(
         out: the report's folder.
         done: called with the number of settings that are measured, and of all.
     """
-    folder = out / FOLDER
-    keys = [setting_key(setting, how) for setting in settings]
-    parts: dict[int, SettingTables] = {}
-    for found in _figures(settings, keys, how, jobs, folder):
-        parts[found.number] = found.figures
-        if found.is_new:
-            keep_figures(folder, keys[found.number], found.figures)
-        done(len(parts), len(keys))
-    forget_others(folder, set(keys))
-    ordered = [parts[number] for number in range(len(keys))]
-    return SettingTables(
-        *(_below(list(each)) for each in zip(without_rows(), *ordered, strict=True))
+    parts = {figures_key([setting], how): setting for setting in settings}
+    work = partial(setting_tables, how=how)
+    found = kept_or_new(parts, work, _rows, SettingTables, out / FOLDER, jobs, done)
+    return SettingTables(*map(below, zip(without_rows(), *found, strict=True)))
+
+
+def compared(
+    settings: Sequence[Setting],
+    how: HowToMeasure,
+    jobs: int,
+    out: Path,
+    done: Callable[[int, int], None],
+) -> SlmTables:
+    """The tables of all SLMs of a study, one below the other; as `measured` otherwise."""
+    by_slm: dict[str, list[Setting]] = defaultdict(list)
+    for setting in settings:
+        by_slm[setting.slm.model].append(setting)
+    parts = {figures_key(each, how): each for each in by_slm.values()}
+    work = partial(slm_tables, how=how)
+    folder = out / FOLDER / _BY_SLM
+    found = kept_or_new(parts, work, _all_rows, SlmTables, folder, jobs, done)
+    return SlmTables(*map(below, zip(*found, strict=True)))
+
+
+def slm_tables(settings: Sequence[Setting], how: HowToMeasure) -> SlmTables:
+    """Of one SLM on all its data sets."""
+    study = Study(settings)
+    unparsed_routed = how.unparsed == "route"
+    return SlmTables(
+        generalisation_table(study, unparsed_routed),
+        comparison_table(study, unparsed_routed, how.resamples, how.seed),
+        ranks_table(study),
     )
 
 
-def _figures(
-    every: Sequence[Setting], keys: Sequence[str], how: HowToMeasure, jobs: int, folder: Path
-) -> Iterator[_Measured]:
-    new: dict[int, Setting] = {}
-    for number, (setting, key) in enumerate(zip(every, keys, strict=True)):
-        kept = load_figures(folder, key)
-        if kept is None:
-            new[number] = setting
-        else:
-            yield _Measured(number, kept, False)
-    if not new:
-        return
-    # The largest first, so that no process is left alone with it at the end.
-    order = sorted(new, key=lambda number: -len(new[number].slm.doc_id))
-    if jobs == 1 or len(new) == 1:
-        for number in order:
-            yield _Measured(number, setting_tables(new[number], how), True)
-        return
-    with ProcessPoolExecutor(min(jobs, len(new))) as pool:
-        running = {pool.submit(setting_tables, new[n], how): n for n in order}
-        for done in as_completed(running):
-            yield _Measured(running.pop(done), done.result(), True)
+def _rows(setting: Setting) -> int:
+    return len(setting.slm.doc_id)
 
 
-def _below(frames: list[pd.DataFrame]) -> pd.DataFrame:
-    filled = [frame for frame in frames if len(frame)]
-    return pd.concat(filled, ignore_index=True) if filled else frames[0]
+def _all_rows(settings: Sequence[Setting]) -> int:
+    return sum(map(_rows, settings))

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
-from slmroute_plugin.analysis.comparison import comparison_table, ranks_table
 from slmroute_plugin.analysis.distributions import distributions_table, insight_table
 from slmroute_plugin.analysis.figures import draw_figures
-from slmroute_plugin.analysis.generalisation import generalisation_table
+from slmroute_plugin.analysis.kept_figures import digest
 from slmroute_plugin.analysis.latex import latex_tables
-from slmroute_plugin.analysis.measuring import measured
+from slmroute_plugin.analysis.measuring import compared, measured
 from slmroute_plugin.analysis.page import write_page
-from slmroute_plugin.analysis.reading import read_study
-from slmroute_plugin.analysis.runs import Study
+from slmroute_plugin.analysis.reading import newest_files, read_study
+from slmroute_plugin.analysis.report_record import (
+    put_in_place,
+    read_record,
+    unfinished_report,
+)
+from slmroute_plugin.analysis.runs import Problem, Study
 from slmroute_plugin.analysis.setting_tables import HowToMeasure
 from slmroute_plugin.analysis.table_files import write_table
 from slmroute_plugin.analysis.tables import Tables
@@ -47,70 +52,104 @@ class Report(NamedTuple):
     """What was written, and from what.
 
     Attributes:
-        study: what the results hold, with what could not be used.
-        paths: of the files, by part: "tables", "figures", "latex", "page".
+        problems: what could not be used.
+        notes: what a reader should know.
+        paths: of the files, by part: "tables", "figures", "latex", "page"; empty if there was
+            nothing to report.
+        is_old: whether nothing had changed, so that the last report was left as it is.
     """
 
-    study: Study
-    paths: dict[str, list[Path]]
+    problems: Sequence[Problem]
+    notes: Sequence[str]
+    paths: Mapping[str, Sequence[Path]]
+    is_old: bool = False
 
 
 def make_report(results: Path, out: Path, settings: ReportSettings, progress: Progress) -> Report:
     """Read results, measure, and write everything below `out`.
 
+    The folder holds the last report until the new one is complete. What belonged to the last one
+    alone is then deleted: figures of models that are not there any more, for instance. If nothing
+    has changed since, nothing is done.
+
     Args:
         results: a folder with one folder per model, as lm-eval writes them.
-        out: where to; each file is replaced in one step.
+        out: where to.
         settings: what to make.
         progress: called with what is being done, how much of it is, and of how much.
 
     Raises:
         UnknownName: a model of `settings.llms` is not there.
     """
+    key = _key(results, settings)
+    last = read_record(out)
+    if last and last.stands(out, key):
+        return Report(last.problems, last.notes, _below(out, last.files), is_old=True)
     study = read_study(results, settings.llms, lambda at, of: progress("Reading", at, of))
     if not study.settings:
-        return Report(study, {})
+        return Report(study.problems, study.notes, {})
     tables = _tables(study, settings, out, progress)
-    paths = {"tables": list(_write_tables(tables, out))}
-    parts = (settings.figures, settings.figures, settings.page)
-    steps = iter(range(1, sum(parts) + 1))
-    if settings.figures:
-        paths["figures"] = draw_figures(tables, out / "figures")
-        progress("Drawing", next(steps), sum(parts))
-        paths["latex"] = latex_tables(tables, out / "latex")
-        progress("Drawing", next(steps), sum(parts))
-    if settings.page:
-        paths["page"] = [out / "index.html"]
-        write_page(tables, study, out / "index.html", settings.how.unparsed)
-        progress("Drawing", next(steps), sum(parts))
-    return Report(study, paths)
+    with unfinished_report(out) as new:
+        paths = _written(tables, study, settings, new, progress)
+        files = {
+            part: [path.relative_to(new).as_posix() for path in each]
+            for part, each in paths.items()
+        }
+        put_in_place(new, out, key, study.problems, study.notes, files)
+    return Report(study.problems, study.notes, _below(out, files))
+
+
+def _key(results: Path, settings: ReportSettings) -> str:
+    """Of all that a report depends on: files, options, version."""
+    files, notes = newest_files(results)
+    states = [[*map(str, file), *_state(file.path)] for file in files]
+    options = [asdict(settings.how), sorted(settings.llms), settings.figures, settings.page]
+    return digest([version("slmroute"), str(results), options, states, notes])
+
+
+def _state(path: Path) -> list[int]:
+    try:
+        about = path.stat()
+    except OSError:  # it is named when it is read
+        return []
+    return [about.st_size, about.st_mtime_ns]
+
+
+def _below(out: Path, files: Mapping[str, Sequence[str]]) -> dict[str, list[Path]]:
+    return {part: [out / name for name in names] for part, names in files.items()}
 
 
 def _tables(study: Study, settings: ReportSettings, out: Path, progress: Progress) -> Tables:
-    how = settings.how
-    unparsed_routed = how.unparsed == "route"
+    how, jobs = settings.how, settings.jobs
     by_setting = measured(
-        study.settings, how, settings.jobs, out, lambda at, of: progress("Measuring", at, of)
+        study.settings, how, jobs, out, lambda at, of: progress("Measuring", at, of)
     )
-    compared = 4
-    progress("Comparing", 0, compared)
+    by_slm = compared(study.settings, how, jobs, out, lambda at, of: progress("Comparing", at, of))
+    progress("Distances", 0, 1)
     distributions = distributions_table(study)
     insight = insight_table(distributions, seed=how.seed)
-    progress("Comparing", 1, compared)
-    generalisation = generalisation_table(study, unparsed_routed)
-    progress("Comparing", 2, compared)
-    comparison = comparison_table(study, unparsed_routed, how.resamples, how.seed)
-    progress("Comparing", 3, compared)
-    ranks = ranks_table(study)
-    progress("Comparing", 4, compared)
-    return Tables(
-        *by_setting,
-        distributions=distributions,
-        insight=insight,
-        generalisation=generalisation,
-        comparison=comparison,
-        ranks=ranks,
-    )
+    progress("Distances", 1, 1)
+    return Tables(*by_setting, distributions=distributions, insight=insight, **by_slm._asdict())
+
+
+def _written(
+    tables: Tables, study: Study, settings: ReportSettings, folder: Path, progress: Progress
+) -> dict[str, list[Path]]:
+    paths = {"tables": list(_write_tables(tables, folder))}
+    parts = (settings.figures, settings.figures, settings.page)
+    steps = iter(range(1, sum(parts) + 1))
+    if sum(parts):
+        progress("Drawing", 0, sum(parts))
+    if settings.figures:
+        paths["figures"] = draw_figures(tables, folder / "figures")
+        progress("Drawing", next(steps), sum(parts))
+        paths["latex"] = latex_tables(tables, folder / "latex")
+        progress("Drawing", next(steps), sum(parts))
+    if settings.page:
+        paths["page"] = [folder / "index.html"]
+        write_page(tables, study, folder / "index.html", settings.how.unparsed)
+        progress("Drawing", next(steps), sum(parts))
+    return paths
 
 
 def _write_tables(tables: Tables, out: Path) -> Iterator[Path]:

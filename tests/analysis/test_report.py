@@ -97,10 +97,87 @@ def test_figures_of_an_earlier_report_that_cannot_be_read_are_measured_anew(
     out = tmp_path / "report"
     quick(study, out)
     first = (out / "alignment.csv").read_bytes()
-    for path in (out / ".figures").iterdir():
+    for path in (out / ".figures").rglob("*.*"):
         path.write_bytes(b"no table")
     assert quick(study, out).exit_code == 0
     assert (out / "alignment.csv").read_bytes() == first
+
+
+def test_without_any_change_nothing_is_done_and_everything_said_again(
+    study: Path, tmp_path: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from slmroute_plugin.analysis import report as reporting
+
+    broken = write("other", "gsm8k", [])
+    broken.write_text('{"doc_id": 0, "filt', encoding="utf-8")
+    out = tmp_path / "report"
+    read: list[Path] = []
+    ours = reporting.read_study
+
+    def watched(results: Path, *more: Any) -> Any:
+        read.append(results)
+        return ours(results, *more)
+
+    monkeypatch.setattr(reporting, "read_study", watched)
+    quick(study, out)
+    again = quick(study, out)
+    assert len(read) == 1
+    assert again.exit_code == 1
+    assert f"{broken}, line 1" in again.output
+    assert "Nothing has changed" in again.output
+    (out / "ranks.csv").unlink()
+    quick(study, out)
+    assert len(read) == 2
+    assert (out / "ranks.csv").exists()
+    (out / "ranks.csv").write_text("mine", encoding="utf-8")
+    quick(study, out)
+    assert (out / "ranks.csv").read_text(encoding="utf-8").startswith("slm,")
+
+
+def test_a_report_that_is_cut_short_leaves_the_last_one_whole(
+    study: Path, tmp_path: Path, write: Write, slm_rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from slmroute_plugin.analysis import report as reporting
+
+    def files() -> dict[Path, bytes]:
+        kept = out / ".figures"
+        return {
+            path: path.read_bytes()
+            for path in out.rglob("*")
+            if path.is_file() and not path.is_relative_to(kept)
+        }
+
+    def interrupted(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    out = tmp_path / "report"
+    report(study, "--out", out, "--no-figures", "--resamples", "20")
+    first = files()
+    write("small", "boolq", slm_rows(30, 7, task="boolq"))
+    with monkeypatch.context() as patched:
+        patched.setattr(reporting, "write_page", interrupted)
+        report(study, "--out", out, "--no-figures", "--resamples", "20")
+    assert files() == first
+    report(study, "--out", out, "--no-figures", "--resamples", "20")
+    second = files()
+    assert second.keys() == first.keys()
+    assert second != first
+
+
+def test_files_of_the_last_report_that_no_longer_belong_are_deleted(
+    study: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "report"
+    report(study, "--out", out, "--no-page", "--resamples", "20")
+    mine = out / "figures" / "notes.txt"
+    mine.write_text("a reader's own", encoding="utf-8")
+    old = {path.name for path in (out / "latex").iterdir()}
+    (study / "small").rename(study / "tiny")
+    report(study, "--out", out, "--no-page", "--resamples", "20")
+    new = {path.name for path in (out / "latex").iterdir()}
+    assert "alignment_small.tex" in old
+    assert new == {name.replace("small", "tiny") for name in old}
+    assert mine.exists()
 
 
 def test_processes_give_the_figures_of_one(study: Path, tmp_path: Path) -> None:

@@ -1,0 +1,106 @@
+"""A report as one whole: put in place at the end, and left alone where nothing has changed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from slmroute_plugin.analysis.kept_figures import FOLDER
+from slmroute_plugin.analysis.runs import Problem
+from slmroute_plugin.whole_files import written_whole
+
+_UNFINISHED = ".unfinished"
+_RECORD = "report.json"
+
+
+class Record(NamedTuple):
+    """What a report was made from, what it said, and its files.
+
+    Attributes:
+        key: of all that it depends on.
+        problems: as in `Study`.
+        notes: as in `Study`.
+        files: names below the report's folder, by part.
+        states: size and time of change of each file, when it was put in place.
+    """
+
+    key: str
+    problems: Sequence[Problem]
+    notes: Sequence[str]
+    files: Mapping[str, Sequence[str]]
+    states: Mapping[str, Sequence[int]]
+
+    def stands(self, out: Path, key: str) -> bool:
+        """Whether it is a report of the same, and all its files are there as they were."""
+        return self.key == key and all(
+            _state(out / name) == list(state) for name, state in self.states.items()
+        )
+
+
+def read_record(out: Path) -> Record | None:
+    """Of the report in a folder; None if there is none that can be read."""
+    try:
+        found: Any = json.loads((out / FOLDER / _RECORD).read_text(encoding="utf-8"))
+        problems = [Problem(*each) for each in found["problems"]]
+        return Record(
+            found["key"], problems, found["notes"], dict(found["files"]), dict(found["states"])
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+@contextmanager
+def unfinished_report(out: Path) -> Iterator[Path]:
+    """A folder to write a report to, on the disk of `out`; it is gone after the block."""
+    folder = out / _UNFINISHED
+    shutil.rmtree(folder, ignore_errors=True)  # of a report that was killed
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def put_in_place(
+    new: Path,
+    out: Path,
+    key: str,
+    problems: Sequence[Problem],
+    notes: Sequence[str],
+    files: Mapping[str, Sequence[str]],
+) -> None:
+    """Move a report's files from `new` to `out`, and delete those of the last one besides.
+
+    Cut short, it leaves a record that does not stand and knows the files of both.
+    """
+    names = [name for part in files.values() for name in part]
+    last = read_record(out)
+    old = [name for name in (last.states if last else ()) if name not in names]
+    either = dict.fromkeys([*old, *names], (0, 0))
+    _write(out, Record("", (), (), {}, either))
+    for name in names:
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (new / name).replace(out / name)
+    for name in old:
+        path = out / name
+        if path.resolve().is_relative_to(out.resolve()):
+            path.unlink(missing_ok=True)
+    states = {name: _state(out / name) for name in names}
+    _write(out, Record(key, problems, notes, files, states))
+
+
+def _write(out: Path, record: Record) -> None:
+    with written_whole(out / FOLDER / _RECORD) as unfinished:
+        unfinished.write_text(json.dumps(record._asdict(), indent=1), encoding="utf-8")
+
+
+def _state(path: Path) -> list[int]:
+    try:
+        about = path.stat()
+    except OSError:
+        return []
+    return [about.st_size, about.st_mtime_ns]
