@@ -72,6 +72,20 @@ def test_the_order_of_rows_and_the_scale_of_confidence_change_nothing(
 
 
 @settings(deadline=None)
+@given(ROWS, st.randoms())
+def test_nor_do_they_change_the_summaries(
+    rows: list[tuple[float, bool, bool]], random: object
+) -> None:
+    expected = summary(curve_of(rows))
+    shuffled = list(rows)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    squeezed = [(c**2 / 3, s, m) for c, s, m in rows]
+    for same in (shuffled, squeezed, rows * 3):
+        found = summary(curve_of(same))
+        np.testing.assert_allclose(found, expected, atol=1e-9, equal_nan=True)
+
+
+@settings(deadline=None)
 @given(ROWS)
 def test_it_runs_from_slm_to_llm_and_never_above_the_oracle(
     rows: list[tuple[float, bool, bool]],
