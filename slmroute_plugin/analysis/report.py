@@ -17,6 +17,7 @@ from slmroute_plugin.analysis.measuring import compared, measured
 from slmroute_plugin.analysis.page import write_page
 from slmroute_plugin.analysis.reading import newest_files, read_study
 from slmroute_plugin.analysis.report_record import (
+    file_state,
     put_in_place,
     read_record,
     unfinished_report,
@@ -102,17 +103,9 @@ def make_report(results: Path, out: Path, settings: ReportSettings, progress: Pr
 def _key(results: Path, settings: ReportSettings) -> str:
     """Of all that a report depends on: files, options, version."""
     files, notes = newest_files(results)
-    states = [[*map(str, file), *_state(file.path)] for file in files]
+    states = [[*map(str, file), *file_state(file.path)] for file in files]
     options = [asdict(settings.how), sorted(settings.llms), settings.figures, settings.page]
     return digest([version("slmroute"), str(results), options, states, notes])
-
-
-def _state(path: Path) -> list[int]:
-    try:
-        about = path.stat()
-    except OSError:  # it is named when it is read
-        return []
-    return [about.st_size, about.st_mtime_ns]
 
 
 def _below(out: Path, files: Mapping[str, Sequence[str]]) -> dict[str, list[Path]]:

@@ -37,7 +37,7 @@ class Record(NamedTuple):
     def stands(self, out: Path, key: str) -> bool:
         """Whether it is a report of the same, and all its files are there as they were."""
         return self.key == key and all(
-            _state(out / name) == list(state) for name, state in self.states.items()
+            file_state(out / name) == list(state) for name, state in self.states.items()
         )
 
 
@@ -51,6 +51,15 @@ def read_record(out: Path) -> Record | None:
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def file_state(path: Path) -> list[int]:
+    """Size and time of change; empty if there is no such file."""
+    try:
+        about = path.stat()
+    except OSError:
+        return []
+    return [about.st_size, about.st_mtime_ns]
 
 
 @contextmanager
@@ -89,18 +98,10 @@ def put_in_place(
         path = out / name
         if path.resolve().is_relative_to(out.resolve()):
             path.unlink(missing_ok=True)
-    states = {name: _state(out / name) for name in names}
+    states = {name: file_state(out / name) for name in names}
     _write(out, Record(key, problems, notes, files, states))
 
 
 def _write(out: Path, record: Record) -> None:
     with written_whole(out / FOLDER / _RECORD) as unfinished:
         unfinished.write_text(json.dumps(record._asdict(), indent=1), encoding="utf-8")
-
-
-def _state(path: Path) -> list[int]:
-    try:
-        about = path.stat()
-    except OSError:
-        return []
-    return [about.st_size, about.st_mtime_ns]

@@ -208,6 +208,24 @@ def test_without_an_llm_there_is_alignment(
     assert (tmp_path / "report" / "index.html").exists()
 
 
+def test_a_single_dataset_has_comparisons_but_no_other_dataset_to_take_a_threshold_from(
+    results: Path, write: Write, slm_rows: Rows, llm_rows: Rows, tmp_path: Path
+) -> None:
+    write("small", "gsm8k", slm_rows(30, task="gsm8k"))
+    write("large", "gsm8k", llm_rows(30, 10, task="gsm8k", accuracy=0.9))
+    out = tmp_path / "report"
+    for _ in ("measured", "as kept"):
+        done = quick(results, out, "--jobs", "1")
+        assert done.exit_code == 0, done.output
+        (comparison,) = pd.read_csv(out / "comparison.csv").itertuples()
+        assert comparison.datasets == 1
+        assert pd.read_csv(out / "ranks.csv")["critical_difference"].isna().all()
+        generalisation = pd.read_csv(out / "generalisation.csv")
+        assert generalisation.empty
+        assert "realised_ratio" in generalisation.columns
+        (out / "insight.csv").unlink()
+
+
 def test_routing_what_has_no_confidence_changes_the_curves_alone(
     study: Path, write: Write, slm_rows: Rows, tmp_path: Path
 ) -> None:
