@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer
 
+from slmroute_plugin.backends.transformers.growing import GrowingLayer, stacked
+from slmroute_plugin.backends.transformers.ragged import PASS_ELSEWHERE, PASS_ON_CPU, groups
 from slmroute_plugin.backends.transformers.reader import Read, Reader
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ class Branches:
         lengths: how many tokens each row has cached.
     """
 
-    def __init__(self, layers: list[tuple[Tensor, Tensor]], lengths: Sequence[int]) -> None:
+    def __init__(self, layers: list[GrowingLayer], lengths: Sequence[int]) -> None:
         self._layers = layers
         self.lengths = list(lengths)
 
@@ -48,33 +49,107 @@ class Branches:
 
     @property
     def width(self) -> int:
-        """Columns of the cache: the longest row's length."""
-        return max(self.lengths, default=0)
+        """Columns of the cache: the longest row's length, or more."""
+        return self._layers[0].keys.shape[2] if self._layers else 0
 
     def fork(self, picks: Sequence[Pick]) -> Branches:
         """New rows, each a copy of the first tokens of a row; rows may repeat."""
         starts = [self.width - self.lengths[pick.row] for pick in picks]
         return self._aligned(picks, starts)
 
+    def keep(self, rows: Sequence[int]) -> list[int]:
+        """Go on with these rows alone, in place; rows may repeat.
+
+        What can stay where it is stays, so that only what moves is copied.
+
+        Returns:
+            For each row that there is now, the index into `rows` of what stands in it.
+        """
+        order: list[int | None] = [None] * len(rows)
+        moving: list[int] = []
+        for index, row in enumerate(rows):
+            if row < len(rows) and order[row] is None:
+                order[row] = index
+            else:
+                moving.append(index)
+        free = [row for row, index in enumerate(order) if index is None]
+        for layer in self._layers:
+            layer.place(len(rows), [rows[index] for index in moving], free)
+        for row, index in zip(free, moving, strict=True):
+            order[row] = index
+        settled = [index for index in order if index is not None]
+        self.lengths = [self.lengths[rows[index]] for index in settled]
+        if (unused := self.width - max(self.lengths, default=0)) > 0:
+            for layer in self._layers:
+                layer.drop_columns(unused)
+        return settled
+
     @staticmethod
-    def join(parts: Sequence[Branches]) -> Branches:
-        """The rows of all parts, in order."""
-        parts = [part for part in parts if part.lengths]
-        width = max(part.width for part in parts)
-        layers = [
-            (
-                torch.cat([_left_padded(part._layers[i][0], width) for part in parts]),
-                torch.cat([_left_padded(part._layers[i][1], width) for part in parts]),
+    def join(parts: Sequence[Branches], orders: Sequence[Sequence[int]] | None = None) -> Branches:
+        """The rows of all parts, in order, or each part's rows at the places given.
+
+        The parts are used up: layer by layer, so that they never stand beside the whole.
+        """
+        if orders is None:
+            ends = [sum(len(one.lengths) for one in parts[: i + 1]) for i in range(len(parts))]
+            orders = [
+                range(end - len(part.lengths), end) for part, end in zip(parts, ends, strict=True)
+            ]
+        lengths = [0] * sum(len(part.lengths) for part in parts)
+        for part, order in zip(parts, orders, strict=True):
+            for row, length in zip(order, part.lengths, strict=True):
+                lengths[row] = length
+        width = max((part.width for part in parts), default=0)
+        layers = []
+        for _ in range(len(parts[0]._layers)):
+            pieces = [part._layers.pop(0) for part in parts]
+            keys = stacked([piece.keys for piece in pieces], orders, width)
+            values = stacked([piece.values for piece in pieces], orders, width)
+            layers.append(GrowingLayer.of(keys, values))
+        return Branches(layers, lengths)
+
+    def read(
+        self,
+        reader: Reader,
+        picks: Sequence[Pick],
+        chunks: Sequence[Sequence[int]],
+        *,
+        at: Sequence[int] | None = None,
+        layers: Sequence[int] = (),
+        means: bool = False,
+    ) -> tuple[Branches, Read]:
+        """Fork, and read one chunk of tokens behind each row, in groups of like length.
+
+        Args:
+            picks: where each row branches off.
+            chunks: for each row, one token or more.
+            at: for each row, the token of its chunk to read at; the last if not given.
+            layers: hidden states to return of that token.
+            means: whether to return all hidden states averaged over each row's chunk.
+        """
+        a_pass = PASS_ON_CPU if reader.device.type == "cpu" else PASS_ELSEWHERE
+        orders = groups([len(chunk) for chunk in chunks], a_pass)
+        parts: list[Branches] = []
+        reads: list[Read] = []
+        for order in orders:
+            part = self.fork([picks[row] for row in order])
+            read = part.extend(
+                reader,
+                [chunks[row] for row in order],
+                at=None if at is None else [at[row] for row in order],
+                layers=layers,
+                means=means,
             )
-            for i in range(len(parts[0]._layers))
-        ]
-        return Branches(layers, [length for part in parts for length in part.lengths])
+            parts.append(part)
+            reads.append(read)
+        return Branches.join(parts, orders), Read.join(reads, orders)
 
     def extend(
         self,
         reader: Reader,
         chunks: Sequence[Sequence[int]],
         *,
+        at: Sequence[int] | None = None,
         layers: Sequence[int] = (),
         means: bool = False,
     ) -> Read:
@@ -82,7 +157,8 @@ class Branches:
 
         Args:
             chunks: for each row, one token or more.
-            layers: hidden states to return of each row's last token.
+            at: for each row, another token of its chunk to read at.
+            layers: hidden states to return of that token.
             means: whether to return all hidden states averaged over each row's chunk.
         """
         device = reader.device
@@ -95,7 +171,7 @@ class Branches:
         offsets = torch.minimum(torch.arange(longest)[None], (size - 1)[:, None])
         cache: Any = self._as_cache()
         read = reader(
-            (size - 1).to(device),
+            (size - 1 if at is None else torch.tensor(list(at))).to(device),
             layers=layers,
             mean_over=(torch.arange(longest) < size[:, None]).to(device) if means else None,
             positions=(lengths[:, None] + offsets).to(device),
@@ -104,7 +180,7 @@ class Branches:
             past_key_values=cache,
             use_cache=True,
         )
-        self._layers = [(layer.keys, layer.values) for layer in cache.layers]
+        self._layers = cache.layers
         if min(sizes) < longest:
             starts = [width - length for length in self.lengths]
             picks = [
@@ -124,16 +200,23 @@ class Branches:
         if len(set(shifts)) == 1 and shifts[0] >= 0:
             window = slice(shifts[0], shifts[0] + width)
             layers = [
-                (k[:, :, window].index_select(0, rows.to(k.device)),
-                 v[:, :, window].index_select(0, rows.to(v.device)))
-                for k, v in self._layers
-            ]  # fmt: skip
+                GrowingLayer.of(
+                    *(
+                        states[:, :, window].index_select(0, rows.to(states.device))
+                        for states in (layer.keys, layer.values)
+                    )
+                )
+                for layer in self._layers
+            ]
         else:
             columns = torch.arange(width)[None] + torch.tensor(shifts)[:, None]
             # Columns before a row's first token are padding: whatever stands there is masked.
             columns = columns.clamp(min=0)
             layers = [
-                (_picked(k, rows, columns), _picked(v, rows, columns)) for k, v in self._layers
+                GrowingLayer.of(
+                    _picked(layer.keys, rows, columns), _picked(layer.values, rows, columns)
+                )
+                for layer in self._layers
             ]
         return Branches(layers, kept)
 
@@ -141,14 +224,9 @@ class Branches:
         # Built without the config: layers with a sliding window would otherwise drop tokens
         # that a shorter branch still needs; the window itself is the mask's doing.
         cache: Any = DynamicCache()
-        for index, (keys, values) in enumerate(self._layers):
-            cache.update(keys[:, :, :0], values[:, :, :0], index)
-            cache.layers[index].keys, cache.layers[index].values = keys, values
+        cache.layer_class_to_replicate = GrowingLayer
+        cache.layers = list(self._layers)
         return cache
-
-
-def _left_padded(states: Tensor, width: int) -> Tensor:
-    return nn.functional.pad(states, (0, 0, width - states.shape[2], 0))
 
 
 def _picked(states: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -172,7 +250,7 @@ def can_branch(reader: Reader) -> bool:
         whole = [Branches.empty(1).extend(reader, [sequence]).logits[0] for sequence in sequences]
         prompts = Branches.empty(2)
         prompts.extend(reader, [one[:3], two[:5]])
-        if any(type(layer) is not DynamicLayer for layer in prompts._as_cache().layers):
+        if any(type(layer) is not GrowingLayer for layer in prompts._as_cache().layers):
             return False
         branches = prompts.fork([Pick(0, 3), Pick(1, 4), Pick(1, 2)])
         logits = branches.extend(reader, [one[3:], two[4:], one]).logits

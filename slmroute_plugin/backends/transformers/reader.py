@@ -40,6 +40,22 @@ class Read(NamedTuple):
     hidden: dict[int, Tensor]
     means: Tensor | None = None
 
+    @staticmethod
+    def join(reads: Sequence[Read], orders: Sequence[Sequence[int]]) -> Read:
+        """The rows of several passes, each pass's rows at the places given."""
+        places = torch.tensor([row for order in orders for row in order]).argsort()
+
+        def ordered(parts: Sequence[Tensor]) -> Tensor:
+            whole = torch.cat(list(parts)) if len(parts) > 1 else parts[0]
+            return whole[places.to(whole.device)]
+
+        means = [read.means for read in reads if read.means is not None]
+        return Read(
+            ordered([read.logits for read in reads]),
+            {layer: ordered([read.hidden[layer] for read in reads]) for layer in reads[0].hidden},
+            ordered(means) if len(means) == len(reads) else None,
+        )
+
     def mean_states(self, row: int) -> NDArray[np.float32] | Missing:
         """The hidden states of a row, each averaged over its tokens: float32, [L + 1, d]."""
         if self.means is None:

@@ -61,7 +61,7 @@ class RecomputingEngine:
             if isinstance(restatement, Missing):
                 work.signals[restated] = restatement
                 continue
-            reply = Generated(work.rule.without_stops(), restatement.max_tokens)
+            reply = work.reply(restatement)
             self._generate(restatement.ids, [reply])
             work.signals[restated] = reply.kept().text
         for turn in self._follow_ups.turns(work, answer, kept, wanted):

@@ -82,21 +82,27 @@ class Generated:
         return self.rule.kept(self.ids)
 
 
-def choose(logits: Tensor, sequences: Sequence[Generated]) -> list[int]:
+def choose(
+    logits: Tensor, sequences: Sequence[Generated], rows: Sequence[int] | None = None
+) -> list[int]:
     """Choose the next token of every sequence and push it.
 
     Args:
-        logits: [sequences, vocabulary], raw, float32.
+        logits: [rows, vocabulary], raw, float32.
+        rows: the row of each sequence; sequences that are the same so far may share one.
+            By default each has its own.
 
     Returns:
         The tokens.
     """
-    picks = logits.argmax(dim=-1)
-    for row, sequence in enumerate(sequences):
+    index = torch.tensor(rows if rows is not None else range(len(sequences)), device=logits.device)
+    where: list[int] = index.tolist()
+    picks = logits.argmax(dim=-1)[index]
+    for place, sequence in enumerate(sequences):
         if sequence.sampling is not None:
-            picks[row] = sequence.draw(logits[row])
-    # log p(token) without a second [sequences, vocabulary] tensor of log-probabilities.
-    chosen = logits.gather(1, picks[:, None])[:, 0] - torch.logsumexp(logits, dim=-1)
+            picks[place] = sequence.draw(logits[where[place]])
+    # log p(token) without a second [rows, vocabulary] tensor of log-probabilities.
+    chosen = logits[index, picks] - torch.logsumexp(logits, dim=-1)[index]
     tokens: list[int] = picks.tolist()
     for sequence, token, logprob in zip(sequences, tokens, chosen.tolist(), strict=True):
         sequence.push(token, min(logprob, 0.0) if not math.isnan(logprob) else logprob)

@@ -151,6 +151,10 @@ class Work:
             for draw in range(samples.n)
         ]
 
+    def reply(self, restatement: Restatement) -> Generated:
+        """The reply to a restated prompt, to be generated."""
+        return Generated(self.rule.without_stops(), restatement.max_tokens)
+
     def observed(self, answer: Generated, kept: Kept, wanted: Wanted) -> Observed:
         """All that was seen, once every signal is in."""
         tokens = Tokens(

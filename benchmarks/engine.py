@@ -1,0 +1,279 @@
+"""Time, tokens and memory of the engine, against `generate`, the naive way and lm-polygraph.
+
+    python benchmarks/engine.py --quick
+    python benchmarks/engine.py --rounds 3 --record runs/engine.jsonl
+    python benchmarks/engine.py --table runs/engine.jsonl --out benchmarks/results/engine
+
+Four ways answer the same questions with the same model, dtype and threads, in one process and
+in turns: `generate` (greedy, sorted by length), `engine` (ours with no signals), `engine-all`
+(ours with the six methods that generate, and the hidden state) and `naive` (one `generate` per
+sample, per follow-up and per restated prompt, and a second forward for hidden states).
+
+Two workloads: multiple choice, and grade-school problems of up to 256 new tokens; real rows if
+SLMROUTE_DATA names a folder of them, the demo's tasks otherwise. Tokens forwarded are rows ×
+columns of every forward pass, padding and finished rows included; the floor is the number of
+nodes of the prefix tries of all that our engine reads and writes. Peak memory is resident
+memory above what it was before the way began, weights loaded.
+
+Time is given as wall clock and as CPU time; ratios are of CPU time, which other work on the
+machine changes least. On a machine of its own, the two agree but for the number of threads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import gc
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from slmroute_plugin.backends import Question
+
+logger = logging.getLogger("engine")
+
+ROOT = Path(__file__).resolve().parent.parent
+MIB = 2**20
+GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Questions of one kind: the task with real rows, the demo's, and the most new tokens."""
+
+    task: str
+    demo: str
+    tokens: int
+
+
+WORKLOADS = {
+    "multiple-choice": Workload("slmroute_mmlu", "slmroute_demo_mmlu", 16),
+    "grade-school": Workload("slmroute_gsm8k", "slmroute_demo_arithmetic", 256),
+}
+# Questions at once, the best of 8, 16, 32 and 64 for each.
+BATCHES = {"generate": 32, "engine": 32, "engine-all": 32, "naive": 32}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One way, once.
+
+    Attributes:
+        seconds: wall clock.
+        cpu: seconds of CPU time, of all threads: what other work on the machine changes least.
+        tokens: forwarded, padding and finished rows included.
+        passes: forward passes.
+        floor: distinct token positions; None for ways whose sequences are not ours.
+        peak: resident memory above what it was before, MiB; None where it cannot be had.
+    """
+
+    workload: str
+    way: str
+    questions: int
+    batch: int
+    threads: int
+    dtype: str
+    seconds: float
+    cpu: float
+    tokens: int
+    passes: int
+    floor: int | None
+    peak: float | None
+
+
+class PeakMemory:
+    """Peak of resident memory since it was made, above what it was then; Linux only."""
+
+    def __init__(self) -> None:
+        gc.collect()
+        try:
+            # What was freed before is not to be used up first.
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
+            Path("/proc/self/clear_refs").write_text("5")
+            self._before: int | None = _status("VmRSS")
+        except OSError:
+            self._before = None
+
+    def mib(self) -> float | None:
+        """The peak so far, MiB."""
+        return None if self._before is None else (_status("VmHWM") - self._before) / MIB
+
+
+def _status(field: str) -> int:
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith(field))) * 1024
+
+
+def measure(
+    lm: Any, workload: str, way: str, questions: Sequence[Question], batch: int
+) -> Measured:
+    """Answer all questions in one way."""
+    import torch
+    from engine_ways import WAYS
+    from forwarded import counted, recorded
+
+    memory = PeakMemory()
+    with counted(lm.model) as forwarded, recorded() as sequences:
+        begun, cpu = time.perf_counter(), time.process_time()
+        WAYS[way](lm, questions, batch)
+        seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
+    return Measured(
+        workload,
+        way,
+        len(questions),
+        batch,
+        torch.get_num_threads(),
+        str(lm.model.dtype).removeprefix("torch."),
+        seconds,
+        cpu,
+        forwarded.tokens,
+        forwarded.passes,
+        sequences.floor() or None,
+        memory.mib(),
+    )
+
+
+def load(model: Path, dtype: str, threads: int) -> Any:
+    """lm-eval's model around the weights of a folder."""
+    import torch
+    from lm_eval.models.huggingface import HFLM
+
+    torch.set_num_threads(threads)
+    files = {"gguf_file": GGUF} if (model / GGUF).exists() else {}
+    return HFLM(pretrained=str(model), dtype=dtype, device="cpu", **files)
+
+
+def run(given: argparse.Namespace) -> list[Measured]:
+    """All rounds: the ways in turn, on each workload; appended to the record as they come."""
+    from engine_ways import questions_of
+
+    lm = load(given.model, given.dtype, given.threads)
+    found: list[Measured] = []
+    asked = {}
+    for name in given.workloads:
+        one = WORKLOADS[name]
+        task = one.task if os.environ.get("SLMROUTE_DATA") else one.demo
+        asked[name] = questions_of(lm, task, str(ROOT / "tasks"), given.questions, one.tokens)
+    for way in given.ways:  # once for nothing: what is built at first use is not measured
+        measure(lm, given.workloads[0], way, asked[given.workloads[0]][:2], 2)
+    for number in range(given.rounds):
+        for name in given.workloads:
+            for way in given.ways:
+                for batch in given.batch or [BATCHES[way]]:
+                    found.append(measure(lm, name, way, asked[name], batch))
+                    logger.info("round %d: %s", number + 1, found[-1])
+                    if given.record:
+                        given.record.parent.mkdir(parents=True, exist_ok=True)
+                        with given.record.open("a", encoding="utf-8") as file:
+                            file.write(json.dumps(asdict(found[-1])) + "\n")
+    return found
+
+
+def table(every: Iterable[Measured]) -> str:
+    """Medians of each way on each workload, as a Markdown table."""
+    cells: dict[tuple[str, str], list[Measured]] = {}
+    for one in every:
+        cells.setdefault((one.workload, one.way), []).append(one)
+    columns = (
+        "workload", "way", "questions", "batch", "seconds", "CPU seconds", "÷ generate",
+        "tokens forwarded", "floor", "tokens ÷ floor", "forward passes", "peak, MiB", "runs",
+    )  # fmt: skip
+    lines = [columns, ["---", "---", *["---:"] * (len(columns) - 2)]]
+    for (workload, way), runs in cells.items():
+        one = runs[-1]
+        cpu = median(run.cpu for run in runs)
+        base = cells.get((workload, "generate"))
+        peaks = [run.peak for run in runs if run.peak is not None]
+        lines.append(
+            [
+                workload,
+                way,
+                str(one.questions),
+                str(one.batch),
+                f"{median(run.seconds for run in runs):.1f}",
+                f"{cpu:.1f}",
+                f"{cpu / median(run.cpu for run in base):.2f}" if base else "",
+                f"{median(run.tokens for run in runs):,.0f}",
+                f"{one.floor:,}" if one.floor else "",
+                f"{one.tokens / one.floor:.3f}" if one.floor else "",
+                f"{median(run.passes for run in runs):,.0f}",
+                f"{median(peaks):,.0f}" if peaks else "undefined",
+                str(len(runs)),
+            ]
+        )
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def plot(every: Sequence[Measured], path: Path) -> None:
+    """Seconds and peak memory of each way, one pair of panels for each workload."""
+    import matplotlib.pyplot as plt
+
+    workloads = list(dict.fromkeys(one.workload for one in every))
+    ways = list(dict.fromkeys(one.way for one in every))
+    figure, axes = plt.subplots(2, len(workloads), figsize=(4.5 * len(workloads), 5), squeeze=False)
+    for column, workload in enumerate(workloads):
+        for row, (name, label) in enumerate((("cpu", "CPU seconds"), ("peak", "peak memory, MiB"))):
+            panel = axes[row][column]
+            for number, way in enumerate(ways):
+                values = [
+                    value
+                    for one in every
+                    if (one.workload, one.way) == (workload, way)
+                    and (value := getattr(one, name)) is not None
+                ]
+                if values:
+                    panel.bar(number, median(values), color="0.75")
+                    panel.plot([number] * len(values), values, "k.", markersize=4)
+            panel.set_xticks(range(len(ways)), ways)
+            panel.set_ylabel(label)
+            panel.set_title(workload if row == 0 else "")
+    figure.tight_layout()
+    figure.savefig(path)
+    plt.close(figure)
+
+
+def main() -> None:
+    """Read the options; measure, or write the table and the plot of what was measured."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", type=Path, default=ROOT / "SmolLM2-135M-Instruct")
+    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
+    parser.add_argument("--ways", nargs="+", choices=BATCHES, default=list(BATCHES))
+    parser.add_argument("--questions", type=int, default=64)
+    parser.add_argument("--batch", type=int, nargs="+", help="questions at once, for every way")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--quick", action="store_true", help="four questions, to see that it runs")
+    parser.add_argument("--record", type=Path, help="file that measurements are appended to")
+    parser.add_argument("--table", type=Path, help="do not measure: read this record")
+    parser.add_argument("--out", type=Path, help="folder for the table and the plot")
+    given = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logger.setLevel(logging.INFO)
+    if given.quick:
+        given.questions = 4
+    if given.table:
+        lines = given.table.read_text(encoding="utf-8").splitlines()
+        found = [Measured(**json.loads(line)) for line in lines]
+    else:
+        found = run(given)
+    text = table(found)
+    sys.stdout.write(text)
+    if given.out:
+        given.out.mkdir(parents=True, exist_ok=True)
+        (given.out / "engine.md").write_text(text, encoding="utf-8")
+        plot(found, given.out / "engine.svg")
+
+
+if __name__ == "__main__":
+    main()

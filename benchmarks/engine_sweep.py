@@ -1,0 +1,154 @@
+"""How the engine's cost grows: with the number of questions, prompt length and samples.
+
+    python benchmarks/engine_sweep.py --record runs/sweep.jsonl --out benchmarks/results/engine
+
+Made-up prompts of random words, so that each size can be had; answers of up to eight tokens.
+All three series ask for samples and a follow-up. The plot shows CPU time and peak memory
+against the floor, the number of distinct token positions: time should be linear in it, and
+memory flat in the number of questions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine import ROOT, Measured, PeakMemory, load
+
+if TYPE_CHECKING:
+    from slmroute_plugin.backends import Question
+
+logger = logging.getLogger("engine")
+
+NEW_TOKENS = 8
+
+
+@dataclass(frozen=True)
+class Point:
+    """One size: what varies, and what is asked."""
+
+    series: str
+    questions: int
+    length: int
+    samples: int
+
+
+def points(quick: bool) -> Iterator[Point]:
+    """The sizes of all three series."""
+    for questions in (4, 8) if quick else (64, 128, 256, 512, 1024):
+        yield Point("questions", questions, 24, 1)
+    for length in (50, 100) if quick else (100, 250, 500, 1000, 2000):
+        yield Point("prompt length", 8, length, 1)
+    for samples in (1, 2) if quick else (1, 2, 5, 10, 20):
+        yield Point("samples", 8, 24, samples)
+
+
+def asked(lm: Any, point: Point) -> list[Question]:
+    """Questions of made-up words, each about `length` tokens long."""
+    from slmroute_plugin.backends import Question
+
+    draw = random.Random(0)
+    words = ["apple", "river", "seven", "green", "house", "walks", "under", "music", "stone"]
+    made = []
+    for _ in range(point.questions):
+        text = " ".join(draw.choice(words) for _ in range(point.length))
+        made.append(Question(text, text, generation={"max_gen_toks": NEW_TOKENS}))
+    return made
+
+
+def measure(lm: Any, point: Point, batch: int) -> Measured:
+    """Answer the questions of one size."""
+    import time
+
+    import torch
+    from engine_ways import ours
+    from forwarded import counted, recorded
+
+    from slmroute_plugin.signals import NextTokenProbs, Samples
+
+    follow_up = NextTokenProbs("True or False?", ("True", "False"))
+    questions = asked(lm, point)
+    memory = PeakMemory()
+    with counted(lm.model) as forwarded, recorded() as sequences:
+        begun, cpu = time.perf_counter(), time.process_time()
+        ours(lm, questions, {Samples(point.samples), follow_up}, batch)
+        seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
+    return Measured(
+        point.series,
+        str(getattr(point, {"prompt length": "length"}.get(point.series, point.series))),
+        point.questions,
+        batch,
+        torch.get_num_threads(),
+        str(lm.model.dtype).removeprefix("torch."),
+        seconds,
+        cpu,
+        forwarded.tokens,
+        forwarded.passes,
+        sequences.floor(),
+        memory.mib(),
+    )
+
+
+def plot(every: Sequence[Measured], path: Path) -> None:
+    """CPU seconds and peak memory against floor tokens, one column for each series."""
+    import matplotlib.pyplot as plt
+
+    series = list(dict.fromkeys(one.workload for one in every))
+    figure, axes = plt.subplots(2, len(series), figsize=(4 * len(series), 5), squeeze=False)
+    for column, name in enumerate(series):
+        found = [one for one in every if one.workload == name]
+        floors = [one.floor or 0 for one in found]
+        axes[0][column].plot(floors, [one.cpu for one in found], "ko-")
+        for one in found:
+            axes[0][column].annotate(one.way, (one.floor or 0, one.cpu), fontsize=7)
+        axes[1][column].plot(floors, [one.peak or float("nan") for one in found], "ko-")
+        axes[0][column].set_title(f"by {name}")
+        axes[1][column].set_xlabel("floor, tokens")
+        for row, label in enumerate(("CPU seconds", "peak memory, MiB")):
+            axes[row][column].set_ylabel(label)
+            axes[row][column].set_ylim(bottom=0)
+    figure.tight_layout()
+    figure.savefig(path)
+    plt.close(figure)
+
+
+def main() -> None:
+    """Read the options, measure, plot."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", type=Path, default=ROOT / "SmolLM2-135M-Instruct")
+    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--quick", action="store_true", help="tiny, to see that it runs")
+    parser.add_argument("--record", type=Path, required=True, help="measurements are appended")
+    parser.add_argument("--plot-only", action="store_true", help="do not measure")
+    parser.add_argument("--out", type=Path, help="folder for the plot")
+    given = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logger.setLevel(logging.INFO)
+    if not given.plot_only:
+        lm = load(given.model, given.dtype, given.threads)
+        measure(lm, Point("", 2, 10, 1), 2)
+        given.record.parent.mkdir(parents=True, exist_ok=True)
+        for point in points(given.quick):
+            found = measure(lm, point, given.batch)
+            logger.info("%s", found)
+            with given.record.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(found)) + "\n")
+    if given.out:
+        lines = given.record.read_text(encoding="utf-8").splitlines()
+        given.out.mkdir(parents=True, exist_ok=True)
+        plot([Measured(**json.loads(line)) for line in lines], given.out / "engine_sweep.svg")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""What an engine forwards, and what it would have to: tokens counted, and the floor under them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from unittest.mock import patch
+
+from slmroute_plugin.backends.transformers.follow_ups import FollowUp, FollowUps
+from slmroute_plugin.backends.transformers.sampling import Generated
+from slmroute_plugin.backends.transformers.workload import Work
+
+
+@dataclass
+class Forwarded:
+    """Tokens that went through a model, padding and finished rows included.
+
+    Attributes:
+        tokens: rows × columns of every forward pass.
+        passes: number of forward passes.
+    """
+
+    tokens: int = 0
+    passes: int = 0
+
+
+@contextmanager
+def counted(model: Any) -> Iterator[Forwarded]:
+    """Count what goes through `model` meanwhile."""
+    seen = Forwarded()
+
+    def hook(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        ids = kwargs["input_ids"] if "input_ids" in kwargs else args[0]
+        seen.tokens += ids.numel()
+        seen.passes += 1
+
+    handle = model.register_forward_pre_hook(hook, with_kwargs=True)
+    try:
+        yield seen
+    finally:
+        handle.remove()
+
+
+def trie_nodes(sequences: Iterable[Sequence[int]]) -> int:
+    """Nodes of the prefix trie of token sequences, without the root.
+
+    >>> trie_nodes([[1, 2, 3], [1, 2, 4], [1]])
+    4
+    """
+    ordered = sorted(tuple(one) for one in sequences)
+    before: tuple[int, ...] = ()
+    nodes = 0
+    for one in ordered:
+        shared = next((i for i, (a, b) in enumerate(zip(before, one, strict=False)) if a != b), -1)
+        nodes += len(one) - (shared if shared >= 0 else min(len(before), len(one)))
+        before = one
+    return nodes
+
+
+@dataclass
+class Sequences:
+    """Every sequence of tokens that a run of our engine was about, by question."""
+
+    generated: list[tuple[Work, Sequence[int], Generated]] = field(default_factory=list)
+    turns: list[tuple[FollowUp, Generated | None]] = field(default_factory=list)
+
+    def floor(self) -> int:
+        """Distinct token positions: the nodes of each question's prefix trie, summed."""
+        by_question: dict[int, list[list[int]]] = {}
+        for work, prompt, sequence in self.generated:
+            by_question.setdefault(id(work), []).append([*prompt, *sequence.ids])
+        for turn, reply in self.turns:
+            ids = [*turn.ids, *(reply.ids if reply is not None else ())]
+            by_question.setdefault(id(turn.work), []).append(ids)
+        return sum(trie_nodes(every) for every in by_question.values())
+
+
+@contextmanager
+def recorded() -> Iterator[Sequences]:
+    """Keep the sequences that our engine generates meanwhile."""
+    seen = Sequences()
+
+    def watch(owner: type, name: str, note: Callable[..., None]) -> Any:
+        original = getattr(owner, name)
+
+        def watching(self: Any, *args: Any, **kwargs: Any) -> Any:
+            made = original(self, *args, **kwargs)
+            note(self, made, *args)
+            return made
+
+        return patch.object(owner, name, watching)
+
+    def answer(work: Work, made: Generated) -> None:
+        seen.generated.append((work, work.ids, made))
+
+    def drawn(work: Work, made: list[Generated], signal: Any) -> None:
+        seen.generated += [(work, work.ids, one) for one in made]
+
+    def restated(work: Work, made: Generated, restatement: Any) -> None:
+        seen.generated.append((work, restatement.ids, made))
+
+    replies: dict[int, Generated] = {}
+
+    def reply(turn: FollowUp, made: Generated) -> None:
+        replies[id(turn)] = made
+
+    original_turns = FollowUps.turns
+
+    def turns(self: FollowUps, *args: Any) -> Iterator[FollowUp]:
+        for turn in original_turns(self, *args):
+            asked.append(turn)
+            yield turn
+
+    asked: list[FollowUp] = []
+    with ExitStack() as stack:
+        stack.enter_context(watch(Work, "answer", answer))
+        stack.enter_context(watch(Work, "drawn", drawn))
+        stack.enter_context(watch(Work, "reply", restated))
+        stack.enter_context(watch(FollowUp, "reply", reply))
+        stack.enter_context(patch.object(FollowUps, "turns", turns))
+        yield seen
+    seen.turns = [(turn, replies.get(id(turn))) for turn in asked]
