@@ -104,7 +104,7 @@ def test_samples_carry_a_column_per_method(
 
 
 def test_hidden_states_lie_beside_lm_evals_files(plain_run: tuple[Path, str]) -> None:
-    (folder,) = (plain_run[0] / "results").iterdir()
+    (folder,) = (each for each in (plain_run[0] / "results").iterdir() if each.name != ".journal")
     assert list(folder.glob("results_*.json"))
     states = load_hidden_states(folder / "hidden_states" / f"{ARITHMETIC}.safetensors")
     assert states.hidden.shape == (5, 32)
@@ -291,7 +291,7 @@ def test_no_methods_and_no_hidden_states_cost_nothing_extra(
 ) -> None:
     found = evaluate(tiny(), results_setting | {"uq": "none"})
     assert "confidence/perplexity" not in found["samples"][ARITHMETIC][0]
-    assert list(tmp_path.iterdir()) == []
+    assert [each.name for each in tmp_path.iterdir()] == [".journal"]
 
 
 def test_predict_only_scores_nothing(tiny: Any, results_setting: dict[str, Any]) -> None:

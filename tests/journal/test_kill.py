@@ -21,7 +21,7 @@ def test_a_study_killed_in_every_step_ends_as_one_left_in_peace(smollm_folder: s
     done = subprocess.run(
         [
             sys.executable, str(ROOT / "benchmarks" / "kill.py"),
-            "--kills", "6", "--questions", "8", "--tokens", "12",
+            "--kills", "3", "--questions", "6", "--tokens", "8",
         ],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -30,10 +30,10 @@ def test_a_study_killed_in_every_step_ends_as_one_left_in_peace(smollm_folder: s
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
-    assert "6 kills" in done.stdout
+    assert "3 kills" in done.stdout
     assert "Different in the end: nothing." in done.stdout
     for what in (
         "samples of slmroute_demo_arithmetic", "samples of slmroute_demo_arithmetic_train",
-        "hidden states", "probe demo_arithmetic.trained_probe", "journal", "LLM cache",
+        "hidden states", "journal", "LLM cache",
     ):  # fmt: skip
         assert what in done.stdout

@@ -20,9 +20,15 @@ import torch.distributed as processes
 rank, meeting, settings = int(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
 processes.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=2)
 """
+# Neither leaves while the other may still wait for it.
+PART = """
+processes.barrier()
+processes.destroy_process_group()
+"""
 
 # Each process decides about its share; then about what both hold.
-DECIDE = """
+DECIDE = (
+    """
 from slmroute_plugin.routing.policy import Ratio
 from slmroute_plugin.routing.processes import decide, is_first_of_equals
 shares = [[0.9, 0.1, None], [0.2, 0.8]]
@@ -32,10 +38,13 @@ copied = decide(Ratio(0.6), shares[0], names[0])
 work = [is_first_of_equals(["same"]), is_first_of_equals([str(rank)])]
 print(json.dumps([own, copied, work]))
 """
+    + PART
+)
 
 # A task's filters, as lm-eval applies them: to all answers in both processes, as it does without
 # a GPU for each; then to each process's share.
-FILTER = """
+FILTER = (
+    """
 from lm_eval.tasks import TaskManager
 from slmroute_plugin.include_path import include_path
 from slmroute_plugin.observation import Answer
@@ -58,6 +67,8 @@ for world_size in (1, 2):
             found.append([world_size, instance.doc_id, which, row])
 print(json.dumps(found))
 """
+    + PART
+)
 
 
 def in_two_processes(script: str, folder: Path, settings: dict[str, Any]) -> list[Any]:
