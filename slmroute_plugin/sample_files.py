@@ -17,6 +17,10 @@ _NAME = re.compile(
 )
 
 
+# The filter under which rows score the SLM's own answers, and a plain run's.
+SLM_FILTER = "slm"
+
+
 class SampleFileError(ValueError):
     """A sample file that cannot be read; the text names file and line."""
 
@@ -51,6 +55,17 @@ def read_samples(path: Path) -> Iterator[dict[str, Any]]:
             if not isinstance(row, dict):
                 raise SampleFileError(f"{path}, line {number}: not a JSON object")
             yield row
+
+
+def reply_of(row: Mapping[str, Any]) -> str:
+    """The model's reply in a row of samples; where it is not kept, the final answer found in it."""
+    for column in ("filtered_resps", "resps", "answer"):
+        text = row.get(column)
+        while isinstance(text, list) and text:
+            text = text[0]
+        if text and isinstance(text, str):
+            return text
+    return ""
 
 
 def write_samples(folder: Path, task: str, rows: Iterable[Mapping[str, Any]]) -> Path:

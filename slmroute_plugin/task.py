@@ -30,6 +30,7 @@ from slmroute_plugin.routing.routed_answer import RoutedAnswer
 from slmroute_plugin.routing.routed_filter import RoutedFilter, RoutedTaskFacts
 from slmroute_plugin.row_checks import check_row, named_columns, named_template
 from slmroute_plugin.sample_columns import routed_columns, slm_columns
+from slmroute_plugin.sample_files import SLM_FILTER
 from slmroute_plugin.scoring import Reference, Rule, rule
 from slmroute_plugin.scoring.judge.judge import Judge
 from slmroute_plugin.scoring.judge.scorer import QuestionScorer, cases
@@ -114,7 +115,7 @@ class RoutedTask(ConfigurableTask):  # type: ignore[misc]
         judging: list[Callable[[], Any]] = []
         if self.judge:
             judging.append(partial(JudgingFilter, self._consider))
-        self._filters = [FilterEnsemble("slm", [SlmFilter, *judging])]
+        self._filters = [FilterEnsemble(SLM_FILTER, [SlmFilter, *judging])]
         if self.settings.route and self.source.rows != "training":
             facts = RoutedTaskFacts(self.source.task, self.settings, self.config.generation_kwargs)
             routed: Callable[[], Any] = partial(RoutedFilter, facts, self.settings.route)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import TaskID
+
+from slmroute_plugin.work_bars import work_bars
 
 if TYPE_CHECKING:
     from slmroute_plugin.analysis.report import Report
@@ -111,14 +113,8 @@ class _Bars:
     """A bar for each kind of work, in the order in which they begin."""
 
     def __init__(self, console: Console) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console,
-        )
-        self._bars: dict[str, int] = {}
+        self._progress = work_bars(console)
+        self._bars: dict[str, TaskID] = {}
 
     def __enter__(self) -> _Bars:
         self._progress.start()
@@ -131,5 +127,4 @@ class _Bars:
         """Move the bar of a kind of work."""
         if what not in self._bars:
             self._bars[what] = self._progress.add_task(what, total=total)
-        bar = self._progress.tasks[self._bars[what]]
-        self._progress.update(bar.id, completed=done, total=total)
+        self._progress.update(self._bars[what], completed=done, total=total)

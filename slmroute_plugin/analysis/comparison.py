@@ -19,7 +19,7 @@ from slmroute_plugin.analysis.resampled_areas import (
     resampled_areas,
     resampled_counts,
 )
-from slmroute_plugin.analysis.runs import Setting, Study
+from slmroute_plugin.analysis.runs import Setting, Study, by_slm
 
 LEVEL = 0.05
 
@@ -65,7 +65,7 @@ def comparison_table(
     sequentially rejective multiple test procedure*.
     """
     rows: list[tuple[object, ...]] = []
-    for slm, settings in _by_slm(study).items():
+    for slm, settings in by_slm(each for each in study.settings if each.llms).items():
         pairs = list(combinations(_methods(settings), 2))
         fewest = int(np.ceil(len(pairs) / LEVEL))
         enough = max(resamples, fewest) if resamples else 0
@@ -100,7 +100,7 @@ def ranks_table(study: Study) -> pd.DataFrame:
     Source: Demšar 2006, *Statistical Comparisons of Classifiers over Multiple Data Sets*, JMLR 7.
     """
     rows: list[tuple[object, ...]] = []
-    for slm, settings in _by_slm(study).items():
+    for slm, settings in by_slm(each for each in study.settings if each.llms).items():
         for llm in sorted({name for each in settings for name in each.llms}):
             by_dataset = _areas_on_all_rows([one for one in settings if llm in one.llms], llm)
             methods, table = _complete(by_dataset)
@@ -143,14 +143,6 @@ def critical_difference(methods: int, datasets: int, level: float = LEVEL) -> fl
 
     q = studentized_range.ppf(1 - level, methods, np.inf) / np.sqrt(2)
     return float(q * np.sqrt(methods * (methods + 1) / (6 * datasets)))
-
-
-def _by_slm(study: Study) -> dict[str, list[Setting]]:
-    by_slm: dict[str, list[Setting]] = defaultdict(list)
-    for setting in study.settings:
-        if setting.llms:
-            by_slm[setting.slm.model].append(setting)
-    return by_slm
 
 
 def _methods(settings: Sequence[Setting]) -> list[str]:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from slmroute_plugin.llm.prices import cost_usd
-
-_LETTERS_PER_TOKEN = 4
+from slmroute_plugin.llm.prices import cost_usd, estimated_tokens
 
 
 def estimated_costs(model: str, rows: Iterable[Mapping[str, Any]]) -> dict[int, float]:
@@ -20,7 +18,7 @@ def estimated_costs(model: str, rows: Iterable[Mapping[str, Any]]) -> dict[int, 
         prompt, reply = _letters(row.get("arguments")), _letters(row.get("resps"))
         if not (prompt and reply):
             continue
-        cost = cost_usd(model, prompt // _LETTERS_PER_TOKEN, reply // _LETTERS_PER_TOKEN)
+        cost = cost_usd(model, estimated_tokens(prompt), estimated_tokens(reply))
         if cost is not None:
             costs[int(row["doc_id"])] = cost
     return costs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -10,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from slmroute_plugin.analysis.cuts import Cuts, cuts, last_within
-from slmroute_plugin.analysis.runs import Scores, Setting, Study
+from slmroute_plugin.analysis.runs import Scores, Setting, Study, by_slm
 
 TARGET_RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
@@ -40,7 +39,7 @@ def generalisation_table(
     data set that no LLM answered.
     """
     rows: list[tuple[object, ...]] = []
-    for slm, settings in _by_slm(study).items():
+    for slm, settings in by_slm(study.settings).items():
         for method in sorted({name for each in settings for name in each.slm.scores}):
             judged = {
                 each.slm.task: _judged(each.slm.scores[method], unparsed_routed)
@@ -57,13 +56,6 @@ def generalisation_table(
                 for row in _held_out(setting, method, judged[task], thresholds, targets):
                     rows.append((slm, task, method, *row))
     return pd.DataFrame(rows, columns=_COLUMNS)
-
-
-def _by_slm(study: Study) -> dict[str, list[Setting]]:
-    by_slm: dict[str, list[Setting]] = defaultdict(list)
-    for setting in study.settings:
-        by_slm[setting.slm.model].append(setting)
-    return by_slm
 
 
 def _judged(scores: Scores, unparsed_routed: bool) -> NDArray[np.bool_]:

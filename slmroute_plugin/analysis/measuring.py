@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,7 @@ import pandas as pd
 from slmroute_plugin.analysis.comparison import comparison_table, ranks_table
 from slmroute_plugin.analysis.generalisation import generalisation_table
 from slmroute_plugin.analysis.kept_figures import FOLDER, below, figures_key, kept_or_new
-from slmroute_plugin.analysis.runs import Setting, Study
+from slmroute_plugin.analysis.runs import Setting, Study, by_slm
 from slmroute_plugin.analysis.setting_tables import (
     HowToMeasure,
     SettingTables,
@@ -64,10 +63,7 @@ def compared(
     done: Callable[[int, int], None],
 ) -> SlmTables:
     """The tables of all SLMs of a study, one below the other; as `measured` otherwise."""
-    by_slm: dict[str, list[Setting]] = defaultdict(list)
-    for setting in settings:
-        by_slm[setting.slm.model].append(setting)
-    parts = {figures_key(each, how): each for each in by_slm.values()}
+    parts = {figures_key(each, how): each for each in by_slm(settings).values()}
     work = partial(slm_tables, how=how)
     folder = out / FOLDER / _BY_SLM
     found = kept_or_new(parts, work, _all_rows, SlmTables, folder, jobs, done)

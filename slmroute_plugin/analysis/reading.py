@@ -11,14 +11,19 @@ import numpy as np
 from slmroute_plugin.analysis.costs import estimated_costs
 from slmroute_plugin.analysis.runs import Problem, Scores, Setting, Study, TaskRun
 from slmroute_plugin.analysis.sample_columns import (
-    SLM_FILTER,
     Wanted,
     distinct_texts,
     read_columns,
 )
 from slmroute_plugin.llm.prices import prices
 from slmroute_plugin.nearest import did_you_mean
-from slmroute_plugin.sample_files import SampleFileError, read_samples, sample_files
+from slmroute_plugin.sample_files import (
+    SLM_FILTER,
+    SampleFileError,
+    read_samples,
+    reply_of,
+    sample_files,
+)
 
 TASK_PREFIX = "slmroute_"
 TRAINING_SUFFIX = "_train"
@@ -127,17 +132,6 @@ def sample_texts(run: TaskRun) -> Iterator[SampleText]:
     for row in read_samples(run.path):
         if row.get("filter") == SLM_FILTER:
             yield SampleText(int(row["doc_id"]), _question(row), reply_of(row), _target(row))
-
-
-def reply_of(row: Mapping[str, Any]) -> str:
-    """The model's reply in a row of samples, or "" where it is not kept."""
-    for column in ("filtered_resps", "resps"):
-        text = row.get(column)
-        while isinstance(text, list) and text:
-            text = text[0]
-        if text and isinstance(text, str):
-            return text
-    return str(row.get("answer") or "")
 
 
 def newest_files(results: Path) -> tuple[list[SampleFile], list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -99,3 +99,11 @@ class Study:
     settings: Sequence[Setting]
     problems: Sequence[Problem] = ()
     notes: Sequence[str] = ()
+
+
+def by_slm(settings: Iterable[Setting]) -> dict[str, list[Setting]]:
+    """The settings of each SLM."""
+    found: dict[str, list[Setting]] = {}
+    for setting in settings:
+        found.setdefault(setting.slm.model, []).append(setting)
+    return found

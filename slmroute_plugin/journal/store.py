@@ -14,11 +14,11 @@ from types import TracebackType
 from slmroute_plugin.journal.records import Packed, Record, pack, unpack
 from slmroute_plugin.journal.schema import APPLICATION, FILE_VERSION, TABLES
 from slmroute_plugin.journal.tasks import TaskFacts
+from slmroute_plugin.shared_database import open_shared, write_ahead
 
 logger = logging.getLogger(__name__)
 
 FOLDER = ".journal"
-_LONGEST_LOCK_S = 60.0
 _AT_ONCE = 500
 # No question of ours is larger, and no file is to make us allocate what it claims to hold.
 _LARGEST_ROW = 256 * 2**20
@@ -191,7 +191,7 @@ def connect(path: Path) -> sqlite3.Connection:
     Raises:
         sqlite3.Error: it cannot be opened; a plain `DatabaseError` if it is none of ours.
     """
-    connection = sqlite3.connect(str(path), timeout=_LONGEST_LOCK_S, isolation_level=None)
+    connection = open_shared(path)
     try:
         _prepare(connection)
     except BaseException:
@@ -206,12 +206,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA cell_size_check = ON")
     # Looked at before it is changed in any way: it may be another program's.
     _has_tables(connection)
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-    except sqlite3.OperationalError as error:
-        # Another process is at it, and the mode stays with the file.
-        if "locked" not in str(error):
-            raise
+    write_ahead(connection)
     # Each batch is on the disk itself before the next one is asked.
     connection.execute("PRAGMA synchronous = FULL")
     with _transaction(connection):

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from random import Random
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from slmroute_plugin.llm.attempts import Attempts
 from slmroute_plugin.llm.bodies import parse_body, read_body
 from slmroute_plugin.llm.budget import Budget
 from slmroute_plugin.llm.endpoint import Endpoint
 from slmroute_plugin.llm.exchange import Message, Reply
 from slmroute_plugin.llm.failures import Failure, failure_of
 from slmroute_plugin.llm.pace import Pace
-from slmroute_plugin.llm.prices import cost_usd
+from slmroute_plugin.llm.prices import cost_usd, estimated_tokens
 from slmroute_plugin.llm.settings import LlmSettings
 
 if TYPE_CHECKING:
     from anyio import CancelScope
     from openai import AsyncOpenAI
-
-logger = logging.getLogger(__name__)
-
-_LETTERS_PER_TOKEN = 4
 
 Create: TypeAlias = Callable[..., Awaitable[Any]]  # the package's `create`, without reading
 
@@ -90,10 +86,8 @@ class Batch:
         self._endpoint = endpoint
         self._settings = settings
         self._limits = limits
-        self._back_off_s = back_off_s
+        self._attempts = Attempts(endpoint, settings.max_attempts, back_off_s)
         self._done = done
-        # Of its own: the seeds of the process are for the model's samples.
-        self._random = Random()
         self.stopped: str | None = None
 
     async def ask(self, calls: Sequence[Call], first_alone: bool) -> None:
@@ -131,7 +125,7 @@ class Batch:
         is_first: bool,
     ) -> None:
         async with slots:
-            reply = await self._attempts(create, call)
+            reply = await self._attempts.of(partial(self._attempt, create, call))
             if isinstance(reply, Failure):
                 if reply.is_fatal or (is_first and reply.is_unreached):
                     self.stopped = reply.text
@@ -140,29 +134,13 @@ class Batch:
                 reply = Reply(error=reply.text)
         self._done(call, reply)
 
-    async def _attempts(self, create: Create, call: Call) -> Reply | Failure:
-        from anyio import sleep
-
-        for attempt in range(1, self._settings.max_attempts + 1):
-            await self._limits.requests.wait()
-            await self._limits.tokens.wait(call.tokens)
-            if self._limits.budget.is_spent:
-                return Reply(error=self._limits.budget.refusal, cost_usd=0.0)
-            try:
-                return await self._attempt(create, call)
-            except Exception as error:
-                failure = failure_of(error, self._endpoint)
-            if not failure.may_pass:
-                return failure
-            if attempt < self._settings.max_attempts:
-                wait_s = failure.wait_s(attempt, self._back_off_s, self._random)
-                logger.info("attempt %d: %s; the next in %.1f s", attempt, failure.text, wait_s)
-                await sleep(wait_s)
-        return failure._replace(text=f"{failure.text} (attempts: {attempt})")
-
     async def _attempt(self, create: Create, call: Call) -> Reply:
         from anyio import fail_after
 
+        await self._limits.requests.wait()
+        await self._limits.tokens.wait(call.tokens)
+        if self._limits.budget.is_spent:
+            return Reply(error=self._limits.budget.refusal, cost_usd=0.0)
         start = time.monotonic()
         # The package's own timeout is for each read: a body that trickles would never meet it.
         with fail_after(self._settings.timeout_s):
@@ -196,7 +174,7 @@ class Batch:
 
 
 def _tokens(texts: Iterable[str]) -> int:
-    return sum(map(len, texts)) // _LETTERS_PER_TOKEN
+    return estimated_tokens(sum(map(len, texts)))
 
 
 def _client(endpoint: Endpoint, settings: LlmSettings) -> AsyncOpenAI:

@@ -14,10 +14,10 @@ from types import TracebackType
 from typing import Any
 
 from slmroute_plugin.llm.exchange import LlmError, Message, Reply
+from slmroute_plugin.shared_database import open_shared, write_ahead
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_LOCK_S = 60.0
 _TABLE = """
 CREATE TABLE IF NOT EXISTS answers (
     key TEXT PRIMARY KEY,
@@ -61,9 +61,7 @@ class AnswerCache:
         with self._faults():
             path.parent.mkdir(parents=True, exist_ok=True)
             # The event loop has a thread of its own; only one of the two uses it at a time.
-            self._connection = sqlite3.connect(
-                str(path), timeout=_LONGEST_LOCK_S, isolation_level=None, check_same_thread=False
-            )
+            self._connection = open_shared(path, check_same_thread=False)
             try:
                 self._prepare(self._connection)
             except BaseException:
@@ -119,12 +117,7 @@ class AnswerCache:
 
     @staticmethod
     def _prepare(connection: sqlite3.Connection) -> None:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            # Another process is at it, and the mode stays with the file.
-            if "locked" not in str(error):
-                raise
+        write_ahead(connection)
         # In this mode a crash of the machine may cost the last answers, but never the file.
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(_TABLE)

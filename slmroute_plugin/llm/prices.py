@@ -40,6 +40,15 @@ def prices() -> dict[str, Price]:
     }
 
 
+def estimated_tokens(letters: int) -> int:
+    """About how many tokens a text of so many letters has, where nobody counted them.
+
+    >>> estimated_tokens(400)
+    100
+    """
+    return letters // 4
+
+
 def cost_usd(model: str, prompt_tokens: int | None, completion_tokens: int | None) -> float | None:
     """Dollars of one answer; None if the price or the number of tokens is not known.
 

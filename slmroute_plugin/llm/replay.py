@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from slmroute_plugin.llm.exchange import LlmError, Reply, Request, messages_hash
-from slmroute_plugin.sample_files import SampleFileError, newest_sample_files, read_samples
+from slmroute_plugin.sample_files import (
+    SLM_FILTER,
+    SampleFileError,
+    newest_sample_files,
+    read_samples,
+    reply_of,
+)
 
 _NAMED = 3
 
@@ -83,8 +89,8 @@ def _read(path: Path) -> dict[str, list[_Recorded]]:
     by_hash: dict[str, list[_Recorded]] = {}
     try:
         for row in read_samples(path):
-            if row.get("filter") == "slm":
-                recorded = _Recorded(row.get("doc_id"), _asked(row), _text(row))
+            if row.get("filter") == SLM_FILTER:
+                recorded = _Recorded(row.get("doc_id"), _asked(row), reply_of(row))
                 by_hash.setdefault(str(row.get("doc_hash")), []).append(recorded)
     except SampleFileError as error:
         raise LlmError(str(error)) from error
@@ -97,13 +103,3 @@ def _asked(row: Mapping[str, Any]) -> str | None:
     except (KeyError, TypeError):
         return None
     return asked if isinstance(asked, str) else None
-
-
-def _text(row: Mapping[str, Any]) -> str:
-    for column in ("filtered_resps", "resps", "answer"):
-        text = row.get(column)
-        while isinstance(text, list) and text:
-            text = text[0]
-        if text and isinstance(text, str):
-            return text
-    return ""

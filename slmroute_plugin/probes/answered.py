@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slmroute_plugin.hidden_states import FOLDERS, Feature, HiddenStates, load_hidden_states
-from slmroute_plugin.sample_files import newest_sample_files, read_samples
+from slmroute_plugin.sample_files import SLM_FILTER, newest_sample_files, read_samples
 from slmroute_plugin.source import Source
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-SLM_FILTER = "slm"
 
 
 class Problem(NamedTuple):

@@ -19,7 +19,6 @@ from slmroute_plugin.hookspecs import TrainedMethod
 from slmroute_plugin.metrics import auroc
 from slmroute_plugin.observation import Missing, Observation
 from slmroute_plugin.probes.answered import (
-    SLM_FILTER,
     Problem,
     correctness_of,
     row_of,
@@ -28,7 +27,12 @@ from slmroute_plugin.probes.answered import (
 from slmroute_plugin.probes.live import FittedMethod
 from slmroute_plugin.probes.probe import Probe
 from slmroute_plugin.probes.probe_files import load_probe, probe_path
-from slmroute_plugin.sample_files import newest_sample_files, read_samples, write_samples
+from slmroute_plugin.sample_files import (
+    SLM_FILTER,
+    newest_sample_files,
+    read_samples,
+    write_samples,
+)
 
 Sample = dict[str, Any]
 

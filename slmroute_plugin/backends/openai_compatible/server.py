@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from random import Random
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from slmroute_plugin.llm.attempts import Attempts
 from slmroute_plugin.llm.bodies import parse_body
 from slmroute_plugin.llm.endpoint import NO_KEY, Endpoint
-from slmroute_plugin.llm.failures import Failure, failure_of
+from slmroute_plugin.llm.failures import Failure
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from openai import AsyncOpenAI
-
-logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -128,8 +126,7 @@ class Connection:
         self._options: Any = {"headers": server.sent_headers()}
         self._slots = slots
         self._endpoint = Endpoint(server.name, server.key)
-        # Of its own: the seeds of the process are not ours to use.
-        self._random = Random()
+        self._attempts = Attempts(self._endpoint, server.attempts, server.back_off_s)
 
     async def post(self, payload: Mapping[str, Any], read: Callable[[Any], T]) -> T | Failure:
         """What `read` makes of the body that comes back, or why there is none for good.
@@ -138,28 +135,15 @@ class Connection:
             payload: the request.
             read: may raise `BadBody`, which is worth another attempt.
         """
-        from anyio import sleep
-
-        for attempt in range(1, self._server.attempts + 1):
-            try:
-                async with self._slots:
-                    return await self._attempt(payload, read)
-            except Exception as error:
-                failure = failure_of(error, self._endpoint)
-            if not failure.may_pass:
-                return failure
-            if attempt < self._server.attempts:
-                wait_s = failure.wait_s(attempt, self._server.back_off_s, self._random)
-                logger.info("attempt %d: %s; the next in %.1f s", attempt, failure.text, wait_s)
-                await sleep(wait_s)
-        return failure._replace(text=f"{failure.text} (attempts: {attempt})")
+        return await self._attempts.of(partial(self._attempt, payload, read))
 
     async def _attempt(self, payload: Mapping[str, Any], read: Callable[[Any], T]) -> T:
         from anyio import fail_after
 
         # The package's own timeout is for each read: a body that trickles would never meet it.
-        with fail_after(self._server.timeout_s):
-            text = await self._client.post(
-                self._server.url, body=dict(payload), cast_to=str, options=self._options
-            )
-        return read(parse_body(self._endpoint.without_key(text)))
+        async with self._slots:
+            with fail_after(self._server.timeout_s):
+                text = await self._client.post(
+                    self._server.url, body=dict(payload), cast_to=str, options=self._options
+                )
+            return read(parse_body(self._endpoint.without_key(text)))

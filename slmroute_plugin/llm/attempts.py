@@ -1,0 +1,50 @@
+"""Trying a request again for as long as that may help."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import TypeVar
+
+from slmroute_plugin.llm.endpoint import Endpoint
+from slmroute_plugin.llm.failures import Failure, failure_of
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """How often a request is made, and how long the waits between are.
+
+    Attributes:
+        endpoint: whom it goes to.
+        most: attempts, the first included.
+        back_off_s: scale of the waits, see `Failure.wait_s`.
+    """
+
+    endpoint: Endpoint
+    most: int
+    back_off_s: float
+    # Of its own: the seeds of the process are for the model's samples.
+    _random: Random = field(default_factory=Random, repr=False, compare=False)
+
+    async def of(self, request: Callable[[], Awaitable[T]]) -> T | Failure:
+        """What the request returns, or why it failed for good."""
+        from anyio import sleep
+
+        for attempt in range(1, self.most + 1):
+            try:
+                return await request()
+            except Exception as error:
+                failure = failure_of(error, self.endpoint)
+            if not failure.may_pass:
+                return failure
+            if attempt < self.most:
+                wait_s = failure.wait_s(attempt, self.back_off_s, self._random)
+                logger.info("attempt %d: %s; the next in %.1f s", attempt, failure.text, wait_s)
+                await sleep(wait_s)
+        return failure._replace(text=f"{failure.text} (attempts: {attempt})")

@@ -1,0 +1,40 @@
+"""SQLite files that several processes use at once."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+_LONGEST_LOCK_S = 60.0
+
+
+def open_shared(path: Path, check_same_thread: bool = True) -> sqlite3.Connection:
+    """Open a file, which is made if it is not there; each statement is its own transaction.
+
+    Args:
+        path: the file.
+        check_same_thread: whether only the thread that opens it may use it.
+
+    Raises:
+        sqlite3.Error: it cannot be opened.
+    """
+    return sqlite3.connect(
+        str(path),
+        timeout=_LONGEST_LOCK_S,
+        isolation_level=None,
+        check_same_thread=check_same_thread,
+    )
+
+
+def write_ahead(connection: sqlite3.Connection) -> None:
+    """Let processes read a file while another one writes it.
+
+    Raises:
+        sqlite3.Error: the file is damaged, or cannot be written.
+    """
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError as error:
+        # Another process is at it, and the mode stays with the file.
+        if "locked" not in str(error):
+            raise
