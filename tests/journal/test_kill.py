@@ -26,7 +26,7 @@ def test_a_study_killed_in_every_step_ends_as_one_left_in_peace(smollm_folder: s
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=570,
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
