@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import venv
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +138,15 @@ def test_two_processes_of_accelerate_give_the_same_rows(
                 )
         (path,) = tmp_path.glob(f"results/*/hidden_states/{task}.safetensors")
         assert load_hidden_states(path).doc_id.tolist() == [0, 1, 2, 3, 4]
+    # Both wrote to one journal, each question once.
+    path = tmp_path / "results" / ".journal" / "journal.sqlite"
+    with closing(sqlite3.connect(path)) as journal:
+        select = "SELECT count(*), count(DISTINCT key) FROM questions"
+        assert journal.execute(select).fetchone() == (10, 10)
+    # One process alone goes on with what the two did.
+    said = command(*arguments, cwd=tmp_path)
+    for task in (ARITHMETIC, MMLU):
+        assert f"{task}: 5 of 5 answers are taken from" in said
 
 
 def test_a_strangers_package_adds_its_column(tiny_folder: Path, tmp_path: Path) -> None:
