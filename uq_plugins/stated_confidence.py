@@ -71,6 +71,8 @@ _ENDS_HERE = re.compile(
     r"chance|on\s+an?\s+scale)\b)"
 )
 _NUMBER_FOLLOWS = re.compile(r"\W*\d")
+# "0." may be the beginning of any probability where the reply met its limit.
+_BREAKS_OFF = re.compile(r"[-+]?0[.,]\s*")
 _ABOUT_CERTAINTY = re.compile(
     r"confiden|certain|\bsure|probab|likel|chance|correct|\bright\b|accura|\bscale\b"
 )
@@ -102,7 +104,8 @@ def stated_confidence(text: str) -> float:
         NoConfidence: no number ("very confident", "NaN", "1e9"); several that differ, or a
             range, for a midpoint would be our number and not the model's ("0.9 0.8",
             "between 70 and 80%"); a bare number above 1 and up to 10 ("3" may be 3% or 3 out
-            of 5), or a fraction below 1 on a larger scale; outside 0-100% ("-5", "150%").
+            of 5), or a fraction below 1 on a larger scale; outside 0-100% ("-5", "150%"); a
+            last "0.", whose decimals a limit may have cut off.
     """
     plain = _plain(text)
     stated: set[_Stated] = set()
@@ -147,7 +150,13 @@ def _stated_in(line: str) -> set[_Stated]:
     line, scale = _without_scale(line)
     found = list(_EXPRESSION.finditer(line))
     alone = len(found) == 1
-    return {_read(match, scale) for match in found if _is_statement(match, line, alone)}
+    return {
+        _Stated(None, "the reply may break off within a number")
+        if _BREAKS_OFF.fullmatch(line, match.start())
+        else _read(match, scale)
+        for match in found
+        if _is_statement(match, line, alone)
+    }
 
 
 def _without_scale(line: str) -> tuple[str, float | None]:
