@@ -33,7 +33,7 @@ from slmroute_plugin.signals import (
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     epilog="Evaluations themselves are stock lm-eval: "
     "lm_eval --model hf … --tasks slmroute --include_path $(slmroute tasks)",
 )

@@ -71,7 +71,9 @@ def calibrate(
     output: Annotated[
         Path | None,
         typer.Option(
-            help="The file to write; default: RESULTS/<slm>/thresholds/<method>.<goal>.json.",
+            "--out",
+            "--output",
+            help="The file to write; default: RESULTS/SLM/thresholds/METHOD.GOAL.json.",
             show_default=False,
         ),
     ] = None,

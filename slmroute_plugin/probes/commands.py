@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
 from slmroute_plugin.hookspecs import TrainedMethod
+from slmroute_plugin.work_bars import work_bars
 
 if TYPE_CHECKING:
     from slmroute_plugin.hidden_states import Feature
@@ -20,7 +20,7 @@ app = typer.Typer(no_args_is_help=True, help="Probes: fit them, and list those t
 
 Folder = Annotated[
     Path,
-    typer.Argument(help="A model's folder of results, results/<model>.", show_default=False),
+    typer.Argument(help="A model's folder of results, results/MODEL.", show_default=False),
 ]
 Methods = Annotated[
     list[str] | None,
@@ -68,7 +68,7 @@ def fit(
     how = FitSettings(seed, folds, tuple(cross_fit or ()), **({"jobs": jobs} if jobs else {}))
     fitted: list[_Listed] = []
     problems: list[Problem] = []
-    with _progress(console) as progress:
+    with work_bars(console) as progress:
         bar = progress.add_task("Fitting probes", total=None)
         for step in fit_probes(results, methods, how):
             match step:
@@ -120,7 +120,7 @@ def score(results: Folder, method: Methods = None) -> None:
     """Add the confidences of fitted probes to saved samples, without the model.
 
     The newest samples of each task are copied into a new file beside them, with the columns
-    confidence/<method>, auroc/<method> and fitted_on/<method>.
+    confidence/METHOD, auroc/METHOD and fitted_on/METHOD.
 
     Example: slmroute score results/Qwen__Qwen3-0.6B
     """
@@ -132,7 +132,7 @@ def score(results: Folder, method: Methods = None) -> None:
     methods = _trained(results, method, [])
     scored: list[Scored] = []
     problems: list[Problem] = []
-    with _progress(console) as progress:
+    with work_bars(console) as progress:
         bar = progress.add_task("Scoring", total=None)
         seen: set[str] = set()
         for step in score_samples(results, methods):
@@ -210,16 +210,6 @@ def _must_be_folder(results: Path) -> None:
         there = sorted({path.parent.name for path in results.parent.glob("*/hidden_states")})
         hint = f" There is: {', '.join(there)}." if near else ""
         raise typer.BadParameter(f"there is no folder {results}.{hint}")
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-    )
 
 
 class _Listed(NamedTuple):

@@ -13,7 +13,7 @@ from rich.table import Column, Table
 def judge(
     results: Annotated[
         Path,
-        typer.Argument(help="A model's folder of results, results/<model>.", show_default=False),
+        typer.Argument(help="A model's folder of results, results/MODEL.", show_default=False),
     ],
     model: Annotated[str, typer.Option(help="The judge's name at the server.", show_default=False)],
     base_url: Annotated[
@@ -38,7 +38,7 @@ def judge(
     """Score the free-form answers in saved samples by an LLM, into new files.
 
     The newest samples of each task are copied into a new file beside them, with the judge's
-    verdicts in acc, scored_by, auroc/<method>, acc/<method> and judge_error. The key is read
+    verdicts in acc, scored_by, auroc/METHOD, acc/METHOD and judge_error. The key is read
     from $OPENAI_API_KEY.
 
     Example: slmroute judge results/Qwen__Qwen3-0.6B --model gpt-4.1-mini
