@@ -95,7 +95,12 @@ class RoutedTask(ConfigurableTask):  # type: ignore[misc]
             # Once, however many tasks there are.
             warning_once(logger, _EXPOSED.format(", ".join(exposed)))
         self._model_name = model_name(metadata)
-        self._model_arguments = {key: metadata[key] for key in metadata if key != "slmroute"}
+        # Without a name, what is there besides comes from the task's file and from lm-eval.
+        self._model_arguments = {
+            key: metadata[key]
+            for key in metadata
+            if self._model_name and key not in ("slmroute", "config_source")
+        }
         hub = str(own.get("dataset_path") or "")
         self.source = Source(
             model=model_id(metadata),

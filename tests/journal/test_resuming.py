@@ -142,8 +142,10 @@ def test_a_model_that_was_passed_in_and_shows_nothing_of_itself_is_not_recorded(
     from lm_eval.api.registry import get_model
 
     mine = runs()
-    mine.lm = get_model("dummy")()
-    mine.run()
+    stranger = get_model("dummy")()
+    stranger.tokenizer = mine.lm.tokenizer  # its own would come from the Hub
+    mine.lm = stranger
+    assert mine.run(uq="auto")["samples"]["slmroute_demo_arithmetic"][0]["resps"] == [["lol"]]
     assert not (mine.results / ".journal").exists()
 
 
