@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ctrl_c import heed_ctrl_c
 
 from slmroute_plugin.include_path import include_path
 
@@ -57,6 +58,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(
         "text": True,
         "stdout": subprocess.PIPE,
         "stderr": subprocess.STDOUT,
+        "preexec_fn": heed_ctrl_c,
     }
     with subprocess.Popen(command, **how) as run:
         while kept(tmp_path) < 3:

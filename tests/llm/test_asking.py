@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ctrl_c import heed_ctrl_c
 
 from slmroute_plugin.llm.client import OpenAiLlm
 from slmroute_plugin.llm.exchange import LlmError, Reply, Request
@@ -310,7 +311,9 @@ def test_an_interrupt_ends_soon_and_keeps_what_has_come(
         "OpenAiLlm(settings, Path(sys.argv[2]), back_off_s=3600.0).ask(asked, 'task')\n"
     )
     command = [sys.executable, "-c", script, server.url, str(tmp_path)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c
+    ) as process:
         assert server.is_hanging.wait(60)
         while not server.asked["question 4"]:
             time.sleep(0.01)
