@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from slmroute_plugin.cli import app
 from slmroute_plugin.routing.policy import Threshold
 from slmroute_plugin.routing.threshold_file import read_threshold
-from slmroute_plugin.sample_files import newest_sample_files, read_samples
+from slmroute_plugin.sample_files import SLM_FILTER, newest_sample_files, read_samples
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 SLM = "SmolLM2-135M-Instruct"
@@ -29,9 +29,10 @@ def run(*arguments: str, results: Path = RESULTS, method: str = "perplexity") ->
 
 
 def rows_of(model: str) -> list[dict[str, Any]]:
-    """The committed samples of the arithmetic task, in the order of doc_id."""
+    """The model's own rows in the committed samples of the arithmetic task, by doc_id."""
     path = newest_sample_files(RESULTS / model)[TASK]
-    return sorted(read_samples(path), key=lambda row: int(row["doc_id"]))
+    own = [row for row in read_samples(path) if row["filter"] == SLM_FILTER]
+    return sorted(own, key=lambda row: int(row["doc_id"]))
 
 
 def routed_by(path: Path) -> tuple[list[bool], list[dict[str, Any]], list[dict[str, Any]]]:
