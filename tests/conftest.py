@@ -64,6 +64,14 @@ def smollm(smollm_folder: str) -> Any:
     )
 
 
+@pytest.fixture(scope="session")
+def smollm_weights(smollm_folder: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The real model as a folder of safetensors, which loads quickly and every server reads."""
+    from smollm_weights import safetensors_of_smollm
+
+    return safetensors_of_smollm(tmp_path_factory.mktemp("weights"))
+
+
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}<|im_start|>{{ message.role }}\n"
     "{{ message.content }}<|im_end|>\n{% endfor %}"

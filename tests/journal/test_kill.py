@@ -16,12 +16,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow
-def test_a_study_killed_in_every_step_ends_as_one_left_in_peace(smollm_folder: str) -> None:
+def test_a_study_killed_in_every_step_ends_as_one_left_in_peace(smollm_weights: str) -> None:
     # In a process of its own, because it forks.
     done = subprocess.run(
         [
             sys.executable, str(ROOT / "benchmarks" / "kill.py"),
-            "--kills", "3", "--questions", "6", "--tokens", "8",
+            "--model", smollm_weights, "--kills", "3", "--questions", "6", "--tokens", "8",
         ],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
