@@ -4,6 +4,8 @@
     python benchmarks/engine.py --rounds 3 --record runs/engine.jsonl
     python benchmarks/engine.py --table runs/engine.jsonl --out benchmarks/results/engine
 
+The peers' way, lm-polygraph, has a script of its own: `engine_polygraph.py`.
+
 Four ways answer the same questions with the same model, dtype and threads, in one process and
 in turns: `generate` (greedy, sorted by length), `engine` (ours with no signals), `engine-all`
 (ours with the six methods that generate, and the hidden state) and `naive` (one `generate` per
@@ -22,8 +24,6 @@ machine changes least. On a machine of its own, the two agree but for the number
 from __future__ import annotations
 
 import argparse
-import ctypes
-import gc
 import json
 import logging
 import os
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("engine")
 
 ROOT = Path(__file__).resolve().parent.parent
-MIB = 2**20
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
@@ -69,8 +68,8 @@ class Measured:
     Attributes:
         seconds: wall clock.
         cpu: seconds of CPU time, of all threads: what other work on the machine changes least.
-        tokens: forwarded, padding and finished rows included.
-        passes: forward passes.
+        tokens: forwarded, padding and finished rows included; None where nobody counted.
+        passes: forward passes; None where nobody counted.
         floor: distinct token positions; None for ways whose sequences are not ours.
         peak: resident memory above what it was before, MiB; None where it cannot be had.
     """
@@ -83,33 +82,10 @@ class Measured:
     dtype: str
     seconds: float
     cpu: float
-    tokens: int
-    passes: int
+    tokens: int | None
+    passes: int | None
     floor: int | None
     peak: float | None
-
-
-class PeakMemory:
-    """Peak of resident memory since it was made, above what it was then; Linux only."""
-
-    def __init__(self) -> None:
-        gc.collect()
-        try:
-            # What was freed before is not to be used up first.
-            ctypes.CDLL("libc.so.6").malloc_trim(0)
-            Path("/proc/self/clear_refs").write_text("5")
-            self._before: int | None = _status("VmRSS")
-        except OSError:
-            self._before = None
-
-    def mib(self) -> float | None:
-        """The peak so far, MiB."""
-        return None if self._before is None else (_status("VmHWM") - self._before) / MIB
-
-
-def _status(field: str) -> int:
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return int(next(line.split()[1] for line in lines if line.startswith(field))) * 1024
 
 
 def measure(
@@ -119,6 +95,7 @@ def measure(
     import torch
     from engine_ways import WAYS
     from forwarded import counted, recorded
+    from resident_peak import PeakMemory
 
     memory = PeakMemory()
     with counted(lm.model) as forwarded, recorded() as sequences:
@@ -151,17 +128,35 @@ def load(model: Path, dtype: str, threads: int) -> Any:
     return HFLM(pretrained=str(model), dtype=dtype, device="cpu", **files)
 
 
-def run(given: argparse.Namespace) -> list[Measured]:
-    """All rounds: the ways in turn, on each workload; appended to the record as they come."""
+def asked_of(lm: Any, workload: str, count: int) -> list[Question]:
+    """The first questions of a workload: real rows if there are any."""
     from engine_ways import questions_of
 
+    one = WORKLOADS[workload]
+    task = one.task if os.environ.get("SLMROUTE_DATA") else one.demo
+    return questions_of(lm, task, str(ROOT / "tasks"), count, one.tokens)
+
+
+def write_questions(given: argparse.Namespace) -> None:
+    """Questions and weights for a way that needs an environment of its own."""
+    from engine_ways import as_texts
+    from smollm_weights import safetensors_of_smollm
+
+    lm = load(given.model, given.dtype, given.threads)
+    found = {
+        name: as_texts(asked_of(lm, name, given.questions), WORKLOADS[name].tokens)
+        for name in given.workloads
+    }
+    given.questions_to.parent.mkdir(parents=True, exist_ok=True)
+    given.questions_to.write_text(json.dumps(found), encoding="utf-8")
+    safetensors_of_smollm(given.questions_to.parent)
+
+
+def run(given: argparse.Namespace) -> list[Measured]:
+    """All rounds: the ways in turn, on each workload; appended to the record as they come."""
     lm = load(given.model, given.dtype, given.threads)
     found: list[Measured] = []
-    asked = {}
-    for name in given.workloads:
-        one = WORKLOADS[name]
-        task = one.task if os.environ.get("SLMROUTE_DATA") else one.demo
-        asked[name] = questions_of(lm, task, str(ROOT / "tasks"), given.questions, one.tokens)
+    asked = {name: asked_of(lm, name, given.questions) for name in given.workloads}
     for way in given.ways:  # once for nothing: what is built at first use is not measured
         measure(lm, given.workloads[0], way, asked[given.workloads[0]][:2], 2)
     for number in range(given.rounds):
@@ -201,10 +196,10 @@ def table(every: Iterable[Measured]) -> str:
                 f"{median(run.seconds for run in runs):.1f}",
                 f"{cpu:.1f}",
                 f"{cpu / median(run.cpu for run in base):.2f}" if base else "",
-                f"{median(run.tokens for run in runs):,.0f}",
+                f"{one.tokens:,}" if one.tokens is not None else "",
                 f"{one.floor:,}" if one.floor else "",
-                f"{one.tokens / one.floor:.3f}" if one.floor else "",
-                f"{median(run.passes for run in runs):,.0f}",
+                f"{one.tokens / one.floor:.3f}" if one.tokens and one.floor else "",
+                f"{one.passes:,}" if one.passes is not None else "",
                 f"{median(peaks):,.0f}" if peaks else "undefined",
                 str(len(runs)),
             ]
@@ -257,11 +252,17 @@ def main() -> None:
     parser.add_argument("--record", type=Path, help="file that measurements are appended to")
     parser.add_argument("--table", type=Path, help="do not measure: read this record")
     parser.add_argument("--out", type=Path, help="folder for the table and the plot")
+    parser.add_argument(
+        "--questions-to", type=Path, help="do not measure: write them, and the weights beside"
+    )
     given = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logger.setLevel(logging.INFO)
     if given.quick:
         given.questions = 4
+    if given.questions_to:
+        write_questions(given)
+        return
     if given.table:
         lines = given.table.read_text(encoding="utf-8").splitlines()
         found = [Measured(**json.loads(line)) for line in lines]

@@ -54,6 +54,19 @@ def questions_of(lm: Any, task_name: str, folder: str, count: int, tokens: int) 
     ]
 
 
+def as_texts(questions: Sequence[Question], tokens: int) -> dict[str, Any]:
+    """What a way of others needs: texts without a chat template, and limits on new tokens."""
+    signals = signals_of_all_methods()
+    (restated,) = (one for one in signals if isinstance(one, Restated))
+    return {
+        "texts": [one.text for one in questions],
+        "restated": [one.restated_text[restated] for one in questions],
+        "tokens": tokens,
+        "restated_tokens": tokens + restated.extra_tokens,
+        "reply_tokens": max(one.max_tokens for one in signals if isinstance(one, Reply)),
+    }
+
+
 def ours(
     lm: Any, questions: Sequence[Question], signals: Iterable[Signal[Any]], batch: int
 ) -> None:
