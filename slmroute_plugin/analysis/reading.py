@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,15 +80,16 @@ def read_study(
         )
     runs: list[TaskRun] = []
     problems: list[Problem] = []
-    for number, file in enumerate(files):
-        done(number, len(files))
-        try:
-            runs.append(read_run(file.path, file.model, file.task))
-        except (SampleFileError, OSError) as error:
-            problems.append(Problem(f"{file.model}, {file.task}", str(error)))
-        else:
-            problems.extend(_shortfalls(runs[-1]))
-    done(len(files), len(files))
+    done(0, len(files))
+    # Parsing holds no lock of Python's, so threads read files side by side.
+    with ThreadPoolExecutor(os.cpu_count()) as readers:
+        for number, found in enumerate(readers.map(_run_or_problem, files), 1):
+            if isinstance(found, Problem):
+                problems.append(found)
+            else:
+                runs.append(found)
+                problems.extend(_shortfalls(found))
+            done(number, len(files))
     settings, mismatches = _joined(runs, llms)
     llm_runs = [run for one in settings for run in one.llms.values()]
     if estimated := sorted({run.model for run in llm_runs if run.cost_is_estimated}):
@@ -95,6 +98,13 @@ def read_study(
             "letters a token), where a run does not tell them."
         )
     return Study(settings, [*problems, *mismatches], notes)
+
+
+def _run_or_problem(file: SampleFile) -> TaskRun | Problem:
+    try:
+        return read_run(file.path, file.model, file.task)
+    except (SampleFileError, OSError) as error:
+        return Problem(f"{file.model}, {file.task}", str(error))
 
 
 def read_run(path: Path, model: str, task: str) -> TaskRun:
