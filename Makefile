@@ -59,8 +59,9 @@ demo: $(READY) $(SLM)
 	@echo "Open $(REPORT)/index.html in a browser."
 
 # One thread per process: OpenMP's threads wait for each other where processes share the cores.
+# Files in their order: sorted by their number of tests, the longest single test would come last.
 test: $(READY) $(SLM)
-	$(OFFLINE) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile
+	$(OFFLINE) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	$(BIN)/ruff check
