@@ -213,17 +213,26 @@ def slope(seen: Sequence[Reading], attribute: str) -> float:
 
 
 def plot(seen: Sequence[Reading], path: Path) -> None:
-    """Memory and descriptors over time."""
+    """Memory and descriptors over time; when questions were answered is shaded."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     memory = figure.subplots()
-    seconds = [one.seconds for one in seen]
-    memory.plot(seconds, [one.rss_mib for one in seen], color="tab:blue")
-    memory.set(xlabel="seconds", ylabel="resident memory, MiB", ylim=(0, None))
     descriptors = memory.twinx()
-    descriptors.plot(seconds, [one.descriptors for one in seen], color="tab:orange")
-    descriptors.set(ylabel="open descriptors", ylim=(0, None))
+    seconds = [one.seconds for one in seen]
+    answering = [one.seconds for one in seen if 0 < one.kept < seen[-1].kept]
+    if answering:
+        memory.axvspan(answering[0], answering[-1], color="0.92", label="the small model answers")
+        memory.legend(loc="lower right")
+    for axes, values, colour, label in (
+        (memory, [one.rss_mib for one in seen], "tab:blue", "resident memory, MiB"),
+        (descriptors, [one.descriptors for one in seen], "tab:orange", "open descriptors"),
+    ):
+        axes.plot(seconds, values, color=colour)
+        axes.set_ylabel(label, color=colour)
+        axes.set_ylim(0, None)
+        axes.tick_params(axis="y", colors=colour)
+    memory.set_xlabel("seconds")
     figure.savefig(path)
 
 
