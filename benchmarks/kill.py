@@ -43,9 +43,9 @@ POLL_S = 0.001
 class Size(NamedTuple):
     """How much is asked: questions to train on and to evaluate, and tokens per answer."""
 
-    training: int = 16
-    evaluation: int = 12
-    tokens: int = 16
+    training: int = 24
+    evaluation: int = 16
+    tokens: int = 32
     batch: int = 4
 
 
@@ -339,8 +339,11 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--model", help="a folder or Hub name; default SmolLM2-135M-Instruct")
-    parser.add_argument("--questions", type=int, default=16, help="of each kind")
-    parser.add_argument("--tokens", type=int, default=16, help="of each answer, at most")
+    parser.add_argument("--questions", type=int, default=Size().evaluation, help="to evaluate")
+    parser.add_argument(
+        "--training", type=int, default=Size().training, help="questions; 20 make a probe"
+    )
+    parser.add_argument("--tokens", type=int, default=Size().tokens, help="of an answer, at most")
     parser.add_argument("--out", type=Path, help="write the report there too, as Markdown")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -349,7 +352,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         model = options.model or safetensors_of_smollm(folder)
-        size = Size(options.questions, options.questions, options.tokens)
+        size = Size(options.training, options.questions, options.tokens)
         report = kill_study(folder, model, options.kills, size, options.seed)
     lines = [
         f"{len(report.kills)} kills, {report.reused} starts took answers from the journal.",

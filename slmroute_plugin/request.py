@@ -81,6 +81,7 @@ def _answer_task(
     mine = _share(lm, len(instances))
     observed: dict[int, Answer] = {}
     assessments: list[Assessment] = []
+    reused = 0
     with (
         task_run(backend, name, [instances[index] for index in mine], plan) as run,
         tqdm(total=len(mine), desc=name, unit="question", disable=bool(lm.rank)) as bar,
@@ -95,6 +96,9 @@ def _answer_task(
                 observed[index] = _answer(seen, assessed[-1], plan, instances[index])
             batch.keep([assessment.confidence for assessment in assessed])
             assessments += assessed
+            if batch.reused:
+                reused += len(assessed)
+                bar.set_postfix_str(f"{reused} from the journal", refresh=False)
             bar.update(len(assessed))
     report_missing(name, assessments)
     observed = _gather_shares(lm, observed)
