@@ -25,22 +25,30 @@ def run_with_accelerate(
         started: told of each cell as it begins.
     """
     launched = [
-        replace(order, launcher=_launcher(order, processes, bool(gpus)))
-        if order.cell.is_local
-        else order
-        for order in orders
+        _shared(order, processes, bool(gpus)) if order.cell.is_local else order for order in orders
     ]
     # Every process of a cell sees all GPUs: accelerate gives each its own.
     return run_locally(launched, 1, (), started)
 
 
-def _launcher(order: Order, processes: int, has_gpus: bool) -> tuple[str, ...]:
-    on_cpu = not has_gpus or order.cell.needs.gpus == 0
-    where = ["--cpu"] if on_cpu else ["--multi_gpu"] if processes > 1 else []
-    return (
+def _shared(order: Order, processes: int, has_gpus: bool) -> Order:
+    if not has_gpus or order.cell.needs.gpus == 0:
+        # `accelerate launch --cpu` begins one process, however many it is told: torchrun begins
+        # them all, and accelerate finds itself among them.
+        return replace(
+            order,
+            launcher=(
+                sys.executable, "-m", "torch.distributed.run", "--standalone",
+                "--nproc_per_node", str(processes),
+            ),
+            environment={**order.environment, "ACCELERATE_USE_CPU": "true"},
+        )  # fmt: skip
+    where = ["--multi_gpu"] if processes > 1 else []
+    launcher = (
         sys.executable, "-m", "accelerate.commands.launch", *where,
         "--num_processes", str(processes), "--num_machines", "1",
         "--mixed_precision", "no", "--dynamo_backend", "no",
         # Any free port: the usual one may be another job's.
         "--main_process_port", "0",
     )  # fmt: skip
+    return replace(order, launcher=launcher)
