@@ -29,6 +29,7 @@ from slmroute_plugin.signals import (
     Signal,
     TokenLogprobs,
 )
+from slmroute_plugin.sweep import command as sweep_command
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -44,6 +45,7 @@ app.command()(probe_commands.score)
 app.command()(judge_commands.judge)
 app.command()(report_commands.report)
 app.command()(calibrate_command.calibrate)
+app.command()(sweep_command.sweep)
 
 _POSITIONS = {"last_prompt": "the prompt's last token", "last_answer": "the answer's last token"}
 

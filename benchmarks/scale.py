@@ -1,0 +1,241 @@
+"""Whether bookkeeping grows in proportion: the paper's grid at 1, 10 and 100 times its size.
+
+    python benchmarks/scale.py                          # minutes, on one core
+    python benchmarks/scale.py --factors 1 10 --report-factors 1 10
+
+No model is run: configs, records and samples are made up, and every measurement is taken in a
+process of its own. Two things grow, one at a time:
+
+- models, for planning and the manifest: 12 small models and 4 LLMs are 76 cells of
+  examples/paper/grid.yaml; 100 times as many are 7,600, half of them done;
+- questions, for the report: `--slms` small models and an LLM, on the paper's fifteen data sets
+  with `--share` of their rows each, times the factor.
+
+The report's table of distances compares every two small models, so in their number it is quadratic
+by definition; that is not measured here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+from analysis import write_runs
+
+logger = logging.getLogger("scale")
+
+ROOT = Path(__file__).resolve().parent.parent
+PAPER = ROOT / "examples" / "paper"
+
+
+class Planned(NamedTuple):
+    """Of planning, and of writing the manifest."""
+
+    cells: int
+    planning_s: float
+    manifest_s: float
+    manifest_mib: float
+    peak_mib: float
+
+
+class Reported(NamedTuple):
+    """Of a report."""
+
+    rows: int
+    seconds: float
+    peak_mib: float
+
+
+def write_grid(folder: Path, factor: int) -> Path:
+    """A grid of so many times the paper's models; returns its file."""
+    paper = yaml.safe_load((PAPER / "grid.yaml").read_text(encoding="utf-8"))
+    grid = {key: value for key, value in paper.items() if key not in ("slms", "llms")}
+    for role in ("slms", "llms"):
+        grid[role] = []
+        for entry in paper[role]:
+            about = entry if isinstance(entry, dict) else {"config": entry}
+            config = yaml.safe_load((PAPER / about["config"]).read_text(encoding="utf-8"))
+            config["include_path"] = str(ROOT / "tasks")
+            text = yaml.safe_dump(config)
+            for number in range(factor):
+                name = f"{number}-{about['config']}"
+                (folder / name).write_text(text, encoding="utf-8")
+                grid[role].append(about | {"config": name})
+    grid["results"] = str(folder / "results")
+    path = folder / "grid.yaml"
+    path.write_text(yaml.safe_dump(grid), encoding="utf-8")
+    return path
+
+
+def write_records(path: Path) -> None:
+    """Every second cell done, with a file for each of its tasks."""
+    from slmroute_plugin.sweep.cells import cells_of
+    from slmroute_plugin.sweep.grid_file import load_grid
+    from slmroute_plugin.sweep.machine import hardware, versions
+    from slmroute_plugin.sweep.records import Record, write_record
+
+    grid = load_grid(path)
+    machine, packages = hardware(), versions()
+    for cell in cells_of(grid, path)[::2]:
+        names = [f"{cell.model}/samples_{t}_2026-01-01T00-00-00.jsonl" for t in cell.tasks]
+        for name in names:
+            (grid.results / name).parent.mkdir(parents=True, exist_ok=True)
+            (grid.results / name).touch()
+        record = Record(
+            cell=cell.name, digest=cell.digest, state="done", exit_status=0, attempts=1,
+            began="2026-01-01T00:00:00+00:00", seconds=600.0, questions=1000, tokens=100_000,
+            files=tuple(names), versions=packages, hardware=machine,
+        )  # fmt: skip
+        write_record(grid.results, record)
+
+
+def plan(path: Path) -> Planned:
+    """Plan a grid and write its manifest, in this process."""
+    from slmroute_plugin.sweep.grid_file import load_grid
+    from slmroute_plugin.sweep.manifest import Manifest
+    from slmroute_plugin.sweep.plan import make_plan
+
+    begun = time.perf_counter()
+    grid = load_grid(path)
+    made = make_plan(grid, path)
+    planned = time.perf_counter()
+    records = {one.cell.name: one.record for one in made.cells if one.record is not None}
+    manifest = Manifest(grid.results, path, [one.cell for one in made.cells], records)
+    manifest.write()
+    ended = time.perf_counter()
+    size = manifest.path.stat().st_size / 2**20
+    return Planned(len(made.cells), planned - begun, ended - planned, size, _peak_mib())
+
+
+def report(folder: Path, resamples: int) -> Reported:
+    """Make the tables of a report, in this process alone."""
+    from slmroute_plugin.analysis.report import ReportSettings, make_report
+    from slmroute_plugin.analysis.setting_tables import HowToMeasure
+
+    rows = sum(
+        path.read_bytes().count(b"\n") for path in (folder / "results").rglob("samples_*.jsonl")
+    )
+    settings = ReportSettings(HowToMeasure(resamples), jobs=1, figures=False, page=False)
+    begun = time.perf_counter()
+    make_report(folder / "results", folder / "report", settings, lambda what, done, total: None)
+    return Reported(rows, time.perf_counter() - begun, _peak_mib())
+
+
+def _peak_mib() -> float:
+    # On Linux, in KiB.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def apart(what: str, *arguments: object) -> list[float]:
+    """A measurement in a process of its own."""
+    command = [sys.executable, __file__, "--measure", what, *map(str, arguments)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+    found: list[float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def measure_plans(factors: Iterable[int]) -> list[tuple[int, Planned]]:
+    """Planning at each size."""
+    found = []
+    for factor in factors:
+        folder = Path(tempfile.mkdtemp(prefix="scale-"))
+        try:
+            path = write_grid(folder, factor)
+            write_records(path)
+            found.append((factor, Planned(*apart("plan", path))))  # type: ignore[arg-type]
+        finally:
+            shutil.rmtree(folder)
+        logger.info("%d times the models: %s", factor, found[-1][1])
+    return found
+
+
+def measure_reports(given: argparse.Namespace) -> list[tuple[int, Reported]]:
+    """A report at each size."""
+    found = []
+    for factor in given.report_factors:
+        folder = Path(tempfile.mkdtemp(prefix="scale-"))
+        try:
+            write_runs(folder / "results", given.slms, 1, given.share * factor)
+            measured = apart("report", folder, given.resamples)
+            found.append((factor, Reported(*measured)))  # type: ignore[arg-type]
+        finally:
+            shutil.rmtree(folder)
+        logger.info("%d times the questions: %s", factor, found[-1][1])
+    return found
+
+
+def as_markdown(
+    plans: list[tuple[int, Planned]], reports: list[tuple[int, Reported]], given: argparse.Namespace
+) -> str:
+    """Both tables, and what they are of."""
+    lines = [
+        "| models | cells | planning, s | ms per cell | manifest, MiB | writing, s | peak, MiB |",
+        "|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for factor, one in plans:
+        lines.append(
+            f"| {factor}× | {one.cells:,} | {one.planning_s:.1f} | "
+            f"{1000 * one.planning_s / one.cells:.2f} | {one.manifest_mib:.2f} | "
+            f"{one.manifest_s:.2f} | {one.peak_mib:,.0f} |"
+        )
+    lines += [
+        "",
+        "| questions | rows of samples | report, s | ms per row | peak, MiB |",
+        "|---:|---:|---:|---:|---:|",
+    ]
+    for factor, made in reports:
+        lines.append(
+            f"| {factor}× | {made.rows:,} | {made.seconds:.1f} | "
+            f"{1000 * made.seconds / max(made.rows, 1):.3f} | {made.peak_mib:,.0f} |"
+        )
+    lines += [
+        "",
+        f"Reports of {given.slms} small models and an LLM, {given.share:g} of the rows times the "
+        f"factor (at least 20 a data set), {given.resamples} resamples, tables alone; one process.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Read the options, measure, write the tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--factors", type=int, nargs="*", default=[1, 10, 100])
+    parser.add_argument("--report-factors", type=int, nargs="*", default=[1, 10, 100])
+    parser.add_argument("--slms", type=int, default=2)
+    parser.add_argument("--share", type=float, default=0.01, help="of the rows, times the factor")
+    parser.add_argument("--resamples", type=int, default=100)
+    parser.add_argument("--out", type=Path, help="file for the tables (default: stdout)")
+    parser.add_argument("--measure", nargs="+", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.measure:
+        what, path, *more = given.measure
+        figures = plan(Path(path)) if what == "plan" else report(Path(path), int(more[0]))
+        sys.stdout.write(json.dumps(figures) + "\n")
+        return
+    logging.basicConfig(format="%(message)s")
+    logger.setLevel(logging.INFO)
+    text = as_markdown(measure_plans(given.factors), measure_reports(given), given)
+    if given.out:
+        given.out.write_text(text, encoding="utf-8")
+    else:
+        sys.stdout.write(text)
+
+
+if __name__ == "__main__":
+    main()

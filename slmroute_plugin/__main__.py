@@ -1,0 +1,6 @@
+"""`python -m slmroute_plugin` is the command `slmroute`."""
+
+from slmroute_plugin.cli import app
+
+if __name__ == "__main__":
+    app(prog_name="slmroute")

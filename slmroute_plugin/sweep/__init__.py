@@ -1,0 +1,1 @@
+"""A grid of models and tasks: what is to be done, by whom, and what became of it."""

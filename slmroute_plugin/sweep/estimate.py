@@ -1,0 +1,164 @@
+"""Roughly what a cell will cost: tokens, hours of a GPU, dollars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from slmroute_plugin.llm.prices import cost_usd
+from slmroute_plugin.sweep.cells import Cell
+from slmroute_plugin.sweep.records import Record
+from slmroute_plugin.sweep.workload import Ratios, TaskWork, ratios, stated_work
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a cell, or several, will cost; None where that is not known.
+
+    Attributes:
+        questions: in all.
+        tokens: read and written by the model.
+        gpu_hours: of an 80 GB GPU; 0 for a model behind an API.
+        usd: for its answers if it is behind an API, and for a judge.
+    """
+
+    questions: int | None
+    tokens: float | None
+    gpu_hours: float | None
+    usd: float | None
+
+    @classmethod
+    def total(cls, every: Iterable[Estimate]) -> Estimate:
+        """The sum of what is known of each."""
+        listed = list(every)
+
+        def known(name: str) -> Any:
+            figures = [getattr(one, name) for one in listed]
+            return sum(each for each in figures if each is not None)
+
+        return cls(known("questions"), known("tokens"), known("gpu_hours"), known("usd"))
+
+
+@dataclass(frozen=True)
+class _Tokens:
+    """Tokens that are read, and tokens that are written."""
+
+    read: float
+    written: float
+
+    @property
+    def all(self) -> float:
+        return self.read + self.written
+
+
+class Estimator:
+    """Estimates cells from what is known of their tasks, and of runs that are done.
+
+    Args:
+        measured: work per task, as found among the results.
+        cells: all cells.
+        records: of those that have ended.
+    """
+
+    def __init__(
+        self,
+        measured: Mapping[str, TaskWork],
+        cells: Iterable[Cell],
+        records: Mapping[str, Record],
+    ) -> None:
+        self._measured = measured
+        self._ratios = ratios()
+        self._pace = self._paces(cells, records)
+
+    def of(self, cell: Cell) -> Estimate:
+        """What a cell will cost."""
+        work = self._work(cell)
+        if work is None:
+            return Estimate(None, None, None, None)
+        questions = sum(task.rows for task in work)
+        tokens = self._tokens(cell, work)
+        return Estimate(
+            questions, tokens.all, self._gpu_hours(cell, tokens), self._usd(cell, work, tokens)
+        )
+
+    def _work(self, cell: Cell) -> list[TaskWork] | None:
+        limit = cell.config.get("limit")
+        found = []
+        for name in cell.tasks:
+            work = self._measured.get(name) or stated_work(name)
+            if work is None:
+                return None
+            found.append(work if limit is None else work._replace(rows=min(work.rows, int(limit))))
+        return found
+
+    def _tokens(self, cell: Cell, work: Iterable[TaskWork]) -> _Tokens:
+        all_methods = cell.role == "slm" and cell.is_local and cell.kind == "evaluation"
+        replies, further = (
+            (self._ratios.replies, self._ratios.further_prompt) if all_methods else (1.0, 0.0)
+        )
+        read = written = 0.0
+        for task in work:
+            read += task.rows * (task.prompt + further)
+            written += task.rows * (task.reply + cell.thinking_tokens) * replies
+        return _Tokens(read, written)
+
+    def _gpu_hours(self, cell: Cell, tokens: _Tokens) -> float | None:
+        if not cell.is_local:
+            return 0.0
+        if cell.model in self._pace:
+            return self._pace[cell.model] * tokens.all
+        if cell.parameters_b is None:
+            return None
+        return seconds_on_gpu(cell.parameters_b, tokens.read, tokens.written, self._ratios) / 3600
+
+    def _usd(self, cell: Cell, work: Iterable[TaskWork], tokens: _Tokens) -> float | None:
+        answers: float | None = 0.0
+        if not cell.is_local:
+            name = str(cell.config["model_args"].get("model"))
+            answers = cost_usd(name, round(tokens.read), round(tokens.written))
+        settings = (cell.config.get("metadata") or {}).get("slmroute") or {}
+        judge = (settings.get("judge") or {}).get("model")
+        if not judge or answers is None:
+            return answers
+        # A method that obtains an answer of its own has that one judged too.
+        verdicts = 2 if cell.role == "slm" and cell.kind == "evaluation" else 1
+        read = written = 0.0
+        for task in work:
+            if task.is_free:
+                asked = task.rows * verdicts
+                read += asked * (self._ratios.judge_prompt + task.prompt + task.reply)
+                written += asked * self._ratios.judge_reply
+        judged = cost_usd(str(judge), round(read), round(written))
+        return None if judged is None else answers + judged
+
+    def _paces(self, cells: Iterable[Cell], records: Mapping[str, Record]) -> dict[str, float]:
+        """GPU-hours per token of each local model that has run, whatever it ran on."""
+        seconds: dict[str, float] = {}
+        tokens: dict[str, float] = {}
+        for cell in cells:
+            record, work = records.get(cell.name), self._work(cell)
+            if record is None or record.state != "done" or work is None or not cell.is_local:
+                continue
+            seconds[cell.model] = seconds.get(cell.model, 0.0) + record.seconds
+            tokens[cell.model] = tokens.get(cell.model, 0.0) + self._tokens(cell, work).all
+        return {model: seconds[model] / 3600 / tokens[model] for model in seconds if tokens[model]}
+
+
+def seconds_on_gpu(parameters_b: float, read: float, written: float, how: Ratios) -> float:
+    """Seconds of a GPU: two floating-point operations for each parameter and token.
+
+    Args:
+        parameters_b: billions of parameters.
+        read: tokens of prompts.
+        written: tokens of replies.
+        how: the GPU, and what share of it is reached.
+
+    >>> from slmroute_plugin.sweep.workload import Ratios
+    >>> seconds_on_gpu(1.0, 1e6, 0.0, Ratios(7, 98, 1e15, 0.5, 0.05, 0, 0))
+    4.0
+    """
+    operations = 2e9 * parameters_b
+    return read * operations / (how.flops * how.prompt_share) + written * operations / (
+        how.flops * how.reply_share
+    )

@@ -1,0 +1,122 @@
+"""Cells as tasks of a Ray cluster, which places them, and runs them again when a node is lost."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Any
+
+from slmroute_plugin.sweep.local_engine import Started
+from slmroute_plugin.sweep.records import Record
+from slmroute_plugin.sweep.running import Order, run_cell
+from slmroute_plugin.sweep.store import Store, fetched
+
+# Ray is asked about all that are on their way, again and again: more would only be waiting.
+_AT_ONCE = 1000
+_POLL_S = 1.0
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Which cluster, and where results go.
+
+    Attributes:
+        address: of the cluster; "auto" for the one that this machine is part of, None for a
+            fresh one on this machine alone.
+        store: fsspec URL through which results come back; None if all machines share the
+            folder of results.
+    """
+
+    address: str | None = None
+    store: str | None = None
+
+
+def run_on_ray(orders: Sequence[Order], cluster: Cluster, started: Started) -> Iterator[Record]:
+    """Run cells wherever there is room for them, and yield how each ended.
+
+    Args:
+        orders: what to run. Ray is told the CPUs, GPUs and memory that each needs.
+        cluster: where.
+        started: told of each cell whose log can be seen from here.
+
+    Raises:
+        ModuleNotFoundError: Ray is not installed.
+    """
+    import ray
+
+    ray.init(address=cluster.address, log_to_driver=False, ignore_reinit_error=True)
+    store = Store(cluster.store) if cluster.store else None
+    waiting: dict[Any, Order] = {}
+    left = iter(orders)
+    try:
+        while True:
+            for order in islice(left, _AT_ONCE - len(waiting)):
+                waiting[_submitted(order, store)] = order
+            if not waiting:
+                return
+            for order in waiting.values():
+                if order.log.is_file():
+                    started(order)
+            ended, _ = ray.wait(list(waiting), num_returns=1, timeout=_POLL_S)
+            for reference in ended:
+                record = _outcome(reference, waiting.pop(reference))
+                yield fetched(record, store, orders[0].results) if store else record
+    finally:
+        for reference in waiting:
+            ray.cancel(reference, force=True)
+        ray.shutdown()
+
+
+def _submitted(order: Order, store: Store | None) -> Any:
+    import ray
+
+    # One of an earlier run would look as if this one had begun.
+    order.log.unlink(missing_ok=True)
+    needs = order.cell.needs
+    options: dict[str, Any] = {
+        "name": order.cell.name,
+        "num_cpus": needs.cpus,
+        "num_gpus": needs.gpus,
+        # Of a lost node. What fails by itself would fail again.
+        "max_retries": order.retries,
+        "retry_exceptions": False,
+    }
+    if needs.memory_gb is not None:
+        options["memory"] = int(needs.memory_gb * 2**30)
+    return ray.remote(_run).options(**options).remote(order, store)
+
+
+def _run(order: Order, store: Store | None) -> Record:
+    """On the node."""
+    if store is None:
+        return run_cell(order)
+    # A folder that a further attempt on the same node finds again, with its journal.
+    scratch = Path(gettempdir()) / "slmroute-sweep" / order.cell.digest[:16]
+    record = run_cell(replace(order, results=scratch, directory=None))
+    store.put(scratch, (record.log, *record.files))
+    if record.state == "done":
+        shutil.rmtree(scratch, ignore_errors=True)
+    return record
+
+
+def _outcome(reference: Any, order: Order) -> Record:
+    import ray
+
+    try:
+        record: Record = ray.get(reference)
+    except ray.exceptions.RayError as error:
+        return Record(
+            cell=order.cell.name,
+            digest=order.cell.digest,
+            state="failed",
+            exit_status=None,
+            attempts=order.retries + 1,
+            began="",
+            seconds=0.0,
+            tail=tuple(str(error).strip().splitlines()[-12:]),
+        )
+    return record

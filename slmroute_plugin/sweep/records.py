@@ -1,0 +1,100 @@
+"""What became of each cell: one small file each, which are the truth about a sweep."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Literal
+
+from slmroute_plugin.sweep.cells import Cell
+from slmroute_plugin.whole_files import written_whole
+
+FOLDER = ".sweep"
+_RECORD = "record.json"
+
+State = Literal["done", "failed"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """How a cell ended.
+
+    Attributes:
+        cell: its name.
+        digest: what its results depend on (see `Cell`).
+        state: "done", or "failed".
+        exit_status: of lm-eval; minus the signal if it was killed; None if it never ran.
+        attempts: how often it was begun.
+        began: when, in ISO 8601 with its time zone.
+        seconds: that all attempts took.
+        questions: rows of samples, in all.
+        tokens: of prompts and answers, at four letters a token.
+        files: that it put into the folder of results, relative to that.
+        seeds: lm-eval's, and ours.
+        tail: last lines of the log of a failed cell.
+        log: where the log is, relative to the folder of results.
+        versions: of packages on the machine that ran it.
+        hardware: of that machine.
+    """
+
+    cell: str
+    digest: str
+    state: State
+    exit_status: int | None
+    attempts: int
+    began: str
+    seconds: float
+    questions: int = 0
+    tokens: int = 0
+    files: tuple[str, ...] = ()
+    seeds: dict[str, object] = field(default_factory=dict)
+    tail: tuple[str, ...] = ()
+    log: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    hardware: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def folders(self) -> set[str]:
+        """Names of the models' folders of results that its files are in."""
+        return {name.partition("/")[0] for name in self.files}
+
+
+def cell_folder(results: Path, cell: str) -> Path:
+    """Where a cell keeps its log, its record, and its files while it runs."""
+    return results / FOLDER / cell
+
+
+def write_record(results: Path, record: Record) -> None:
+    """Put a record on disk, in one step."""
+    with written_whole(cell_folder(results, record.cell) / _RECORD) as path:
+        path.write_text(json.dumps(asdict(record), indent=1) + "\n", encoding="utf-8")
+
+
+def read_record(results: Path, cell: str) -> Record | None:
+    """The record of a cell; None if there is none that can be read, and so no proof of anything."""
+    try:
+        raw = json.loads((cell_folder(results, cell) / _RECORD).read_text(encoding="utf-8"))
+        known = {field.name for field in fields(Record)}
+        if not isinstance(raw, dict) or raw.keys() - known:
+            return None
+        return Record(**raw | {"files": tuple(raw["files"]), "tail": tuple(raw["tail"])})
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def is_done(cell: Cell, record: Record | None, results: Path) -> bool:
+    """Whether a cell's results are there, and are what its model's file now asks for."""
+    return (
+        record is not None
+        and record.state == "done"
+        and record.digest == cell.digest
+        and all((results / name).is_file() for name in record.files)
+    )
+
+
+def records_of(results: Path, cells: Iterable[Cell]) -> dict[str, Record]:
+    """The records that there are, by cell."""
+    found = ((cell.name, read_record(results, cell.name)) for cell in cells)
+    return {name: record for name, record in found if record is not None}

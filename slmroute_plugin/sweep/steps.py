@@ -1,0 +1,96 @@
+"""What comes after the cells: recorded LLMs, probes, scores, and the report."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from slmroute_plugin.sample_files import newest_sample_files
+from slmroute_plugin.sweep.grid_file import Grid
+from slmroute_plugin.sweep.log_tail import last_lines
+from slmroute_plugin.sweep.records import FOLDER
+from slmroute_plugin.whole_files import written_whole
+
+
+@dataclass(frozen=True)
+class Step:
+    """How a step ended.
+
+    Attributes:
+        name: the command, without `slmroute`.
+        exit_status: 0 if all went well; 1 if it named something that it could not use.
+        seconds: that it took; 0 if it had been done before on the same answers.
+        log: where what it said is, relative to the folder of results.
+        tail: its last lines, if it did not go well.
+    """
+
+    name: str
+    exit_status: int
+    seconds: float
+    log: str
+    tail: tuple[str, ...] = ()
+
+
+def copy_recorded(grid: Grid) -> None:
+    """Put recorded runs of LLMs among the results, where they are not there already."""
+    for entry in grid.llms:
+        if entry.replay is None:
+            continue
+        folder = grid.results / entry.replay.absolute().name
+        if folder.resolve() == entry.replay.resolve():
+            continue
+        for path in newest_sample_files(entry.replay).values():
+            if not (folder / path.name).exists():
+                with written_whole(folder / path.name) as unfinished:
+                    shutil.copy2(path, unfinished)
+
+
+def steps_after(grid: Grid, slms: Mapping[str, Sequence[str]]) -> Iterator[Step]:
+    """Fit probes and score answers by them for each small model, and make the report.
+
+    Probes that were fitted on the same answers before are not fitted again.
+
+    Args:
+        grid: what to do it for.
+        slms: the small models' folders of results, and the files that the cells put there.
+    """
+    if grid.training:
+        for name, files in slms.items():
+            folder = str(grid.results / name)
+            state = hashlib.sha256("\n".join(sorted(files)).encode()).hexdigest()
+            yield _step(grid.results, f"probes-fit.{name}", state, "probes", "fit", folder)
+            yield _step(grid.results, f"score.{name}", state, "score", folder)
+    # The report itself knows whether anything has changed.
+    yield _step(
+        grid.results, "report", "", "report", str(grid.results), "--out", str(grid.report)
+    )  # fmt: skip
+
+
+def _step(results: Path, name: str, state: str, *command: str) -> Step:
+    log, done_on = (results / FOLDER / f"{name}.{kind}" for kind in ("txt", "done"))
+    where = log.relative_to(results).as_posix()
+    if state and done_on.is_file() and done_on.read_text(encoding="utf-8") == state:
+        return Step(" ".join(command), 0, 0.0, where)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    begun = time.monotonic()
+    with log.open("wb") as file:
+        # In a process of its own: its memory is given back, and what breaks there stays there.
+        done = subprocess.run(
+            [sys.executable, "-m", "slmroute_plugin", *command],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if state and done.returncode == 0:
+        with written_whole(done_on) as path:
+            path.write_text(state, encoding="utf-8")
+    seconds = round(time.monotonic() - begun, 1)
+    tail = last_lines(log) if done.returncode else ()
+    return Step(" ".join(command), done.returncode, seconds, where, tail)

@@ -1,0 +1,124 @@
+"""What a question costs in tokens, from `workload.yaml` or from samples that there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.resources import files
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from slmroute_plugin.llm.prices import estimated_tokens
+from slmroute_plugin.sample_files import (
+    SLM_FILTER,
+    SampleFileError,
+    newest_sample_files,
+    read_samples,
+    reply_of,
+)
+
+_PREFIX = "slmroute_"
+_TRAINING = "_train"
+_ROWS_READ = 100
+
+
+class TaskWork(NamedTuple):
+    """One task: its rows, and tokens of prompt and reply of each."""
+
+    rows: int
+    prompt: float
+    reply: float
+    is_free: bool
+
+
+class Ratios(NamedTuple):
+    """How tokens become work.
+
+    Attributes:
+        replies: how many a question has when all methods run.
+        further_prompt: tokens that restating and follow-ups add then.
+        flops: of the GPU, in a second.
+        prompt_share: of these, that reading prompts reaches.
+        reply_share: that writing replies reaches.
+        judge_prompt: tokens of a judge's instructions.
+        judge_reply: tokens of its verdict.
+    """
+
+    replies: float
+    further_prompt: float
+    flops: float
+    prompt_share: float
+    reply_share: float
+    judge_prompt: float
+    judge_reply: float
+
+
+@cache
+def _stated() -> Mapping[str, Any]:
+    import yaml
+
+    text = files("slmroute_plugin.sweep").joinpath("workload.yaml").read_text(encoding="utf-8")
+    stated: Mapping[str, Any] = yaml.safe_load(text)
+    return stated
+
+
+def ratios() -> Ratios:
+    """As `workload.yaml` states them."""
+    methods, gpu, judge = (_stated()[name] for name in ("methods", "gpu", "judge"))
+    return Ratios(
+        methods["replies"], methods["further_prompt"], gpu["flops"], gpu["prompt_share"],
+        gpu["reply_share"], judge["prompt"], judge["reply"],
+    )  # fmt: skip
+
+
+def stated_work(task: str) -> TaskWork | None:
+    """Of a task of ours; None for others."""
+    name = task.removeprefix(_PREFIX)
+    entry = _stated()["tasks"].get(name.removesuffix(_TRAINING))
+    if entry is None:
+        return None
+    rows = entry["train" if name.endswith(_TRAINING) else "rows"]
+    return TaskWork(rows, entry["prompt"], entry["reply"], entry["kind"] == "free")
+
+
+def measured_work(results: Path) -> dict[str, TaskWork]:
+    """Of every task of which some model's samples are there, at four letters a token.
+
+    One model's newest samples are read for each task, and a hundred rows of them.
+    """
+    found: dict[str, TaskWork] = {}
+    if not results.is_dir():
+        return found
+    for folder in sorted(path for path in results.iterdir() if path.is_dir()):
+        for task, path in newest_sample_files(folder).items():
+            stated = stated_work(task)
+            if stated and task not in found and (lengths := list(_lengths(path))):
+                prompt, reply = (sum(each) / len(lengths) for each in zip(*lengths, strict=True))
+                # Where texts have been removed from samples, there is nothing to measure.
+                if prompt and reply:
+                    found[task] = stated._replace(prompt=prompt, reply=reply)
+    return found
+
+
+def prompt_of(row: Mapping[str, Any]) -> str:
+    """The prompt in a row of samples; "" where it is not kept."""
+    try:
+        prompt = row["arguments"]["gen_args_0"]["arg_0"]
+    except (KeyError, TypeError):
+        return ""
+    while isinstance(prompt, list) and prompt:
+        prompt = prompt[0]
+    return prompt if isinstance(prompt, str) else ""
+
+
+def _lengths(path: Path) -> Iterator[tuple[int, int]]:
+    try:
+        for row in islice(read_samples(path), _ROWS_READ):
+            if row.get("filter") == SLM_FILTER:
+                yield (
+                    estimated_tokens(len(prompt_of(row))), estimated_tokens(len(reply_of(row)))
+                )  # fmt: skip
+    except SampleFileError:
+        # The report will name it; a rough figure needs no more than what was read.
+        return

@@ -1,0 +1,102 @@
+"""Cells on a Ray cluster of several nodes, all of them on this machine."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from slmroute_plugin.sweep.grid_file import load_grid
+from slmroute_plugin.sweep.plan import make_plan
+from slmroute_plugin.sweep.ray_engine import Cluster as Where
+from slmroute_plugin.sweep.ray_engine import run_on_ray
+from slmroute_plugin.sweep.records import Record
+from slmroute_plugin.sweep.running import Order
+
+from .conftest import ARITHMETIC, ROOT, Demo, Rows, same_rows, sample_rows
+
+pytest.importorskip("ray")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A head that runs nothing, and two nodes for one cell each."""
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    small = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **small})
+    for _ in range(2):
+        made.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+    yield made
+    made.shutdown()
+
+
+def orders_of(demo: Demo) -> list[Order]:
+    plan = make_plan(load_grid(demo.grid), demo.grid)
+    return [Order(one.cell, demo.results, directory=demo.folder) for one in plan.cells]
+
+
+@pytest.fixture
+def in_demo(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> Demo:
+    """The demo grid, with its folder as the present one."""
+    monkeypatch.chdir(demo.folder)
+    return demo
+
+
+def journals(demo: Demo) -> list[str]:
+    return [p.parts[-4] for p in demo.results.glob(".sweep/*/runs/.journal/journal.sqlite")]
+
+
+def when(what: Callable[[], object], then: Callable[[], object]) -> threading.Thread:
+    """Do something as soon as something else is true, while the test goes on."""
+
+    def watch() -> None:
+        deadline = time.monotonic() + 200
+        while not what() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        then()
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_a_node_lost_in_the_middle_changes_nothing(
+    cluster: Any, in_demo: Demo, plain_rows: Rows
+) -> None:
+    lost = cluster.list_all_nodes()[1]
+    killer = when(
+        lambda: len(journals(in_demo)) >= 2,
+        lambda: cluster.remove_node(lost, allow_graceful=False),
+    )
+    records: list[Record] = list(
+        run_on_ray(orders_of(in_demo), Where(cluster.address), lambda order: None)
+    )
+    killer.join(timeout=1)
+    assert not killer.is_alive()
+    assert len(cluster.list_all_nodes()) == 2
+    assert [record.state for record in records] == ["done"] * 4, records
+    same_rows(sample_rows(in_demo.results), plain_rows)
+
+
+def test_results_come_back_through_a_url(
+    cluster: Any, in_demo: Demo, plain_rows: Rows, tmp_path: Any
+) -> None:
+    in_demo.change(tasks={"words": ARITHMETIC}, slms=["tiny-llama.yaml"])
+    orders = orders_of(in_demo)
+    where = Where(cluster.address, (tmp_path / "store").as_uri())
+    records = list(run_on_ray(orders, where, lambda order: None))
+    assert [record.state for record in records] == ["done"], records
+    # The nodes worked elsewhere: what is here was fetched.
+    assert not list(in_demo.results.glob(".sweep/*/config.yaml"))
+    found = sample_rows(in_demo.results)
+    assert len(found) == 4
+    assert (in_demo.results / records[0].log).is_file()
+    for key, row in found.items():
+        assert row["resps"] == plain_rows[key]["resps"]
