@@ -21,7 +21,8 @@ def test_a_study_killed_in_every_step_ends_as_one_left_in_peace(smollm_weights: 
     done = subprocess.run(
         [
             sys.executable, str(ROOT / "benchmarks" / "kill.py"),
-            "--model", smollm_weights, "--kills", "3", "--training", "4", "--questions", "4", "--tokens", "4",
+            "--model", smollm_weights, "--kills", "3",
+            "--training", "4", "--questions", "4", "--tokens", "4",
         ],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
