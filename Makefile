@@ -52,7 +52,7 @@ demo: $(READY) $(SLM)
 	    --metadata '{"slmroute": {$(SETTINGS), "route": {$(ROUTE)}}}'
 	@echo "4. The report: alignment, routing curves, figures, and a page to explore them"
 	$(if $(LLM),,cp -r $(RECORDING) $(RUNS))
-	# 1: a part could not be used and was named, as a method without any confidence in few questions.
+	@# 1: a part could not be used and was named, as a method without any confidence in few questions.
 	$(BIN)/slmroute report $(RUNS) --out $(REPORT) || [ $$? = 1 ]
 	@echo
 	@echo "Files of this run (results/README.md says what is in them):"
