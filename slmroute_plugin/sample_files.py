@@ -19,6 +19,9 @@ _NAME = re.compile(
 
 # The filter under which rows score the SLM's own answers, and a plain run's.
 SLM_FILTER = "slm"
+# Of the names of our tasks, and of those that probes are trained on.
+TASK_PREFIX = "slmroute_"
+TRAINING_SUFFIX = "_train"
 
 
 class SampleFileError(ValueError):
@@ -55,6 +58,17 @@ def read_samples(path: Path) -> Iterator[dict[str, Any]]:
             if not isinstance(row, dict):
                 raise SampleFileError(f"{path}, line {number}: not a JSON object")
             yield row
+
+
+def prompt_of(row: Mapping[str, Any]) -> str:
+    """The prompt in a row of samples, or "" where it is not kept."""
+    try:
+        prompt = row["arguments"]["gen_args_0"]["arg_0"]
+    except (KeyError, TypeError):
+        return ""
+    while isinstance(prompt, list) and prompt:
+        prompt = prompt[0]
+    return prompt if isinstance(prompt, str) else ""
 
 
 def reply_of(row: Mapping[str, Any]) -> str:

@@ -21,14 +21,15 @@ from slmroute_plugin.llm.prices import prices
 from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.sample_files import (
     SLM_FILTER,
+    TASK_PREFIX,
+    TRAINING_SUFFIX,
     SampleFileError,
+    prompt_of,
     read_samples,
     reply_of,
     sample_files,
 )
 
-TASK_PREFIX = "slmroute_"
-TRAINING_SUFFIX = "_train"
 _NAMED = 3
 
 
@@ -245,13 +246,7 @@ def _question(row: Mapping[str, Any]) -> str:
     doc = row.get("doc")
     if isinstance(doc, Mapping) and isinstance(doc.get("question"), str):
         return str(doc["question"])
-    try:
-        prompt = row["arguments"]["gen_args_0"]["arg_0"]
-    except (KeyError, TypeError):
-        return ""
-    while isinstance(prompt, list) and prompt:
-        prompt = prompt[0]
-    return prompt if isinstance(prompt, str) else ""
+    return prompt_of(row)
 
 
 def _target(row: Mapping[str, Any]) -> str:

@@ -12,14 +12,15 @@ from typing import Any, NamedTuple
 from slmroute_plugin.llm.prices import estimated_tokens
 from slmroute_plugin.sample_files import (
     SLM_FILTER,
+    TASK_PREFIX,
+    TRAINING_SUFFIX,
     SampleFileError,
     newest_sample_files,
+    prompt_of,
     read_samples,
     reply_of,
 )
 
-_PREFIX = "slmroute_"
-_TRAINING = "_train"
 _ROWS_READ = 100
 
 
@@ -74,11 +75,11 @@ def ratios() -> Ratios:
 
 def stated_work(task: str) -> TaskWork | None:
     """Of a task of ours; None for others."""
-    name = task.removeprefix(_PREFIX)
-    entry = _stated()["tasks"].get(name.removesuffix(_TRAINING))
+    name = task.removeprefix(TASK_PREFIX)
+    entry = _stated()["tasks"].get(name.removesuffix(TRAINING_SUFFIX))
     if entry is None:
         return None
-    rows = entry["train" if name.endswith(_TRAINING) else "rows"]
+    rows = entry["train" if name.endswith(TRAINING_SUFFIX) else "rows"]
     return TaskWork(rows, entry["prompt"], entry["reply"], entry["kind"] == "free")
 
 
@@ -99,17 +100,6 @@ def measured_work(results: Path) -> dict[str, TaskWork]:
                 if prompt and reply:
                     found[task] = stated._replace(prompt=prompt, reply=reply)
     return found
-
-
-def prompt_of(row: Mapping[str, Any]) -> str:
-    """The prompt in a row of samples; "" where it is not kept."""
-    try:
-        prompt = row["arguments"]["gen_args_0"]["arg_0"]
-    except (KeyError, TypeError):
-        return ""
-    while isinstance(prompt, list) and prompt:
-        prompt = prompt[0]
-    return prompt if isinstance(prompt, str) else ""
 
 
 def _lengths(path: Path) -> Iterator[tuple[int, int]]:

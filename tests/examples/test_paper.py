@@ -170,27 +170,37 @@ def test_the_class_of_each_slm_gives_the_signals_of_a_plain_forward(tiny: Any, n
         assert np.allclose(state, out.hidden_states[-8][0, -1], atol=1e-4, rtol=1e-4)
 
 
+def rows_of_a_run(config: Any, results: Path, **how: Any) -> list[dict[str, Any]]:
+    """Samples of two questions, asked as a model's file says."""
+    found = simple_evaluate(
+        tasks=[TASK],
+        task_manager=TaskManager(
+            include_path=str(include_path()),
+            include_defaults=False,
+            metadata={"slmroute": {"results": str(results)}},
+        ),
+        apply_chat_template=config.apply_chat_template,
+        limit=2,
+        bootstrap_iters=0,
+        log_samples=True,
+        **how,
+    )
+    rows: list[dict[str, Any]] = found["samples"][TASK]
+    return rows
+
+
 @pytest.mark.parametrize("name", SLMS)
 def test_each_slms_file_gives_a_confidence_per_method(
     tiny: Any, name: str, generation_methods: frozenset[str], tmp_path: Path
 ) -> None:
     config = loaded(name)
-    found = simple_evaluate(
+    rows = rows_of_a_run(
+        config,
+        tmp_path,
         model=serve(tiny, name),
-        tasks=[TASK],
-        task_manager=TaskManager(
-            include_path=str(include_path()),
-            include_defaults=False,
-            metadata={"slmroute": {"results": str(tmp_path)}},
-        ),
-        apply_chat_template=config.apply_chat_template,
         system_instruction=config.system_instruction,
         gen_kwargs=config.gen_kwargs | {"max_gen_toks": 6},
-        limit=2,
-        bootstrap_iters=0,
-        log_samples=True,
     )
-    rows = found["samples"][TASK]
     for row in rows:
         for method in generation_methods:
             confidence = row[f"confidence/{method}"]
@@ -212,22 +222,14 @@ def test_each_llms_file_asks_its_server_for_it(
     message = {"content": f"{thought}The answer is 7.", "role": "assistant"}
     choice = {"index": 0, "finish_reason": "stop", "message": message}
     httpserver.expect_request(path).respond_with_json({"choices": [choice]})
-    found = simple_evaluate(
+    rows = rows_of_a_run(
+        config,
+        tmp_path,
         model=config.model,
         model_args=config.model_args | {"base_url": httpserver.url_for(path)},
-        tasks=[TASK],
-        task_manager=TaskManager(
-            include_path=str(include_path()),
-            include_defaults=False,
-            metadata={"slmroute": {"results": str(tmp_path)}},
-        ),
-        apply_chat_template=config.apply_chat_template,
         gen_kwargs=config.gen_kwargs,
-        limit=2,
-        bootstrap_iters=0,
-        log_samples=True,
     )
-    assert [row["answer"] for row in found["samples"][TASK]] == ["7", "7"]
+    assert [row["answer"] for row in rows] == ["7", "7"]
     asked = [json.loads(request.data) for request, _ in httpserver.log]
     assert len(asked) == 2
     for body in asked:
