@@ -23,7 +23,6 @@ import logging
 import os
 import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -33,6 +32,7 @@ from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from own_process import measured_apart, write_or_say
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -179,10 +179,7 @@ def measure(folder: Path, resamples: int, jobs: int) -> Measured:
 
 def measure_apart(folder: Path, resamples: int, jobs: int) -> Measured:
     """`measure`, in a process of its own."""
-    command = [sys.executable, __file__, "--measure", str(folder), str(resamples), str(jobs)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
-    return Measured(*json.loads(done.stdout))
+    return Measured(*measured_apart(__file__, folder, resamples, jobs))
 
 
 def compare(settings: Sequence[Setting]) -> Compared:
@@ -364,10 +361,7 @@ def main() -> None:
         return
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     text = report(given)
-    if given.out:
-        given.out.write_text(text, encoding="utf-8")
-    else:
-        sys.stdout.write(text)
+    write_or_say(text, given.out)
 
 
 if __name__ == "__main__":

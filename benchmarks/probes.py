@@ -19,7 +19,6 @@ import json
 import logging
 import os
 import resource
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -27,6 +26,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
+
+from own_process import measured_apart, write_or_say
 
 # Nothing heavy is imported up here: a process begins with the peak memory of its parent.
 if TYPE_CHECKING:
@@ -201,16 +202,7 @@ def measure(what: str, size: Size) -> Measured:
 
 def measure_apart(what: str, size: Size) -> Measured:
     """`measure`, in a process of its own."""
-    threads = str(size.jobs)
-    environment = os.environ | {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
-    done = subprocess.run(
-        [sys.executable, __file__, "--measure", what, json.dumps(asdict(size))],
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
-    return Measured(*json.loads(done.stdout))
+    return Measured(*measured_apart(__file__, what, json.dumps(asdict(size)), threads=size.jobs))
 
 
 def row_of(size: Size, repeats: int) -> list[str]:
@@ -282,10 +274,7 @@ def main() -> None:
         for number in given.datasets
     ]
     text = table(sizes, given.repeats)
-    if given.out:
-        given.out.write_text(text, encoding="utf-8")
-    else:
-        sys.stdout.write(text)
+    write_or_say(text, given.out)
 
 
 if __name__ == "__main__":

@@ -20,10 +20,8 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -33,6 +31,7 @@ from typing import NamedTuple
 
 import yaml
 from analysis import write_runs
+from own_process import measured_apart, write_or_say
 
 logger = logging.getLogger("scale")
 
@@ -138,15 +137,6 @@ def _peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def apart(what: str, *arguments: object) -> list[float]:
-    """A measurement in a process of its own."""
-    command = [sys.executable, __file__, "--measure", what, *map(str, arguments)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
-    found: list[float] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
 def measure_plans(factors: Iterable[int]) -> list[tuple[int, Planned]]:
     """Planning at each size."""
     found = []
@@ -155,7 +145,7 @@ def measure_plans(factors: Iterable[int]) -> list[tuple[int, Planned]]:
         try:
             path = write_grid(folder, factor)
             write_records(path)
-            found.append((factor, Planned(*apart("plan", path))))  # type: ignore[arg-type]
+            found.append((factor, Planned(*measured_apart(__file__, "plan", path))))
         finally:
             shutil.rmtree(folder)
         logger.info("%d times the models: %s", factor, found[-1][1])
@@ -169,8 +159,8 @@ def measure_reports(given: argparse.Namespace) -> list[tuple[int, Reported]]:
         folder = Path(tempfile.mkdtemp(prefix="scale-"))
         try:
             write_runs(folder / "results", given.slms, 1, given.share * factor)
-            measured = apart("report", folder, given.resamples)
-            found.append((factor, Reported(*measured)))  # type: ignore[arg-type]
+            measured = measured_apart(__file__, "report", folder, given.resamples)
+            found.append((factor, Reported(*measured)))
         finally:
             shutil.rmtree(folder)
         logger.info("%d times the questions: %s", factor, found[-1][1])
@@ -231,10 +221,7 @@ def main() -> None:
     logging.basicConfig(format="%(message)s")
     logger.setLevel(logging.INFO)
     text = as_markdown(measure_plans(given.factors), measure_reports(given), given)
-    if given.out:
-        given.out.write_text(text, encoding="utf-8")
-    else:
-        sys.stdout.write(text)
+    write_or_say(text, given.out)
 
 
 if __name__ == "__main__":
