@@ -3,6 +3,7 @@
     python benchmarks/engine.py --quick
     python benchmarks/engine.py --rounds 3 --record runs/engine.jsonl
     python benchmarks/engine.py --table runs/engine.jsonl --out benchmarks/results/engine
+    python benchmarks/engine.py --device cuda --random 1B --dtype bfloat16 --batch 64
 
 The peers' way, lm-polygraph, has a script of its own: `engine_polygraph.py`.
 
@@ -15,10 +16,10 @@ Two workloads: multiple choice, and grade-school problems of up to 256 new token
 SLMROUTE_DATA names a folder of them, the demo's tasks otherwise. Tokens forwarded are rows ×
 columns of every forward pass, padding and finished rows included; the floor is the number of
 nodes of the prefix tries of all that our engine reads and writes. Peak memory is resident
-memory above what it was before the way began, weights loaded.
+memory, or the GPU's, above what it was before the way began, weights loaded.
 
-Time is given as wall clock and as CPU time; ratios are of CPU time, which other work on the
-machine changes least. On a machine of its own, the two agree but for the number of threads.
+Ratios are of wall clock, for a machine of its own. `--by cpu` takes CPU time instead, which
+other work on the machine changes least, as long as there is one thread.
 """
 
 from __future__ import annotations
@@ -57,6 +58,9 @@ WORKLOADS = {
     "multiple-choice": Workload("slmroute_mmlu", "slmroute_demo_mmlu", 16),
     "grade-school": Workload("slmroute_gsm8k", "slmroute_demo_arithmetic", 256),
 }
+# Hidden size, layers, heads, key-value heads and inner size of Llama 3.2, for random weights.
+SHAPES = {"1B": (2048, 16, 32, 8, 8192), "3B": (3072, 28, 24, 8, 8192)}
+TIMES = {"seconds": "seconds", "cpu": "CPU seconds"}
 # Questions at once, the best of 8, 16, 32 and 64 for each.
 BATCHES = {"generate": 32, "engine": 32, "engine-all": 32, "naive": 32}
 
@@ -80,6 +84,7 @@ class Measured:
     batch: int
     threads: int
     dtype: str
+    device: str
     seconds: float
     cpu: float
     tokens: int | None
@@ -95,12 +100,14 @@ def measure(
     import torch
     from engine_ways import WAYS
     from forwarded import counted, recorded
-    from resident_peak import PeakMemory
+    from peak_memory import peak_memory_of
 
-    memory = PeakMemory()
+    memory = peak_memory_of(lm.device)
     with counted(lm.model) as forwarded, recorded() as sequences:
         begun, cpu = time.perf_counter(), time.process_time()
         WAYS[way](lm, questions, batch)
+        if lm.device.type == "cuda":
+            torch.cuda.synchronize()
         seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
     return Measured(
         workload,
@@ -109,6 +116,7 @@ def measure(
         batch,
         torch.get_num_threads(),
         str(lm.model.dtype).removeprefix("torch."),
+        device_name(lm.device),
         seconds,
         cpu,
         forwarded.tokens,
@@ -118,14 +126,49 @@ def measure(
     )
 
 
-def load(model: Path, dtype: str, threads: int) -> Any:
-    """lm-eval's model around the weights of a folder."""
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Which model is asked, and on what."""
+    parser.add_argument("--model", type=Path, default=ROOT / "SmolLM2-135M-Instruct")
+    parser.add_argument("--random", choices=SHAPES, help="random weights of this size instead")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+
+
+def device_name(device: Any) -> str:
+    """What the ways ran on."""
+    import torch
+
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def load(given: argparse.Namespace) -> Any:
+    """lm-eval's model around the weights of a folder, or around random ones."""
     import torch
     from lm_eval.models.huggingface import HFLM
 
-    torch.set_num_threads(threads)
-    files = {"gguf_file": GGUF} if (model / GGUF).exists() else {}
-    return HFLM(pretrained=str(model), dtype=dtype, device="cpu", **files)
+    torch.set_num_threads(given.threads)
+    files = {"gguf_file": GGUF} if (given.model / GGUF).exists() else {}
+    if not given.random:
+        return HFLM(pretrained=str(given.model), dtype=given.dtype, device=given.device, **files)
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+    tokenizer = AutoTokenizer.from_pretrained(given.model, **files)
+    hidden, layers, heads, kv_heads, inner = SHAPES[given.random]
+    config = LlamaConfig(
+        hidden_size=hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=kv_heads,
+        intermediate_size=inner,
+        vocab_size=len(tokenizer),
+        max_position_embeddings=8192,
+        tie_word_embeddings=True,
+    )
+    torch.manual_seed(0)
+    with torch.device(given.device):
+        model = LlamaForCausalLM(config).to(getattr(torch, given.dtype)).eval()
+    return HFLM(pretrained=model, tokenizer=tokenizer, device=given.device)
 
 
 def asked_of(lm: Any, workload: str, count: int) -> list[Question]:
@@ -142,7 +185,7 @@ def write_questions(given: argparse.Namespace) -> None:
     from engine_ways import as_texts
     from smollm_weights import safetensors_of_smollm
 
-    lm = load(given.model, given.dtype, given.threads)
+    lm = load(given)
     found = {
         name: as_texts(asked_of(lm, name, given.questions), WORKLOADS[name].tokens)
         for name in given.workloads
@@ -154,7 +197,7 @@ def write_questions(given: argparse.Namespace) -> None:
 
 def run(given: argparse.Namespace) -> list[Measured]:
     """All rounds: the ways in turn, on each workload; appended to the record as they come."""
-    lm = load(given.model, given.dtype, given.threads)
+    lm = load(given)
     found: list[Measured] = []
     asked = {name: asked_of(lm, name, given.questions) for name in given.workloads}
     for way in given.ways:  # once for nothing: what is built at first use is not measured
@@ -172,8 +215,8 @@ def run(given: argparse.Namespace) -> list[Measured]:
     return found
 
 
-def table(every: Iterable[Measured]) -> str:
-    """Medians of each way on each workload, as a Markdown table."""
+def table(every: Iterable[Measured], by: str) -> str:
+    """Medians of each way on each workload, as a Markdown table; ratios of what `by` names."""
     cells: dict[tuple[str, str], list[Measured]] = {}
     for one in every:
         cells.setdefault((one.workload, one.way), []).append(one)
@@ -184,7 +227,6 @@ def table(every: Iterable[Measured]) -> str:
     lines = [columns, ["---", "---", *["---:"] * (len(columns) - 2)]]
     for (workload, way), runs in cells.items():
         one = runs[-1]
-        cpu = median(run.cpu for run in runs)
         base = cells.get((workload, "generate"))
         peaks = [run.peak for run in runs if run.peak is not None]
         lines.append(
@@ -194,8 +236,8 @@ def table(every: Iterable[Measured]) -> str:
                 str(one.questions),
                 str(one.batch),
                 f"{median(run.seconds for run in runs):.1f}",
-                f"{cpu:.1f}",
-                f"{cpu / median(run.cpu for run in base):.2f}" if base else "",
+                f"{median(run.cpu for run in runs):.1f}",
+                f"{_time(runs, by) / _time(base, by):.2f}" if base else "",
                 f"{one.tokens:,}" if one.tokens is not None else "",
                 f"{one.floor:,}" if one.floor else "",
                 f"{one.tokens / one.floor:.3f}" if one.tokens and one.floor else "",
@@ -207,15 +249,19 @@ def table(every: Iterable[Measured]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
-def plot(every: Sequence[Measured], path: Path) -> None:
-    """Seconds and peak memory of each way, one pair of panels for each workload."""
+def _time(runs: Sequence[Measured], by: str) -> float:
+    return median(getattr(run, by) for run in runs)
+
+
+def plot(every: Sequence[Measured], path: Path, by: str) -> None:
+    """Time and peak memory of each way, one pair of panels for each workload."""
     import matplotlib.pyplot as plt
 
     workloads = list(dict.fromkeys(one.workload for one in every))
     ways = list(dict.fromkeys(one.way for one in every))
     figure, axes = plt.subplots(2, len(workloads), figsize=(4.5 * len(workloads), 5), squeeze=False)
     for column, workload in enumerate(workloads):
-        for row, (name, label) in enumerate((("cpu", "CPU seconds"), ("peak", "peak memory, MiB"))):
+        for row, (name, label) in enumerate(((by, TIMES[by]), ("peak", "peak memory, MiB"))):
             panel = axes[row][column]
             for number, way in enumerate(ways):
                 values = [
@@ -240,9 +286,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", type=Path, default=ROOT / "SmolLM2-135M-Instruct")
-    parser.add_argument("--dtype", default="float32")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    add_model_options(parser)
     parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
     parser.add_argument("--ways", nargs="+", choices=BATCHES, default=list(BATCHES))
     parser.add_argument("--questions", type=int, default=64)
@@ -251,6 +295,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="four questions, to see that it runs")
     parser.add_argument("--record", type=Path, help="file that measurements are appended to")
     parser.add_argument("--table", type=Path, help="do not measure: read this record")
+    parser.add_argument("--by", choices=TIMES, default="seconds", help="the time of ratios")
     parser.add_argument("--out", type=Path, help="folder for the table and the plot")
     parser.add_argument(
         "--questions-to", type=Path, help="do not measure: write them, and the weights beside"
@@ -268,12 +313,12 @@ def main() -> None:
         found = [Measured(**json.loads(line)) for line in lines]
     else:
         found = run(given)
-    text = table(found)
+    text = table(found, given.by)
     sys.stdout.write(text)
     if given.out:
         given.out.mkdir(parents=True, exist_ok=True)
         (given.out / "engine.md").write_text(text, encoding="utf-8")
-        plot(found, given.out / "engine.svg")
+        plot(found, given.out / "engine.svg", given.by)
 
 
 if __name__ == "__main__":

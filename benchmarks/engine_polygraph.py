@@ -72,7 +72,7 @@ def estimate(
 def measure(model: Any, asked: dict[str, Any], batch: int) -> dict[str, float | None]:
     """Seconds, CPU seconds and peak memory of all estimators on one workload."""
     from lm_polygraph import estimators
-    from resident_peak import PeakMemory
+    from peak_memory import PeakMemory
 
     peak = PeakMemory()
     begun, cpu = time.perf_counter(), time.process_time()
@@ -132,6 +132,7 @@ def main() -> None:
                     "batch": batch,
                     "threads": given.threads,
                     "dtype": "float32",
+                    "device": "cpu",
                     "tokens": None,
                     "passes": None,
                     "floor": None,

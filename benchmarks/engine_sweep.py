@@ -1,9 +1,10 @@
 """How the engine's cost grows: with the number of questions, prompt length and samples.
 
     python benchmarks/engine_sweep.py --record runs/sweep.jsonl --out benchmarks/results/engine
+    python benchmarks/engine_sweep.py --device cuda --random 1B --dtype bfloat16 --record …
 
 Made-up prompts of random words, so that each size can be had; answers of up to eight tokens.
-All three series ask for samples and a follow-up. The plot shows CPU time and peak memory
+All three series ask for samples and a follow-up. The plot shows time and peak memory
 against the floor, the number of distinct token positions: time should be linear in it, and
 memory flat in the number of questions.
 """
@@ -13,14 +14,13 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine import ROOT, Measured, PeakMemory, load
+from engine import Measured, add_model_options, device_name, load
 
 if TYPE_CHECKING:
     from slmroute_plugin.backends import Question
@@ -70,15 +70,18 @@ def measure(lm: Any, point: Point, batch: int) -> Measured:
     import torch
     from engine_ways import ours
     from forwarded import counted, recorded
+    from peak_memory import peak_memory_of
 
     from slmroute_plugin.signals import NextTokenProbs, Samples
 
     follow_up = NextTokenProbs("True or False?", ("True", "False"))
     questions = asked(lm, point)
-    memory = PeakMemory()
+    memory = peak_memory_of(lm.device)
     with counted(lm.model) as forwarded, recorded() as sequences:
         begun, cpu = time.perf_counter(), time.process_time()
         ours(lm, questions, {Samples(point.samples), follow_up}, batch)
+        if lm.device.type == "cuda":
+            torch.cuda.synchronize()
         seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
     return Measured(
         point.series,
@@ -87,6 +90,7 @@ def measure(lm: Any, point: Point, batch: int) -> Measured:
         batch,
         torch.get_num_threads(),
         str(lm.model.dtype).removeprefix("torch."),
+        device_name(lm.device),
         seconds,
         cpu,
         forwarded.tokens,
@@ -97,7 +101,7 @@ def measure(lm: Any, point: Point, batch: int) -> Measured:
 
 
 def plot(every: Sequence[Measured], path: Path) -> None:
-    """CPU seconds and peak memory against floor tokens, one column for each series."""
+    """Seconds and peak memory against floor tokens, one column for each series."""
     import matplotlib.pyplot as plt
 
     series = list(dict.fromkeys(one.workload for one in every))
@@ -105,13 +109,13 @@ def plot(every: Sequence[Measured], path: Path) -> None:
     for column, name in enumerate(series):
         found = [one for one in every if one.workload == name]
         floors = [one.floor or 0 for one in found]
-        axes[0][column].plot(floors, [one.cpu for one in found], "ko-")
+        axes[0][column].plot(floors, [one.seconds for one in found], "ko-")
         for one in found:
-            axes[0][column].annotate(one.way, (one.floor or 0, one.cpu), fontsize=7)
+            axes[0][column].annotate(one.way, (one.floor or 0, one.seconds), fontsize=7)
         axes[1][column].plot(floors, [one.peak or float("nan") for one in found], "ko-")
         axes[0][column].set_title(f"by {name}")
         axes[1][column].set_xlabel("floor, tokens")
-        for row, label in enumerate(("CPU seconds", "peak memory, MiB")):
+        for row, label in enumerate(("seconds", "peak memory, MiB")):
             axes[row][column].set_ylabel(label)
             axes[row][column].set_ylim(bottom=0)
     figure.tight_layout()
@@ -124,9 +128,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", type=Path, default=ROOT / "SmolLM2-135M-Instruct")
-    parser.add_argument("--dtype", default="float32")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    add_model_options(parser)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--quick", action="store_true", help="tiny, to see that it runs")
     parser.add_argument("--record", type=Path, required=True, help="measurements are appended")
@@ -136,7 +138,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logger.setLevel(logging.INFO)
     if not given.plot_only:
-        lm = load(given.model, given.dtype, given.threads)
+        lm = load(given)
         measure(lm, Point("", 2, 10, 1), 2)
         given.record.parent.mkdir(parents=True, exist_ok=True)
         for point in points(given.quick):

@@ -132,10 +132,11 @@ def _ids(lm: Any, text: str) -> list[int]:
 def _padded(lm: Any, rows: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
     width = max(len(row) for row in rows)
     pad = lm.tokenizer.pad_token_id or 0
-    return {
-        "input_ids": torch.tensor([[pad] * (width - len(row)) + list(row) for row in rows]),
-        "attention_mask": torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows]),
+    padded = {
+        "input_ids": [[pad] * (width - len(row)) + list(row) for row in rows],
+        "attention_mask": [[0] * (width - len(row)) + [1] * len(row) for row in rows],
     }
+    return {name: torch.tensor(values, device=lm.device) for name, values in padded.items()}
 
 
 def _generate(

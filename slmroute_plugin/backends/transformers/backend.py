@@ -18,7 +18,12 @@ from slmroute_plugin.backends.transformers.branching import BranchingEngine
 from slmroute_plugin.backends.transformers.fingerprint import fingerprint
 from slmroute_plugin.backends.transformers.follow_ups import FollowUps
 from slmroute_plugin.backends.transformers.keeping import StopRule
-from slmroute_plugin.backends.transformers.memory import Row, fitting, total_memory
+from slmroute_plugin.backends.transformers.memory import (
+    Row,
+    fitting,
+    ran_out_of_memory,
+    total_memory,
+)
 from slmroute_plugin.backends.transformers.prompts import Prompts
 from slmroute_plugin.backends.transformers.reader import Reader
 from slmroute_plugin.backends.transformers.recomputing import RecomputingEngine
@@ -64,6 +69,7 @@ class TransformersBackend:
                 self._reader, follow_ups, words, 0 if pad is None else int(pad)
             )
         self._end_ids = _end_ids(lm)
+        self._rules: dict[tuple[str, ...], StopRule] = {}
         self._fingerprint: Mapping[str, Any] | None = None
         self.batch_sizes: BatchSizes = {}
 
@@ -107,7 +113,9 @@ class TransformersBackend:
             batch, rest = work[:size], work[size:]
             try:
                 observed = self._engine.run(batch, wanted)
-            except (torch.OutOfMemoryError, MemoryError) as error:
+            except (RuntimeError, MemoryError) as error:
+                if not ran_out_of_memory(error):
+                    raise
                 size = self._smaller(len(batch), error)
                 self.batch_sizes[setting] = size
                 for one in batch:
@@ -151,19 +159,22 @@ class TransformersBackend:
         return Restatement(self._prompts.encode(prompt, room), limit)
 
     def _rule(self, stops: tuple[str, ...]) -> StopRule:
-        tokenizer = self._lm.tokenizer
-        # Special tokens do not show in decoded text: as stop strings they are met as tokens.
-        special = {
-            token: tokenizer.convert_tokens_to_ids(token)
-            for token in stops
-            if token in tokenizer.all_special_tokens
-        }
-        return StopRule(
-            tokenizer,
-            self._end_ids | frozenset(special.values()),
-            tuple(stop for stop in stops if stop not in special),
-            self._lm.think_end_token,
-        )
+        """The rule for these stop strings, and one for all questions that have them."""
+        if stops not in self._rules:
+            tokenizer = self._lm.tokenizer
+            # Special tokens do not show in decoded text: as stop strings they are met as tokens.
+            special = {
+                token: tokenizer.convert_tokens_to_ids(token)
+                for token in stops
+                if token in tokenizer.all_special_tokens
+            }
+            self._rules[stops] = StopRule(
+                tokenizer,
+                self._end_ids | frozenset(special.values()),
+                tuple(stop for stop in stops if stop not in special),
+                self._lm.think_end_token,
+            )
+        return self._rules[stops]
 
     def _batch_size(self, work: Sequence[Work], wanted: Wanted) -> int:
         if self._lm.batch_size != "auto":

@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from slmroute_plugin.backends.transformers.growing import GrowingLayer, stacked
-from slmroute_plugin.backends.transformers.ragged import PASS_ELSEWHERE, PASS_ON_CPU, groups
+from slmroute_plugin.backends.transformers.ragged import groups
 from slmroute_plugin.backends.transformers.reader import Read, Reader
 
 logger = logging.getLogger(__name__)
@@ -73,8 +73,13 @@ class Branches:
             else:
                 moving.append(index)
         free = [row for row, index in enumerate(order) if index is None]
-        for layer in self._layers:
-            layer.place(len(rows), [rows[index] for index in moving], free)
+        if self._layers:
+            # On the device once, rather than for every layer.
+            device = self._layers[0].keys.device
+            sources = torch.tensor([rows[index] for index in moving], device=device)
+            targets = torch.tensor(free, device=device)
+            for layer in self._layers:
+                layer.place(len(rows), sources.long(), targets.long())
         for row, index in zip(free, moving, strict=True):
             order[row] = index
         settled = [index for index in order if index is not None]
@@ -127,8 +132,7 @@ class Branches:
             layers: hidden states to return of that token.
             means: whether to return all hidden states averaged over each row's chunk.
         """
-        a_pass = PASS_ON_CPU if reader.device.type == "cpu" else PASS_ELSEWHERE
-        orders = groups([len(chunk) for chunk in chunks], a_pass)
+        orders = groups([len(chunk) for chunk in chunks], reader.a_pass)
         parts: list[Branches] = []
         reads: list[Read] = []
         for order in orders:
@@ -164,19 +168,24 @@ class Branches:
         device = reader.device
         sizes = [len(chunk) for chunk in chunks]
         longest, width = max(sizes), self.width
-        ids = torch.tensor([[*chunk, *[chunk[-1]] * (longest - len(chunk))] for chunk in chunks])
-        columns = torch.arange(width + longest)
-        lengths, size = torch.tensor(self.lengths), torch.tensor(sizes)
+        # Everything else is made on the device: only this and the two lengths are sent there.
+        ids = torch.tensor(
+            [[*chunk, *[chunk[-1]] * (longest - len(chunk))] for chunk in chunks], device=device
+        )
+        columns = torch.arange(width + longest, device=device)
+        lengths = torch.tensor(self.lengths, device=device)
+        size = torch.tensor(sizes, device=device)
         mask = (columns >= (width - lengths)[:, None]) & (columns < (width + size)[:, None])
-        offsets = torch.minimum(torch.arange(longest)[None], (size - 1)[:, None])
+        own = torch.arange(longest, device=device)
+        offsets = torch.minimum(own[None], (size - 1)[:, None])
         cache: Any = self._as_cache()
         read = reader(
-            (size - 1 if at is None else torch.tensor(list(at))).to(device),
+            size - 1 if at is None else torch.tensor(list(at), device=device),
             layers=layers,
-            mean_over=(torch.arange(longest) < size[:, None]).to(device) if means else None,
-            positions=(lengths[:, None] + offsets).to(device),
-            input_ids=ids.to(device),
-            attention_mask=mask.long().to(device),
+            mean_over=own < size[:, None] if means else None,
+            positions=lengths[:, None] + offsets,
+            input_ids=ids,
+            attention_mask=mask.long(),
             past_key_values=cache,
             use_cache=True,
         )

@@ -50,15 +50,14 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         self._view(rows, end)
         return self.keys, self.values
 
-    def place(self, rows: int, sources: Sequence[int], targets: Sequence[int]) -> None:
+    def place(self, rows: int, sources: Tensor, targets: Tensor) -> None:
         """Copy rows over others, and go on with the first `rows` of them."""
         columns = self.keys.shape[2]
         if rows > self._buffers[0].shape[0]:
             self._move(rows + rows // 4, columns + SPARE_COLUMNS)
-        if targets:
+        if len(targets):
+            came, went = sources.to(self.device), targets.to(self.device)
             for buffer in self._buffers:
-                came = torch.tensor(sources, device=buffer.device)
-                went = torch.tensor(targets, device=buffer.device)
                 buffer[went, :, :columns] = buffer[came, :, :columns]
         self._view(rows, columns)
 

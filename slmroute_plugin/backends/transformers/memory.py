@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psutil
+import torch
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +24,18 @@ class Row(NamedTuple):
 
     tokens: int
     sequences: int
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether an error is one of those by which a device says that its memory is full."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    # cuDNN's attention says so only between the lines (seen with torch 2.11 on a full GPU), and
+    # what the driver itself refuses is an error of its own.
+    said = str(error)
+    return isinstance(error, RuntimeError) and (
+        "mha_graph.execute" in said or "error: out of memory" in said
+    )
 
 
 def total_memory() -> int:

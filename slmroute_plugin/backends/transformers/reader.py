@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from slmroute_plugin.backends.transformers.ragged import pass_in_tokens
 from slmroute_plugin.observation import Missing
 
 logger = logging.getLogger(__name__)
@@ -83,6 +85,12 @@ class Reader:
         self._hooked: set[int] = set()
         self._means_from: Literal["hooks", "states"] | None = None
         self._states: dict[int, int] = {}
+
+    @cached_property
+    def a_pass(self) -> int:
+        """What one more forward pass costs, in tokens."""
+        # Experts that a token does not go through count as well: a pass loads their weights.
+        return pass_in_tokens(self.device.type, self.model.num_parameters())
 
     @property
     def device(self) -> torch.device:

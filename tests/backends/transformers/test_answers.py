@@ -145,8 +145,16 @@ def test_sampled_main_answers_are_seeded(tiny: Any, bench: Any) -> None:
     assert one.observation.answer == same.observation.answer != other.observation.answer
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("no memory"),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("Expected mha_graph.execute(handle, …).is_good() to be true, but got false."),
+    ],
+)
 def test_out_of_memory_halves_the_batch_and_loses_nothing(
-    tiny: Any, caplog: Any, bench: Any
+    tiny: Any, caplog: Any, bench: Any, error: Exception
 ) -> None:
     model = tiny(batch_size=8)
     asked = bench.questions(model)
@@ -157,10 +165,25 @@ def test_out_of_memory_halves_the_batch_and_loses_nothing(
 
     def scarce(batch: Any, wanted: Any) -> Any:
         if len(batch) > 3:
-            raise torch.OutOfMemoryError("no memory")
+            raise error
         return run(batch, wanted)
 
     engine.run = scarce
     seen = {one.index: one.observation.answer for one in backend.observe(asked, bench.signals, 0)}
     assert [seen[i] for i in range(len(asked))] == whole
     assert "going on with 2" in caplog.text
+
+
+def test_any_other_error_of_the_device_is_not_taken_for_a_lack_of_memory(
+    tiny: Any, bench: Any
+) -> None:
+    model = tiny()
+    backend = backend_for(model)
+
+    def broken(batch: Any, wanted: Any) -> Any:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    engine: Any = backend._engine  # type: ignore[attr-defined]
+    engine.run = broken
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        list(backend.observe(bench.questions(model), bench.signals, 0))

@@ -102,3 +102,19 @@ def test_kept_text_equals_cutting_the_whole_text(tokenizer: Any, text: str, stop
     if kept.text:
         assert whole.startswith(tokenizer.decode(ids[: kept.whole]).rstrip("�"))
         assert tokenizer.decode(ids[: kept.end]).startswith(kept.text.rstrip("�"))
+
+
+@settings(deadline=None)
+@given(st.text(max_size=20), st.text(min_size=1, max_size=4), st.text(max_size=10))
+def test_generation_ends_with_the_token_that_completes_a_stop_string(
+    tokenizer: Any, before: str, stop: str, after: str
+) -> None:
+    ids = tokenizer.encode(before + stop + after, add_special_tokens=False)
+    rule = StopRule(tokenizer, frozenset(), (stop,))
+    ended = [rule.ended(ids[: i + 1], 0) for i in range(len(ids))]
+    there = [
+        stop in tokenizer.decode(ids[: i + 1], skip_special_tokens=True) for i in range(len(ids))
+    ]
+    assert (ended.index(True) if any(ended) else None) == (
+        there.index(True) if any(there) else None
+    )
