@@ -110,8 +110,7 @@ def plan(path: Path) -> Planned:
     grid = load_grid(path)
     made = make_plan(grid, path)
     planned = time.perf_counter()
-    records = {one.cell.name: one.record for one in made.cells if one.record is not None}
-    manifest = Manifest(grid.results, path, [one.cell for one in made.cells], records)
+    manifest = Manifest(grid.results, path, [one.cell for one in made.cells])
     manifest.write()
     ended = time.perf_counter()
     size = manifest.path.stat().st_size / 2**20

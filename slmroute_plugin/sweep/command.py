@@ -142,7 +142,7 @@ def _run(
     from slmroute_plugin.sweep.watching import Watch
 
     records = {one.cell.name: one.record for one in plan.cells if one.record is not None}
-    manifest = Manifest(grid.results, path, [one.cell for one in plan.cells], records)
+    manifest = Manifest(grid.results, path, [one.cell for one in plan.cells])
     failed: list[Record] = []
     steps = []
     try:
@@ -152,7 +152,7 @@ def _run(
                 for record in _records(grid, chosen, how, watch):
                     write_record(grid.results, record)
                     watch.ended(record)
-                    manifest.add(record)
+                    manifest.cell_ended()
                     records[record.cell] = record
                     if record.state == "failed":
                         failed.append(record)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 from slmroute_plugin.sweep.cells import Cell
 from slmroute_plugin.sweep.machine import git_commit, hardware, versions
-from slmroute_plugin.sweep.records import Record
+from slmroute_plugin.sweep.records import Record, records_of
 from slmroute_plugin.sweep.steps import Step
 from slmroute_plugin.whole_files import written_whole
 
@@ -24,21 +24,18 @@ class Manifest:
     """Gathers the records of a sweep's cells, and writes them down from time to time.
 
     The records are the truth, each in a file of its own; so the manifest need not be written
-    after every cell, which for many cells would take longer and longer.
+    after every cell, which for many cells would take longer and longer. They are read anew whenever
+    it is written: other jobs of an array may have ended cells meanwhile.
 
     Args:
         results: the folder of results.
         grid: the grid's file.
         cells: all of them.
-        records: those that there are.
     """
 
-    def __init__(
-        self, results: Path, grid: Path, cells: Sequence[Cell], records: Mapping[str, Record]
-    ) -> None:
+    def __init__(self, results: Path, grid: Path, cells: Sequence[Cell]) -> None:
         self.path = results / NAME
         self._cells = cells
-        self._records = dict(records)
         self._steps: list[Step] = []
         self._written = 0.0
         self._about = {
@@ -48,9 +45,8 @@ class Manifest:
             "hardware": hardware(),
         }
 
-    def add(self, record: Record) -> None:
-        """A cell has ended."""
-        self._records[record.cell] = record
+    def cell_ended(self) -> None:
+        """A cell has ended, and its record is on disk."""
         if time.monotonic() - self._written > _SECONDS_BETWEEN:
             self.write()
 
@@ -60,26 +56,27 @@ class Manifest:
 
     def write(self) -> None:
         """Put it on disk, in one step."""
+        records = records_of(self.path.parent, self._cells)
         now = datetime.now().astimezone().isoformat(timespec="seconds")
         content = {
             "written": now,
             **self._about,
-            "cells": [self._entry(cell) for cell in self._cells],
+            "cells": [_entry(cell, records.get(cell.name)) for cell in self._cells],
             "steps": [asdict(step) for step in self._steps],
         }
         with written_whole(self.path) as path:
             path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         self._written = time.monotonic()
 
-    def _entry(self, cell: Cell) -> dict[str, Any]:
-        about = {
-            "number": cell.number,
-            "cell": cell.name,
-            "model": cell.model,
-            "role": cell.role,
-            "tasks": cell.tasks,
-        }
-        record = self._records.get(cell.name)
-        if record is None or record.digest != cell.digest:
-            return about | {"state": "to do"}
-        return about | asdict(record)
+
+def _entry(cell: Cell, record: Record | None) -> dict[str, Any]:
+    about = {
+        "number": cell.number,
+        "cell": cell.name,
+        "model": cell.model,
+        "role": cell.role,
+        "tasks": cell.tasks,
+    }
+    if record is None or record.digest != cell.digest:
+        return about | {"state": "to do"}
+    return about | asdict(record)

@@ -16,6 +16,8 @@ import yaml
 from lm_eval import simple_evaluate
 from lm_eval.tasks import TaskManager
 
+from ..probe_framework.conftest import written as written  # a fixture
+
 ROOT = Path(__file__).resolve().parents[2]
 RECORDED = ROOT / "results" / "Qwen2.5-Coder-1.5B-Instruct"
 ARITHMETIC = "slmroute_demo_arithmetic"

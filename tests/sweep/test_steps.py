@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,34 @@ def test_probes_without_hidden_states_are_named_and_the_report_is_made(tmp_path:
     assert (tmp_path / "results" / fit.log).is_file()
     routing = (tmp_path / "report" / "routing.csv").read_text(encoding="utf-8")
     assert RECORDED.name in routing
+
+
+def test_probes_are_fitted_and_used_once_for_the_same_answers(
+    tmp_path: Path, written: Callable[..., Path]
+) -> None:
+    for task in ("a", "b"):
+        written(f"slmroute_{task}_train", task)
+    folder = written("slmroute_a", "a", "evaluation", 10)
+    grid = Grid.model_validate(
+        {
+            "slms": ["tiny.yaml"],
+            "llms": [{"replay": str(RECORDED)}],
+            "tasks": {"a": "slmroute_a"},
+            "training": {"train": ["slmroute_a_train", "slmroute_b_train"]},
+            "results": str(tmp_path),
+            "report": str(tmp_path / "report"),
+        }
+    )
+
+    def fitted(files: list[str]) -> list[bool]:
+        fit, score, _ = steps_after(grid, {folder.name: files})
+        assert (fit.exit_status, score.exit_status) == (0, 0), (fit.tail, score.tail)
+        return [fit.seconds > 0, score.seconds > 0]
+
+    assert fitted(["answers"]) == [True, True]
+    assert {path.name for path in (folder / "probes").glob("a.*")} == {
+        "a.ood_probe.safetensors", "a.trained_probe.safetensors",
+    }  # fmt: skip
+    assert len(list(folder.glob("samples_slmroute_a_2*"))) == 2  # the second one has the scores
+    assert fitted(["answers"]) == [False, False]
+    assert fitted(["other answers"]) == [True, True]
