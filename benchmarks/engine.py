@@ -258,23 +258,20 @@ def plot(every: Sequence[Measured], path: Path, by: str) -> None:
     import matplotlib.pyplot as plt
 
     workloads = list(dict.fromkeys(one.workload for one in every))
-    ways = list(dict.fromkeys(one.way for one in every))
-    figure, axes = plt.subplots(2, len(workloads), figsize=(4.5 * len(workloads), 5), squeeze=False)
+    figure, axes = plt.subplots(2, len(workloads), figsize=(5 * len(workloads), 5), squeeze=False)
     for column, workload in enumerate(workloads):
+        runs = [one for one in every if one.workload == workload]
+        ways = list(dict.fromkeys(one.way for one in runs))
         for row, (name, label) in enumerate(((by, TIMES[by]), ("peak", "peak memory, MiB"))):
             panel = axes[row][column]
             for number, way in enumerate(ways):
-                values = [
-                    value
-                    for one in every
-                    if (one.workload, one.way) == (workload, way)
-                    and (value := getattr(one, name)) is not None
-                ]
-                if values:
-                    panel.bar(number, median(values), color="0.75")
-                    panel.plot([number] * len(values), values, "k.", markersize=4)
-            panel.set_xticks(range(len(ways)), ways)
-            panel.set_ylabel(label)
+                found = [getattr(one, name) for one in runs if one.way == way]
+                if values := [value for value in found if value is not None]:
+                    panel.barh(number, median(values), color="0.75")
+                    panel.plot(values, [number] * len(values), "k.", markersize=4)
+            panel.set_yticks(range(len(ways)), ways)
+            panel.invert_yaxis()
+            panel.set_xlabel(label)
             panel.set_title(workload if row == 0 else "")
     figure.tight_layout()
     figure.savefig(path)

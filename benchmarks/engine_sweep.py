@@ -111,7 +111,14 @@ def plot(every: Sequence[Measured], path: Path) -> None:
         floors = [one.floor or 0 for one in found]
         axes[0][column].plot(floors, [one.seconds for one in found], "ko-")
         for one in found:
-            axes[0][column].annotate(one.way, (one.floor or 0, one.seconds), fontsize=7)
+            axes[0][column].annotate(
+                one.way,
+                (one.floor or 0, one.seconds),
+                xytext=(5, -9),
+                textcoords="offset points",
+                fontsize=7,
+            )
+            axes[0][column].margins(x=0.12)
         axes[1][column].plot(floors, [one.peak or float("nan") for one in found], "ko-")
         axes[0][column].set_title(f"by {name}")
         axes[1][column].set_xlabel("floor, tokens")
@@ -139,7 +146,7 @@ def main() -> None:
     logger.setLevel(logging.INFO)
     if not given.plot_only:
         lm = load(given)
-        measure(lm, Point("", 2, 10, 1), 2)
+        measure(lm, Point("samples", 2, 10, 1), 2)
         given.record.parent.mkdir(parents=True, exist_ok=True)
         for point in points(given.quick):
             found = measure(lm, point, given.batch)
