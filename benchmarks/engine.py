@@ -30,8 +30,9 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -97,22 +98,30 @@ def measure(
     lm: Any, workload: str, way: str, questions: Sequence[Question], batch: int
 ) -> Measured:
     """Answer all questions in one way."""
-    import torch
     from engine_ways import WAYS
+
+    return measured(lm, workload, way, len(questions), batch, partial(WAYS[way], lm, questions))
+
+
+def measured(
+    lm: Any, workload: str, way: str, questions: int, batch: int, answer: Callable[[int], None]
+) -> Measured:
+    """What it takes to answer, so many questions at once."""
+    import torch
     from forwarded import counted, recorded
     from peak_memory import peak_memory_of
 
     memory = peak_memory_of(lm.device)
     with counted(lm.model) as forwarded, recorded() as sequences:
         begun, cpu = time.perf_counter(), time.process_time()
-        WAYS[way](lm, questions, batch)
+        answer(batch)
         if lm.device.type == "cuda":
             torch.cuda.synchronize()
         seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
     return Measured(
         workload,
         way,
-        len(questions),
+        questions,
         batch,
         torch.get_num_threads(),
         str(lm.model.dtype).removeprefix("torch."),

@@ -17,10 +17,11 @@ import logging
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine import Measured, add_model_options, device_name, load
+from engine import Measured, add_model_options, load, measured
 
 if TYPE_CHECKING:
     from slmroute_plugin.backends import Question
@@ -65,39 +66,14 @@ def asked(lm: Any, point: Point) -> list[Question]:
 
 def measure(lm: Any, point: Point, batch: int) -> Measured:
     """Answer the questions of one size."""
-    import time
-
-    import torch
     from engine_ways import ours
-    from forwarded import counted, recorded
-    from peak_memory import peak_memory_of
 
     from slmroute_plugin.signals import NextTokenProbs, Samples
 
-    follow_up = NextTokenProbs("True or False?", ("True", "False"))
-    questions = asked(lm, point)
-    memory = peak_memory_of(lm.device)
-    with counted(lm.model) as forwarded, recorded() as sequences:
-        begun, cpu = time.perf_counter(), time.process_time()
-        ours(lm, questions, {Samples(point.samples), follow_up}, batch)
-        if lm.device.type == "cuda":
-            torch.cuda.synchronize()
-        seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
-    return Measured(
-        point.series,
-        str(getattr(point, {"prompt length": "length"}.get(point.series, point.series))),
-        point.questions,
-        batch,
-        torch.get_num_threads(),
-        str(lm.model.dtype).removeprefix("torch."),
-        device_name(lm.device),
-        seconds,
-        cpu,
-        forwarded.tokens,
-        forwarded.passes,
-        sequences.floor(),
-        memory.mib(),
-    )
+    signals = {Samples(point.samples), NextTokenProbs("True or False?", ("True", "False"))}
+    size = getattr(point, {"prompt length": "length"}.get(point.series, point.series))
+    answer = partial(ours, lm, asked(lm, point), signals)
+    return measured(lm, point.series, str(size), point.questions, batch, answer)
 
 
 def plot(every: Sequence[Measured], path: Path) -> None:

@@ -76,10 +76,11 @@ class Branches:
         if self._layers:
             # On the device once, rather than for every layer.
             device = self._layers[0].keys.device
-            sources = torch.tensor([rows[index] for index in moving], device=device)
-            targets = torch.tensor(free, device=device)
+            came = [rows[index] for index in moving]
+            sources = torch.tensor(came, dtype=torch.long, device=device)
+            targets = torch.tensor(free, dtype=torch.long, device=device)
             for layer in self._layers:
-                layer.place(len(rows), sources.long(), targets.long())
+                layer.place(len(rows), sources, targets)
         for row, index in zip(free, moving, strict=True):
             order[row] = index
         settled = [index for index in order if index is not None]
