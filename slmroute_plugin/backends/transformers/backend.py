@@ -19,7 +19,7 @@ from slmroute_plugin.backends.transformers.fingerprint import fingerprint
 from slmroute_plugin.backends.transformers.follow_ups import FollowUps
 from slmroute_plugin.backends.transformers.keeping import StopRule
 from slmroute_plugin.backends.transformers.memory import (
-    Row,
+    Demand,
     fitting,
     ran_out_of_memory,
     total_memory,
@@ -104,10 +104,9 @@ class TransformersBackend:
         work.sort(key=lambda one: (-len(one.ids), one.question.prompt))
         setting = f"{self._lm.batch_size}, at most {self._lm.max_batch_size}"
         size = self.batch_sizes.get(setting) or self._batch_size(work, wanted)
-        if self._reader.device.type == "cpu":
-            rows = [Row(len(one.ids) + one.generation.max_tokens, wanted.rows) for one in work[:1]]
+        if work and self._reader.device.type == "cpu":
             per_token = _cache_bytes_per_token(self._reader.model)
-            size = fitting(size, rows, per_token, total_memory())
+            size = fitting(size, self._demand(work[0], wanted), per_token, total_memory())
         self.batch_sizes[setting] = size
         while work:
             batch, rest = work[:size], work[size:]
@@ -182,13 +181,18 @@ class TransformersBackend:
         longest = work[0] if work else None
         if longest is None:
             return 1
-        tokens = len(longest.ids) + longest.generation.max_tokens
-        row = tokens * _cache_bytes_per_token(self._reader.model) * wanted.rows
+        row = self._demand(longest, wanted).tokens * _cache_bytes_per_token(self._reader.model)
         # Half for the cache; concatenation, activations and logits take the rest.
         size = int(_free_memory(self._reader.device) * 0.5 / max(row, 1))
         chosen = max(1, min(size, int(self._lm.max_batch_size or 64)))
         logger.info("Batch size chosen for the memory there is: %d", chosen)
         return chosen
+
+    def _demand(self, work: Work, wanted: Wanted) -> Demand:
+        prompt, answer = len(work.ids), work.generation.max_tokens
+        shared = self._engine.shares_prompts(prompt + answer)
+        prompts = 1 + len(wanted.restated) if shared else wanted.rows
+        return Demand(prompt, prompts, answer, wanted.rows)
 
     def _smaller(self, size: int, error: BaseException) -> int:
         if size == 1:

@@ -52,6 +52,30 @@ class Branches:
         """Columns of the cache: the longest row's length, or more."""
         return self._layers[0].keys.shape[2] if self._layers else 0
 
+    def layer(self, index: int) -> GrowingLayer:
+        """What one layer cached."""
+        return self._layers[index]
+
+    def branch(self, row: int) -> Branches:
+        """One row by itself, copied."""
+        return self.fork([Pick(row, self.lengths[row])])
+
+    def followed_by(self, other: Branches) -> Branches:
+        """Each row's tokens, and behind them those of the same row of `other`.
+
+        Args:
+            other: rows of one length.
+        """
+        if not other.width:
+            return self
+        layers = [
+            GrowingLayer.of(
+                torch.cat([one.keys, two.keys], dim=2), torch.cat([one.values, two.values], dim=2)
+            )
+            for one, two in zip(self._layers, other._layers, strict=True)
+        ]
+        return Branches(layers, [a + b for a, b in zip(self.lengths, other.lengths, strict=True)])
+
     def fork(self, picks: Sequence[Pick]) -> Branches:
         """New rows, each a copy of the first tokens of a row; rows may repeat."""
         starts = [self.width - self.lengths[pick.row] for pick in picks]
@@ -179,7 +203,7 @@ class Branches:
         mask = (columns >= (width - lengths)[:, None]) & (columns < (width + size)[:, None])
         own = torch.arange(longest, device=device)
         offsets = torch.minimum(own[None], (size - 1)[:, None])
-        cache: Any = self._as_cache()
+        cache: Any = self.as_cache()
         read = reader(
             size - 1 if at is None else torch.tensor(list(at), device=device),
             layers=layers,
@@ -230,7 +254,8 @@ class Branches:
             ]
         return Branches(layers, kept)
 
-    def _as_cache(self) -> Any:
+    def as_cache(self) -> Any:
+        """A cache for the model, which holds these rows and takes what comes behind them."""
         # Built without the config: layers with a sliding window would otherwise drop tokens
         # that a shorter branch still needs; the window itself is the mask's doing.
         cache: Any = DynamicCache()
@@ -260,7 +285,7 @@ def can_branch(reader: Reader) -> bool:
         whole = [Branches.empty(1).extend(reader, [sequence]).logits[0] for sequence in sequences]
         prompts = Branches.empty(2)
         prompts.extend(reader, [one[:3], two[:5]])
-        if any(type(layer) is not GrowingLayer for layer in prompts._as_cache().layers):
+        if any(type(layer) is not GrowingLayer for layer in prompts.as_cache().layers):
             return False
         branches = prompts.fork([Pick(0, 3), Pick(1, 4), Pick(1, 2)])
         logits = branches.extend(reader, [one[3:], two[4:], one]).logits

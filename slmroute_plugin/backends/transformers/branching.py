@@ -14,23 +14,15 @@ import torch
 
 from slmroute_plugin.backends.backend import Observed
 from slmroute_plugin.backends.transformers.branches import Branches, Pick
-from slmroute_plugin.backends.transformers.follow_ups import FollowUp, FollowUps
-from slmroute_plugin.backends.transformers.keeping import Kept
+from slmroute_plugin.backends.transformers.continuations import Continuations, longest_shared
+from slmroute_plugin.backends.transformers.follow_ups import FollowUps
 from slmroute_plugin.backends.transformers.reader import Read, Reader
 from slmroute_plugin.backends.transformers.sampling import Generated, choose
+from slmroute_plugin.backends.transformers.tails import Answered, Tail, common_head
 from slmroute_plugin.backends.transformers.words import Words
 from slmroute_plugin.backends.transformers.workload import Wanted, Work, texts
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.signals import NextTokenProbs, PromptStates, Restated, Samples
-
-
-@dataclass(frozen=True)
-class Answered:
-    """A finished answer, and the cache behind it: the prompt and all tokens but the last."""
-
-    generated: Generated
-    kept: Kept
-    branch: Branches
 
 
 class BranchingEngine:
@@ -40,6 +32,11 @@ class BranchingEngine:
         self._reader = reader
         self._follow_ups = follow_ups
         self._words = words
+        self._longest_shared = longest_shared(reader)
+
+    def shares_prompts(self, tokens: int) -> bool:
+        """Whether sequences of so many tokens share what is cached of their prompt."""
+        return tokens <= self._longest_shared
 
     def run(self, batch: Sequence[Work], wanted: Wanted) -> list[Observed]:
         """What is seen for each question of the batch."""
@@ -52,6 +49,7 @@ class BranchingEngine:
 
     def _answers(self, batch: Sequence[Work], wanted: Wanted) -> list[Answered]:
         branches, logits = self._prefill(batch, wanted)
+        prefixes = [branches]
         rows: list[int] = []
         sequences: list[Generated] = []
         mains: list[Generated] = []
@@ -67,10 +65,10 @@ class BranchingEngine:
         restated = self._restated(batch, branches, wanted)
         if restated is not None:
             rows += range(len(batch), len(batch) + len(restated.sequences))
-            branches = Branches.join([branches, restated.branches])
+            prefixes.append(restated.branches)
             logits = torch.cat([logits, restated.logits])
             sequences += restated.sequences
-        ends = self._decode(branches, logits, sequences, rows, {id(main) for main in mains})
+        ends = self._decode(prefixes, logits, sequences, rows, {id(main) for main in mains})
         for work, drawn, generated in samples:
             work.signals[drawn] = texts(generated)
         if restated is not None:
@@ -108,7 +106,7 @@ class BranchingEngine:
                 if isinstance(restatement, Missing):
                     work.signals[signal] = restatement
                     continue
-                shared = _common([work.ids, restatement.ids[:-1]])
+                shared = common_head([work.ids, restatement.ids[:-1]])
                 picks.append(Pick(row, shared))
                 chunks.append(restatement.ids[shared:])
                 owners.append((work, signal))
@@ -120,7 +118,7 @@ class BranchingEngine:
 
     def _decode(
         self,
-        branches: Branches,
+        prefixes: Sequence[Branches],
         logits: torch.Tensor,
         sequences: Sequence[Generated],
         rows: Sequence[int],
@@ -130,7 +128,12 @@ class BranchingEngine:
 
         Sequences that are the same so far share a row, and get their own when they part: no
         token is read twice at the same place. A row leaves when its last sequence ended.
+
+        Args:
+            prefixes: what is generated behind, one row after the other; used up.
+            rows: of each sequence's prefix.
         """
+        branches = self._continued(prefixes, max(one.max_tokens for one in sequences))
         active, where = list(sequences), list(rows)
         ends: dict[int, Branches] = {}
         while True:
@@ -140,7 +143,7 @@ class BranchingEngine:
                 if not sequence.ended:
                     parted.setdefault((row, token), []).append(sequence)
                 elif id(sequence) in keep:
-                    ends[id(sequence)] = branches.fork([Pick(row, branches.lengths[row])])
+                    ends[id(sequence)] = branches.branch(row)
             if not parted:
                 return ends
             follows = list(parted)
@@ -152,6 +155,13 @@ class BranchingEngine:
                 where += [row] * len(parted[follows[index]])
             logits = read.logits
 
+    def _continued(self, prefixes: Sequence[Branches], tokens: int) -> Branches | Continuations:
+        """Rows that so many tokens may come behind."""
+        longest = max(length for part in prefixes for length in part.lengths)
+        if self.shares_prompts(longest + tokens):
+            return Continuations(prefixes)
+        return Branches.join(prefixes)
+
     def _read_ends(
         self, batch: Sequence[Work], answers: Sequence[Answered], wanted: Wanted
     ) -> None:
@@ -159,7 +169,7 @@ class BranchingEngine:
         ends = Branches.join([answered.branch for answered in answers])
         layers = wanted.layers("last_answer")
         tails = [
-            _Tail.of(row, work, answered, ends.lengths[row], bool(layers), turns)
+            Tail.of(row, work, answered, ends.lengths[row], bool(layers), turns)
             for row, (work, answered) in enumerate(zip(batch, answers, strict=True))
             for turns in [
                 list(self._follow_ups.turns(work, answered.generated, answered.kept, wanted))
@@ -193,7 +203,7 @@ class BranchingEngine:
             ends = Branches.join(parts, orders)
         self._ask_follow_ups(ends, tails)
 
-    def _ask_follow_ups(self, ends: Branches, tails: Sequence[_Tail]) -> None:
+    def _ask_follow_ups(self, ends: Branches, tails: Sequence[Tail]) -> None:
         turns = [turn for tail in tails for turn in tail.turns]
         if not turns:
             return
@@ -219,58 +229,9 @@ class BranchingEngine:
         logits = read.logits[torch.tensor(replies, device=read.logits.device)]
         rows = [kept.index(index) for index in range(len(replies))]
         placed = torch.tensor(kept, device=logits.device)
-        self._decode(branches, logits[placed], sequences, rows, frozenset())
+        self._decode([branches], logits[placed], sequences, rows, frozenset())
         for row, sequence in zip(replies, sequences, strict=True):
             turns[row].work.signals[turns[row].signal] = sequence.kept().text
-
-
-@dataclass(frozen=True)
-class _Tail:
-    """What is read behind one answer.
-
-    Attributes:
-        row: of the answer's cache.
-        answer: prompt and answer, up to the last token that is kept.
-        turns: follow-ups.
-        head: what all turns begin with; the answer and a chat template's marks, mostly.
-        cached: how many tokens of the head, or of every turn, need not be read again.
-        state_in_head: whether the answer's last token is read with the head.
-        reads_head: whether the head is read by itself, and once.
-        state_at: where in what is read of the head the answer's last token is.
-    """
-
-    row: int
-    work: Work
-    answer: list[int]
-    turns: list[FollowUp]
-    head: list[int]
-    cached: int
-    state_in_head: bool
-    reads_head: bool
-    state_at: int
-
-    @classmethod
-    def of(
-        cls,
-        row: int,
-        work: Work,
-        answered: Answered,
-        length: int,
-        state: bool,
-        turns: list[FollowUp],
-    ) -> _Tail:
-        """Plan the reading behind an answer that has `length` tokens cached."""
-        answer = [*work.ids, *answered.generated.ids[: answered.kept.end]]
-        head = turns[0].ids[: _common([turn.ids[:-1] for turn in turns])] if turns else []
-        cached = min([length, *(turn.shared for turn in turns)])
-        # The last token that is kept was read while decoding, but nobody knew then that it
-        # is the last: its hidden state takes reading it once more.
-        in_head = state and len(head) >= len(answer) and head[: len(answer)] == answer
-        if in_head:
-            cached = min(cached, len(answer) - 1)
-        reads_head = in_head or (len(turns) > 1 and len(head) > cached)
-        at = (len(answer) if in_head else len(head)) - 1 - cached
-        return cls(row, work, answer, turns, head, cached, in_head, reads_head, at)
 
 
 def _deliver_states(
@@ -289,10 +250,3 @@ class _RestatedRows:
     logits: torch.Tensor
     sequences: list[Generated]
     owners: list[tuple[Work, Restated]]
-
-
-def _common(sequences: Sequence[Sequence[int]]) -> int:
-    """Length of the head that all sequences share."""
-    most = min(len(one) for one in sequences)
-    first = sequences[0]
-    return next((i for i in range(most) if any(one[i] != first[i] for one in sequences)), most)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,11 +18,25 @@ _CGROUP_LIMITS = (
 )
 
 
-class Row(NamedTuple):
-    """One question's demand: tokens that are cached at the same time, and sequences."""
+class Demand(NamedTuple):
+    """What one question caches at the same time, at most.
 
-    tokens: int
-    sequences: int
+    Attributes:
+        prompt: its tokens.
+        prompts: how often they are cached.
+        answer: tokens of each answer.
+        answers: sequences that are written at once.
+    """
+
+    prompt: int
+    prompts: int
+    answer: int
+    answers: int
+
+    @property
+    def tokens(self) -> int:
+        """In all."""
+        return self.prompt * self.prompts + self.answer * self.answers
 
 
 def ran_out_of_memory(error: BaseException) -> bool:
@@ -49,7 +62,7 @@ def total_memory() -> int:
     return total
 
 
-def fitting(size: int, rows: Sequence[Row], bytes_per_token: int, memory: int) -> int:
+def fitting(size: int, largest: Demand, bytes_per_token: int, memory: int) -> int:
     """The batch size, or as much of it as can fit into a computer's memory.
 
     A computer that runs out of memory says nothing: the system ends the process, or swaps.
@@ -58,7 +71,7 @@ def fitting(size: int, rows: Sequence[Row], bytes_per_token: int, memory: int) -
 
     Args:
         size: questions at once.
-        rows: the questions, the largest first.
+        largest: of the questions' demands.
         bytes_per_token: of the cache.
         memory: bytes that there can be.
 
@@ -68,17 +81,16 @@ def fitting(size: int, rows: Sequence[Row], bytes_per_token: int, memory: int) -
     Raises:
         ValueError: not even the largest question can fit by itself; gives the estimate.
 
-    >>> fitting(8, [Row(1000, 4)] * 8, 1000, 10_000_000)
+    >>> fitting(8, Demand(prompt=800, prompts=1, answer=200, answers=6), 1000, 5_000_000)
     2
     """
-    if not rows:
-        return size
-    each = rows[0].tokens * rows[0].sequences * bytes_per_token
+    each = largest.tokens * bytes_per_token
     if each > memory:
         raise ValueError(
-            f"One question of {rows[0].tokens} tokens, in {rows[0].sequences} sequences, needs at "
-            f"least {each / GIB:.1f} GiB for its cache, and there are {memory / GIB:.1f} GiB in "
-            "all. Set a smaller max_gen_toks with --gen_kwargs or max_length with --model_args, "
+            f"One question of {largest.prompt} tokens, with {largest.answers} sequences of up to "
+            f"{largest.answer} behind it, needs at least {each / GIB:.1f} GiB for its cache, and "
+            f"there are {memory / GIB:.1f} GiB in all. Set a smaller max_gen_toks with "
+            "--gen_kwargs or max_length with --model_args, "
             "or choose methods that draw fewer samples."
         )
     fits = max(1, memory // max(each, 1))

@@ -72,11 +72,15 @@ class Reader:
     Args:
         model: a causal LM or an encoder-decoder.
         autocast: dtype of mixed precision, if lm-eval was given one.
+
+    Attributes:
+        model: the model.
+        autocast: as given.
     """
 
     def __init__(self, model: Any, autocast: torch.dtype | None = None) -> None:
         self.model = model
-        self._autocast = autocast
+        self.autocast = autocast
         self._head: nn.Module | None = model.get_output_embeddings()
         parameters = inspect.signature(_unwrapped(model).forward).parameters
         self._takes_positions = "position_ids" in parameters
@@ -189,8 +193,8 @@ class Reader:
     def _mixed_precision(self) -> Any:
         return torch.autocast(
             device_type=self.device.type,
-            dtype=self._autocast,
-            enabled=self._autocast is not None,
+            dtype=self.autocast,
+            enabled=self.autocast is not None,
         )
 
     def _state(self, layer: int) -> int:

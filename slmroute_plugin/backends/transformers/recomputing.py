@@ -39,6 +39,10 @@ class RecomputingEngine:
         self._pad_id = pad_id
         self._rows_together: bool | None = None
 
+    def shares_prompts(self, tokens: int) -> bool:
+        """Whether sequences of so many tokens share what is cached of their prompt: they do not."""
+        return False
+
     def run(self, batch: Sequence[Work], wanted: Wanted) -> list[Observed]:
         """What is seen for each question of the batch."""
         return [self._observe(work, wanted) for work in batch]

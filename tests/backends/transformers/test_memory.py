@@ -7,26 +7,43 @@ from typing import Any
 import pytest
 
 from slmroute_plugin.backends.transformers import backend as backend_module
-from slmroute_plugin.backends.transformers.memory import Row, fitting, total_memory
+from slmroute_plugin.backends.transformers.memory import Demand, fitting, total_memory
 from slmroute_plugin.signals import Samples, TokenLogprobs
 
 
 def test_a_batch_is_cut_to_what_can_fit(caplog: pytest.LogCaptureFixture) -> None:
-    assert fitting(8, [Row(1000, 4)] * 8, 1000, 32_000_000) == 8
+    largest = Demand(prompt=900, prompts=2, answer=550, answers=4)  # 4,000 tokens
+    assert fitting(8, largest, 1000, 32_000_000) == 8
     assert not caplog.text
-    assert fitting(8, [Row(1000, 4)] * 8, 1000, 31_999_999) == 7
+    assert fitting(8, largest, 1000, 31_999_999) == 7
     assert "going on with 7" in caplog.text
 
 
 def test_a_question_that_cannot_fit_is_refused_with_the_estimate() -> None:
-    with pytest.raises(ValueError, match=r"in 6 sequences, needs at least 12\.0 GiB"):
-        fitting(1, [Row(2**20, 6)], 2048, 2**30)
+    with pytest.raises(ValueError, match=r"with 6 sequences of .* needs at least 12\.0 GiB"):
+        fitting(1, Demand(0, 6, 2**20, 6), 2048, 2**30)
 
 
 def test_the_memory_that_there_is_is_the_machines_or_less() -> None:
     import psutil
 
     assert 2**20 < total_memory() <= psutil.virtual_memory().total
+
+
+@pytest.mark.parametrize(("implementation", "prompts"), [("sdpa", 1), ("eager", 6)])
+def test_prompts_count_once_where_sequences_share_them(
+    tiny: Any, bench: Any, monkeypatch: pytest.MonkeyPatch, implementation: str, prompts: int
+) -> None:
+    lm = tiny(attn_implementation=implementation)
+    asked = bench.questions(lm, tokens=4)[:1]
+    width = 2 * 10 * 32 * 4  # keys and values, layers, hidden size, bytes
+    tokens = prompts * len(bench.ids(lm, asked[0].prompt)) + 6 * 4
+    backend = backend_module.TransformersBackend(lm)
+    monkeypatch.setattr(backend_module, "total_memory", lambda: width * tokens)
+    assert len(list(backend.observe(asked, {Samples(5)}, 0))) == 1
+    monkeypatch.setattr(backend_module, "total_memory", lambda: width * tokens - 1)
+    with pytest.raises(ValueError, match="needs at least"):
+        list(backend.observe(asked, {Samples(5)}, 0))
 
 
 def test_an_impossible_request_is_refused_before_the_first_token(

@@ -1,0 +1,172 @@
+"""Rows that are written token by token behind cached prefixes, which stay where they are."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+
+from slmroute_plugin.backends.transformers.branches import Branches
+from slmroute_plugin.backends.transformers.prefix_attention import (
+    PrefixGroup,
+    SharedPrefixes,
+    attending_to_prefixes,
+)
+from slmroute_plugin.backends.transformers.reader import Read, Reader
+
+logger = logging.getLogger(__name__)
+
+# Kinds of layers whose attention, up to the length of a window, is to all tokens before.
+_LAYERS = frozenset({"full_attention", "sliding_attention"})
+
+
+class _Origin(NamedTuple):
+    """The prefix that a row continues: its group, and its row there."""
+
+    group: int
+    row: int
+
+
+class Continuations:
+    """Rows that each continue a cached prefix, token by token; prefixes are not copied.
+
+    Args:
+        prefixes: groups of like length, used up. Each of their rows is a row here at first.
+    """
+
+    def __init__(self, prefixes: Sequence[Branches]) -> None:
+        self._prefixes = list(prefixes)
+        self._origins = [
+            _Origin(group, row)
+            for group, part in enumerate(prefixes)
+            for row in range(len(part.lengths))
+        ]
+        self._own = Branches.empty(len(self._origins))
+        self._shared: SharedPrefixes | None = None
+
+    @property
+    def lengths(self) -> list[int]:
+        """How many tokens each row has, its prefix included."""
+        return [
+            self._prefixes[group].lengths[row] + own
+            for (group, row), own in zip(self._origins, self._own.lengths, strict=True)
+        ]
+
+    def keep(self, rows: Sequence[int]) -> list[int]:
+        """Go on with these rows alone, in place, as `Branches.keep` does."""
+        settled = self._own.keep(rows)
+        origins = [self._origins[rows[index]] for index in settled]
+        if origins != self._origins:
+            self._origins, self._shared = origins, None
+            for group in range(len(self._prefixes)):
+                self._forget_unused(group)
+        return settled
+
+    def branch(self, row: int) -> Branches:
+        """One row by itself, with a copy of all its tokens."""
+        group, prefix = self._origins[row]
+        return self._prefixes[group].branch(prefix).followed_by(self._own.branch(row))
+
+    def extend(self, reader: Reader, chunks: Sequence[Sequence[int]]) -> Read:
+        """Read one token behind each row, in place."""
+        device = reader.device
+        lengths = torch.tensor(self.lengths, device=device)
+        cache = self._own.as_cache()
+        self._shared = self._shared or self._sharing(device)
+        with attending_to_prefixes(reader.model):
+            read = reader(
+                torch.zeros_like(lengths),
+                positions=lengths[:, None],
+                input_ids=torch.tensor([[token] for (token,) in chunks], device=device),
+                past_key_values=cache,
+                use_cache=True,
+                shared_prefixes=self._shared,
+            )
+        self._own = Branches(cache.layers, [length + 1 for length in self._own.lengths])
+        return read
+
+    def _forget_unused(self, group: int) -> None:
+        """Drop the prefixes that no row continues, once they are half of the group."""
+        used = sorted({origin.row for origin in self._origins if origin.group == group})
+        part = self._prefixes[group]
+        if not used or 2 * len(used) > len(part.lengths):
+            return
+        now = {used[index]: row for row, index in enumerate(part.keep(used))}
+        self._origins = [
+            _Origin(group, now[origin.row]) if origin.group == group else origin
+            for origin in self._origins
+        ]
+
+    def _sharing(self, device: torch.device) -> SharedPrefixes:
+        """Who continues what, for attention."""
+        groups: list[PrefixGroup] = []
+        places = [0] * len(self._origins)
+        start = 0
+        for group, part in enumerate(self._prefixes):
+            rows: list[list[int]] = [[] for _ in part.lengths]
+            for row, origin in enumerate(self._origins):
+                if origin.group == group:
+                    rows[origin.row].append(row)
+            if not any(rows):
+                continue
+            groups.append(PrefixGroup.of(part, rows, device))
+            most = groups[-1].members.shape[1]
+            for prefix, each in enumerate(rows):
+                for index, row in enumerate(each):
+                    places[row] = start + prefix * most + index
+            start += len(rows) * most
+        return SharedPrefixes(groups, torch.tensor(places, device=device))
+
+
+def longest_shared(reader: Reader) -> int:
+    """Up to how many tokens rows of this model can continue prefixes that they share.
+
+    Found out by trying, like `can_branch`. Where memory is what attention waits for, which is on
+    CPUs, it pays; and only there, in float32 and in place of torch's own attention is it done.
+
+    Returns:
+        0 if they cannot; the sliding window of a model that has one.
+    """
+    config = reader.model.config.get_text_config(decoder=True)
+    unknown = set(getattr(config, "layer_types", None) or ()) - _LAYERS
+    if (
+        reader.device.type != "cpu"
+        or reader.model.dtype != torch.float32
+        or reader.autocast is not None
+        or config._attn_implementation != "sdpa"
+        or unknown
+    ):
+        return 0
+    try:
+        right = _tried(reader, config.vocab_size)
+    except (
+        AttributeError,
+        IndexError,
+        KeyError,
+        NotImplementedError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        logger.info("%s cannot share prefixes: %s", type(reader.model).__name__, error)
+        return 0
+    return (getattr(config, "sliding_window", None) or sys.maxsize) if right else 0
+
+
+def _tried(reader: Reader, vocabulary: int) -> bool:
+    """Whether two tokens behind shared prefixes give what they give behind copies."""
+    one, two = ([(7 * step + 3 * i) % vocabulary for i in range(4)] for step in (11, 23))
+    found = []
+    for shares in (False, True):
+        prefixes = Branches.empty(2)
+        prefixes.extend(reader, [one, two[:2]])
+        rows = Continuations([prefixes]) if shares else prefixes
+        rows.keep([0, 1, 1])
+        steps = one[:3], two[:3]
+        read = [rows.extend(reader, [[token] for token in step]).logits for step in steps]
+        found.append(torch.stack(read))
+    copied, shared = found
+    return bool((shared - copied).abs().max() < 1e-3 * copied.std())
