@@ -13,7 +13,7 @@ import torch
 from transformers import PreTrainedModel
 
 from slmroute_plugin.backends.backend import BatchSizes, Observed, Question, in_one_batch
-from slmroute_plugin.backends.transformers.branches import can_branch
+from slmroute_plugin.backends.transformers.abilities import can_branch
 from slmroute_plugin.backends.transformers.branching import BranchingEngine
 from slmroute_plugin.backends.transformers.fingerprint import fingerprint
 from slmroute_plugin.backends.transformers.follow_ups import FollowUps

@@ -7,7 +7,6 @@ tokens are read padded to the right, behind all that is cached, and then aligned
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +18,6 @@ from transformers import DynamicCache
 from slmroute_plugin.backends.transformers.growing import GrowingLayer, stacked
 from slmroute_plugin.backends.transformers.ragged import groups
 from slmroute_plugin.backends.transformers.reader import Read, Reader
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -267,39 +264,3 @@ class Branches:
 def _picked(states: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     device = states.device
     return states.transpose(1, 2)[rows.to(device)[:, None], columns.to(device)].transpose(1, 2)
-
-
-def can_branch(reader: Reader) -> bool:
-    """Whether branching gives this model the results of reading each sequence at once.
-
-    Found out by trying on a few tokens, so that models nobody foresaw are served rightly:
-    recurrent ones, encoder-decoders and unusual caches fail it.
-    """
-    config = reader.model.config
-    if config.is_encoder_decoder or getattr(reader.model, "_is_stateful", False):
-        return False
-    vocabulary = config.get_text_config(decoder=True).vocab_size
-    one, two = ([(7 * step + 3 * i) % vocabulary for i in range(6)] for step in (11, 23))
-    sequences = [one, two, two[:2] + one]
-    try:
-        whole = [Branches.empty(1).extend(reader, [sequence]).logits[0] for sequence in sequences]
-        prompts = Branches.empty(2)
-        prompts.extend(reader, [one[:3], two[:5]])
-        if any(type(layer) is not GrowingLayer for layer in prompts.as_cache().layers):
-            return False
-        branches = prompts.fork([Pick(0, 3), Pick(1, 4), Pick(1, 2)])
-        logits = branches.extend(reader, [one[3:], two[4:], one]).logits
-    except (
-        AttributeError,
-        IndexError,
-        NotImplementedError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:
-        logger.info("The cache of %s cannot be branched: %s", type(reader.model).__name__, error)
-        return False
-    expected = torch.stack(whole)
-    # Half precision rounds to some hundredths of a standard deviation; a wrong mask or
-    # position moves logits by whole ones.
-    return bool((logits - expected).abs().max() < 0.25 * expected.std().clamp(min=1e-6))

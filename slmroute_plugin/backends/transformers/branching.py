@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import torch
 
 from slmroute_plugin.backends.backend import Observed
+from slmroute_plugin.backends.transformers.abilities import longest_shared
 from slmroute_plugin.backends.transformers.branches import Branches, Pick
-from slmroute_plugin.backends.transformers.continuations import Continuations, longest_shared
+from slmroute_plugin.backends.transformers.continuations import Continuations
 from slmroute_plugin.backends.transformers.follow_ups import FollowUps
 from slmroute_plugin.backends.transformers.reader import Read, Reader
 from slmroute_plugin.backends.transformers.sampling import Generated, choose

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,11 +14,6 @@ from slmroute_plugin.backends.transformers.prefix_attention import (
     attending_to_prefixes,
 )
 from slmroute_plugin.backends.transformers.reader import Read, Reader
-
-logger = logging.getLogger(__name__)
-
-# Kinds of layers whose attention, up to the length of a window, is to all tokens before.
-_LAYERS = frozenset({"full_attention", "sliding_attention"})
 
 
 class _Origin(NamedTuple):
@@ -119,54 +112,3 @@ class Continuations:
                     places[row] = start + prefix * most + index
             start += len(rows) * most
         return SharedPrefixes(groups, torch.tensor(places, device=device))
-
-
-def longest_shared(reader: Reader) -> int:
-    """Up to how many tokens rows of this model can continue prefixes that they share.
-
-    Found out by trying, like `can_branch`. Where memory is what attention waits for, which is on
-    CPUs, it pays; and only there, in float32 and in place of torch's own attention is it done.
-
-    Returns:
-        0 if they cannot; the sliding window of a model that has one.
-    """
-    config = reader.model.config.get_text_config(decoder=True)
-    unknown = set(getattr(config, "layer_types", None) or ()) - _LAYERS
-    if (
-        reader.device.type != "cpu"
-        or reader.model.dtype != torch.float32
-        or reader.autocast is not None
-        or config._attn_implementation != "sdpa"
-        or unknown
-    ):
-        return 0
-    try:
-        right = _tried(reader, config.vocab_size)
-    except (
-        AttributeError,
-        IndexError,
-        KeyError,
-        NotImplementedError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:
-        logger.info("%s cannot share prefixes: %s", type(reader.model).__name__, error)
-        return 0
-    return (getattr(config, "sliding_window", None) or sys.maxsize) if right else 0
-
-
-def _tried(reader: Reader, vocabulary: int) -> bool:
-    """Whether two tokens behind shared prefixes give what they give behind copies."""
-    one, two = ([(7 * step + 3 * i) % vocabulary for i in range(4)] for step in (11, 23))
-    found = []
-    for shares in (False, True):
-        prefixes = Branches.empty(2)
-        prefixes.extend(reader, [one, two[:2]])
-        rows = Continuations([prefixes]) if shares else prefixes
-        rows.keep([0, 1, 1])
-        steps = one[:3], two[:3]
-        read = [rows.extend(reader, [[token] for token in step]).logits for step in steps]
-        found.append(torch.stack(read))
-    copied, shared = found
-    return bool((shared - copied).abs().max() < 1e-3 * copied.std())

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Iterator, Sequence
-from collections.abc import Set as AbstractSet
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -22,6 +20,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from slmroute_plugin.backends.transformers.catching import (
+    Catch,
+    at_positions,
+    caught_at,
+    mean_state,
+    narrowed,
+    stacked_means,
+)
 from slmroute_plugin.backends.transformers.ragged import pass_in_tokens
 from slmroute_plugin.observation import Missing
 
@@ -128,33 +134,33 @@ class Reader:
         states = {layer: self._state(layer) for layer in layers}
         hooked = self._hooked & set(states.values())
         means_from = None if mean_over is None else self._means_from
-        catch = _Catch(at, hooked, mean_over if means_from == "hooks" else None)
+        catch = Catch(at, hooked, mean_over if means_from == "hooks" else None)
         every = bool(set(states.values()) - hooked) or means_from == "states"
         seen = self._forward(catch, every, inputs)
-        hidden = {
-            layer: catch.hidden[state] if state in hooked else _gather(seen.states[state], at)[:, 0]
-            for layer, state in states.items()
-        }
+        caught = catch.hidden
+        for state in set(states.values()) - hooked:
+            caught[state] = at_positions(seen.states[state], at)[:, 0]
+        hidden = {layer: caught[state] for layer, state in states.items()}
         means = None
         if means_from == "hooks":
             means = catch.every_mean((self._depth or 0) + 1)
         elif means_from == "states" and mean_over is not None:
-            means = _stacked([_mean(state, mean_over) for state in seen.prompt_states])
+            means = stacked_means([mean_state(state, mean_over) for state in seen.prompt_states])
         return Read(seen.logits, hidden, means)
 
-    def _forward(self, catch: _Catch, every: bool, inputs: dict[str, Any]) -> _Pass:
+    def _forward(self, catch: Catch, every: bool, inputs: dict[str, Any]) -> _Pass:
         """Run the model with hooks that catch; give all states at all positions if `every`."""
         if every:
             inputs = {**inputs, "output_hidden_states": True}
         last = len(self._layers)
         with torch.no_grad(), self._mixed_precision(), ExitStack() as hooks:
             if self._head is not None:
-                hooks.enter_context(_narrowed(self._head, catch, last))
+                hooks.enter_context(narrowed(self._head, catch, last))
             for state, layer in enumerate(self._layers):
                 if state in catch.states or catch.mean_over is not None:
-                    hooks.enter_context(_caught(layer, catch, state))
+                    hooks.enter_context(caught_at(layer, catch, state))
             out = self.model(**inputs)
-        logits = out.logits if out.logits.shape[1] == 1 else _gather(out.logits, catch.at)
+        logits = out.logits if out.logits.shape[1] == 1 else at_positions(out.logits, catch.at)
         own = getattr(out, "hidden_states", None)
         states = getattr(out, "decoder_hidden_states", None) or own or ()
         # An encoder-decoder reads the prompt in its encoder.
@@ -174,7 +180,7 @@ class Reader:
             inputs["decoder_input_ids"] = ids
         at = torch.tensor([2], device=self.device)
         mean_over = torch.tensor([[True, True, False]], device=self.device)
-        catch = _Catch(at, set(range(len(self._layers) + 1)), mean_over)
+        catch = Catch(at, set(range(len(self._layers) + 1)), mean_over)
         seen = self._forward(catch, True, inputs)
         self._depth = len(seen.states) - 1
         self._hooked = {
@@ -182,9 +188,9 @@ class Reader:
             for index, state in enumerate(seen.states)
             if index in catch.hidden
             and state.dim() == 3
-            and _alike(catch.hidden[index], _gather(state, at)[:, 0])
+            and _alike(catch.hidden[index], at_positions(state, at)[:, 0])
         }
-        means = _stacked([_mean(state, mean_over) for state in seen.prompt_states])
+        means = stacked_means([mean_state(state, mean_over) for state in seen.prompt_states])
         caught = catch.every_mean(len(seen.states))
         if means is not None:
             right = caught is not None and _alike(caught, means)
@@ -235,53 +241,8 @@ def _decoder_layers(model: Any) -> Sequence[nn.Module]:
     return list(found[0][1]) if found else []
 
 
-def _gather(states: Tensor, at: Tensor) -> Tensor:
-    """[rows, tokens, d] and [rows] to [rows, 1, d]."""
-    rows = torch.arange(states.shape[0], device=states.device)
-    return states[rows, at.to(states.device)].unsqueeze(1)
-
-
 def _alike(caught: Tensor, given: Tensor) -> bool:
     return caught.shape == given.shape and torch.allclose(caught, given, rtol=1e-2, atol=1e-3)
-
-
-def _mean(states: Tensor, over: Tensor) -> Tensor | None:
-    """[rows, tokens, d] to [rows, d], float32; None if there is no vector for each token."""
-    if states.shape[:-1] != over.shape:
-        return None
-    over = over.to(states.device)
-    # Filled rather than multiplied: what stands in padding may be infinite.
-    total = states.masked_fill(~over[:, :, None], 0).sum(dim=1, dtype=torch.float32)
-    return total / over.sum(dim=1, keepdim=True)
-
-
-def _stacked(means: Sequence[Tensor | None]) -> Tensor | None:
-    """[rows, d] each to [rows, states, d] on the CPU; None if one is not there or of another d."""
-    there = [mean for mean in means if mean is not None]
-    if len(there) < len(means) or len({mean.shape for mean in there}) != 1:
-        return None
-    # The layers of a large model may be on several devices.
-    return torch.stack([mean.to(there[0].device) for mean in there], dim=1).cpu()
-
-
-@dataclass
-class _Catch:
-    """What the hooks of one forward pass are to catch, and what they caught, by state."""
-
-    at: Tensor
-    states: AbstractSet[int]
-    mean_over: Tensor | None
-    hidden: dict[int, Tensor] = field(default_factory=dict)
-    means: dict[int, Tensor | None] = field(default_factory=dict)
-
-    def see(self, state: int, states: Tensor) -> None:
-        if state in self.states and states.dim() == 3:
-            self.hidden[state] = _gather(states, self.at)[:, 0]
-        if self.mean_over is not None:
-            self.means[state] = _mean(states, self.mean_over)
-
-    def every_mean(self, count: int) -> Tensor | None:
-        return _stacked([self.means.get(state) for state in range(count)])
 
 
 class _Pass(NamedTuple):
@@ -290,31 +251,3 @@ class _Pass(NamedTuple):
     logits: Tensor
     states: Sequence[Tensor]
     prompt_states: Sequence[Tensor]
-
-
-@contextmanager
-def _narrowed(head: nn.Module, catch: _Catch, last: int) -> Iterator[None]:
-    def hook(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        if not args or args[0].dim() != 3:
-            return None
-        catch.see(last, args[0])
-        return (_gather(args[0], catch.at), *args[1:])
-
-    handle = head.register_forward_pre_hook(hook)
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
-@contextmanager
-def _caught(layer: nn.Module, catch: _Catch, state: int) -> Iterator[None]:
-    # A block's input is the state of that index: the embedding for block 0, and so on.
-    def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        catch.see(state, args[0] if args else kwargs["hidden_states"])
-
-    handle = layer.register_forward_pre_hook(hook, with_kwargs=True)
-    try:
-        yield
-    finally:
-        handle.remove()

@@ -1,0 +1,104 @@
+"""What a model's cache can do, found out by trying.
+
+Nobody foresees every architecture: a few tokens are read in both ways, and the quick one is taken
+where it gives what the plain one gives.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import torch
+
+from slmroute_plugin.backends.transformers.branches import Branches, Pick
+from slmroute_plugin.backends.transformers.continuations import Continuations
+from slmroute_plugin.backends.transformers.growing import GrowingLayer
+from slmroute_plugin.backends.transformers.reader import Reader
+
+logger = logging.getLogger(__name__)
+
+# By these a model says that it was not made for what is tried.
+_REFUSALS = (
+    AttributeError,
+    IndexError,
+    KeyError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+# Kinds of layers whose attention, up to the length of a window, is to all tokens before.
+_LAYERS = frozenset({"full_attention", "sliding_attention"})
+
+
+def can_branch(reader: Reader) -> bool:
+    """Whether branching gives this model the results of reading each sequence at once.
+
+    Found out by trying on a few tokens, so that models nobody foresaw are served rightly:
+    recurrent ones, encoder-decoders and unusual caches fail it.
+    """
+    config = reader.model.config
+    if config.is_encoder_decoder or getattr(reader.model, "_is_stateful", False):
+        return False
+    vocabulary = config.get_text_config(decoder=True).vocab_size
+    one, two = ([(7 * step + 3 * i) % vocabulary for i in range(6)] for step in (11, 23))
+    sequences = [one, two, two[:2] + one]
+    try:
+        whole = [Branches.empty(1).extend(reader, [sequence]).logits[0] for sequence in sequences]
+        prompts = Branches.empty(2)
+        prompts.extend(reader, [one[:3], two[:5]])
+        if any(type(layer) is not GrowingLayer for layer in prompts.as_cache().layers):
+            return False
+        branches = prompts.fork([Pick(0, 3), Pick(1, 4), Pick(1, 2)])
+        logits = branches.extend(reader, [one[3:], two[4:], one]).logits
+    except _REFUSALS as error:
+        logger.info("The cache of %s cannot be branched: %s", type(reader.model).__name__, error)
+        return False
+    expected = torch.stack(whole)
+    # Half precision rounds to some hundredths of a standard deviation; a wrong mask or
+    # position moves logits by whole ones.
+    return bool((logits - expected).abs().max() < 0.25 * expected.std().clamp(min=1e-6))
+
+
+def longest_shared(reader: Reader) -> int:
+    """Up to how many tokens rows of this model can continue prefixes that they share.
+
+    Found out by trying, like `can_branch`. Where memory is what attention waits for, which is on
+    CPUs, it pays; and only there, in float32 and in place of torch's own attention is it done.
+
+    Returns:
+        0 if they cannot; the sliding window of a model that has one.
+    """
+    config = reader.model.config.get_text_config(decoder=True)
+    unknown = set(getattr(config, "layer_types", None) or ()) - _LAYERS
+    if (
+        reader.device.type != "cpu"
+        or reader.model.dtype != torch.float32
+        or reader.autocast is not None
+        or config._attn_implementation != "sdpa"
+        or unknown
+    ):
+        return 0
+    try:
+        right = _tried(reader, config.vocab_size)
+    except _REFUSALS as error:
+        logger.info("%s cannot share prefixes: %s", type(reader.model).__name__, error)
+        return 0
+    return (getattr(config, "sliding_window", None) or sys.maxsize) if right else 0
+
+
+def _tried(reader: Reader, vocabulary: int) -> bool:
+    """Whether two tokens behind shared prefixes give what they give behind copies."""
+    one, two = ([(7 * step + 3 * i) % vocabulary for i in range(4)] for step in (11, 23))
+    found = []
+    for shares in (False, True):
+        prefixes = Branches.empty(2)
+        prefixes.extend(reader, [one, two[:2]])
+        rows = Continuations([prefixes]) if shares else prefixes
+        rows.keep([0, 1, 1])
+        steps = one[:3], two[:3]
+        read = [rows.extend(reader, [[token] for token in step]).logits for step in steps]
+        found.append(torch.stack(read))
+    copied, shared = found
+    return bool((shared - copied).abs().max() < 1e-3 * copied.std())
