@@ -41,8 +41,7 @@ def can_branch(reader: Reader) -> bool:
     config = reader.model.config
     if config.is_encoder_decoder or getattr(reader.model, "_is_stateful", False):
         return False
-    vocabulary = config.get_text_config(decoder=True).vocab_size
-    one, two = ([(7 * step + 3 * i) % vocabulary for i in range(6)] for step in (11, 23))
+    one, two = _sequences(config.get_text_config(decoder=True).vocab_size, 6)
     sequences = [one, two, two[:2] + one]
     try:
         whole = [Branches.empty(1).extend(reader, [sequence]).logits[0] for sequence in sequences]
@@ -90,7 +89,7 @@ def longest_shared(reader: Reader) -> int:
 
 def _tried(reader: Reader, vocabulary: int) -> bool:
     """Whether two tokens behind shared prefixes give what they give behind copies."""
-    one, two = ([(7 * step + 3 * i) % vocabulary for i in range(4)] for step in (11, 23))
+    one, two = _sequences(vocabulary, 4)
     found = []
     for shares in (False, True):
         prefixes = Branches.empty(2)
@@ -102,3 +101,9 @@ def _tried(reader: Reader, vocabulary: int) -> bool:
         found.append(torch.stack(read))
     copied, shared = found
     return bool((shared - copied).abs().max() < 1e-3 * copied.std())
+
+
+def _sequences(vocabulary: int, length: int) -> tuple[list[int], list[int]]:
+    """Two sequences of tokens that a model can be tried on."""
+    one, two = ([(7 * step + 3 * i) % vocabulary for i in range(length)] for step in (11, 23))
+    return one, two

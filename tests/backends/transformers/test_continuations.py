@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slmroute_plugin.backends.transformers.branches import Branches
@@ -24,7 +24,7 @@ words = st.integers(0, 99)
 prompts = st.lists(st.lists(words, min_size=1, max_size=6), min_size=1, max_size=3)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None)
 @given(groups=st.lists(prompts, min_size=1, max_size=2), data=st.data())
 def test_rows_give_what_their_whole_sequences_give(
     reader: Reader, groups: list[list[list[int]]], data: st.DataObject
