@@ -31,6 +31,9 @@ _REFUSALS = (
 # Kinds of layers whose attention, up to the length of a window, is to all tokens before.
 _LAYERS = frozenset({"full_attention", "sliding_attention"})
 
+# Standard deviations by which logits may differ.
+_TOLERANCES = {torch.float32: 1e-3, torch.bfloat16: 0.25, torch.float16: 0.05}
+
 
 def can_branch(reader: Reader) -> bool:
     """Whether branching gives this model the results of reading each sequence at once.
@@ -73,7 +76,7 @@ def longest_shared(reader: Reader) -> int:
     unknown = set(getattr(config, "layer_types", None) or ()) - _LAYERS
     if (
         reader.device.type != "cpu"
-        or reader.model.dtype != torch.float32
+        or reader.model.dtype not in _TOLERANCES
         or reader.autocast is not None
         or config._attn_implementation != "sdpa"
         or unknown
@@ -100,7 +103,7 @@ def _tried(reader: Reader, vocabulary: int) -> bool:
         read = [rows.extend(reader, [[token] for token in step]).logits for step in steps]
         found.append(torch.stack(read))
     copied, shared = found
-    return bool((shared - copied).abs().max() < 1e-3 * copied.std())
+    return bool((shared - copied).abs().max() < _TOLERANCES[reader.model.dtype] * copied.std())
 
 
 def _sequences(vocabulary: int, length: int) -> tuple[list[int], list[int]]:

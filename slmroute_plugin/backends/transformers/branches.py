@@ -154,7 +154,7 @@ class Branches:
             layers: hidden states to return of that token.
             means: whether to return all hidden states averaged over each row's chunk.
         """
-        orders = groups([len(chunk) for chunk in chunks], reader.a_pass)
+        orders = groups([len(chunk) for chunk in chunks], reader.a_pass, reader.most_in_a_pass)
         parts: list[Branches] = []
         reads: list[Read] = []
         for order in orders:
@@ -262,5 +262,6 @@ class Branches:
 
 
 def _picked(states: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    device = states.device
-    return states.transpose(1, 2)[rows.to(device)[:, None], columns.to(device)].transpose(1, 2)
+    heads = torch.arange(states.shape[1], device=states.device)
+    rows, columns = rows.to(states.device), columns.to(states.device)
+    return states[rows[:, None, None], heads[None, :, None], columns[:, None]]

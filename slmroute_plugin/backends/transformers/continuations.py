@@ -10,7 +10,6 @@ import torch
 from slmroute_plugin.backends.transformers.branches import Branches
 from slmroute_plugin.backends.transformers.prefix_attention import (
     PrefixGroup,
-    SharedPrefixes,
     attending_to_prefixes,
 )
 from slmroute_plugin.backends.transformers.reader import Read, Reader
@@ -38,7 +37,7 @@ class Continuations:
             for row in range(len(part.lengths))
         ]
         self._own = Branches.empty(len(self._origins))
-        self._shared: SharedPrefixes | None = None
+        self._groups: list[PrefixGroup] | None = None
 
     @property
     def lengths(self) -> list[int]:
@@ -53,7 +52,7 @@ class Continuations:
         settled = self._own.keep(rows)
         origins = [self._origins[rows[index]] for index in settled]
         if origins != self._origins:
-            self._origins, self._shared = origins, None
+            self._origins, self._groups = origins, None
             for group in range(len(self._prefixes)):
                 self._forget_unused(group)
         return settled
@@ -68,7 +67,7 @@ class Continuations:
         device = reader.device
         lengths = torch.tensor(self.lengths, device=device)
         cache = self._own.as_cache()
-        self._shared = self._shared or self._sharing(device)
+        self._groups = self._groups or self._grouped(device)
         with attending_to_prefixes(reader.model):
             read = reader(
                 torch.zeros_like(lengths),
@@ -76,7 +75,7 @@ class Continuations:
                 input_ids=torch.tensor([[token] for (token,) in chunks], device=device),
                 past_key_values=cache,
                 use_cache=True,
-                shared_prefixes=self._shared,
+                prefix_groups=self._groups,
             )
         self._own = Branches(cache.layers, [length + 1 for length in self._own.lengths])
         return read
@@ -93,22 +92,14 @@ class Continuations:
             for origin in self._origins
         ]
 
-    def _sharing(self, device: torch.device) -> SharedPrefixes:
+    def _grouped(self, device: torch.device) -> list[PrefixGroup]:
         """Who continues what, for attention."""
-        groups: list[PrefixGroup] = []
-        places = [0] * len(self._origins)
-        start = 0
+        found = []
         for group, part in enumerate(self._prefixes):
             rows: list[list[int]] = [[] for _ in part.lengths]
             for row, origin in enumerate(self._origins):
                 if origin.group == group:
                     rows[origin.row].append(row)
-            if not any(rows):
-                continue
-            groups.append(PrefixGroup.of(part, rows, device))
-            most = groups[-1].members.shape[1]
-            for prefix, each in enumerate(rows):
-                for index, row in enumerate(each):
-                    places[row] = start + prefix * most + index
-            start += len(rows) * most
-        return SharedPrefixes(groups, torch.tensor(places, device=device))
+            if any(rows):
+                found.append(PrefixGroup.of(part, rows, device))
+        return found

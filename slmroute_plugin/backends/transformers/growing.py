@@ -38,14 +38,16 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
         """Put new tokens behind all rows, and return everything."""
+        new = [key_states, value_states]
         if not self._buffers:
-            self._hold([key_states, value_states], key_states.shape[0], key_states.shape[2])
-            return self.keys, self.values
+            # Copied, not held: what a model hands over is often a transposed view, and rows of
+            # columns that do not lie together are slow to read, at every token that comes.
+            self._hold([states[:, :, :0] for states in new], key_states.shape[0], 0)
         rows, columns = self.keys.shape[0], self.keys.shape[2]
         end = columns + key_states.shape[2]
         if end > self._buffers[0].shape[2]:
-            self._move(rows, end + SPARE_COLUMNS)
-        for buffer, states in zip(self._buffers, (key_states, value_states), strict=True):
+            self._move(rows, end + (SPARE_COLUMNS if columns else 0))
+        for buffer, states in zip(self._buffers, new, strict=True):
             buffer[:rows, :, columns:end] = states
         self._view(rows, end)
         return self.keys, self.values

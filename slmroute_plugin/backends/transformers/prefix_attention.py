@@ -1,9 +1,9 @@
 """Attention of one token a row, where many rows continue the same cached prefix.
 
 A row's token attends to its prefix and to what the row has behind it. The first is done for all
-rows of a prefix at once, as one matrix product that reads the prefix once; the two parts are
-joined by their softmax weights, as flash attention joins its blocks (Dao et al. 2022; for shared
-prefixes Juravsky et al. 2024, "Hydragen").
+rows of a prefix at once, so that the prefix is read once; the two parts are joined by their
+softmax weights, as flash attention joins its blocks (Dao et al. 2022; for shared prefixes
+Juravsky et al. 2024, "Hydragen").
 """
 
 from __future__ import annotations
@@ -23,34 +23,42 @@ _NAME = "slmroute_prefix"
 
 
 class Partial(NamedTuple):
-    """Attention to some of the columns, not yet divided by the sum of its weights.
+    """Attention to some of the columns, and how much of all attention that would be.
 
     Attributes:
-        peak: the largest score, [..., queries, 1].
-        weight: the sum of exp(score - peak), [..., queries, 1].
-        total: the values, weighted by exp(score - peak), [..., queries, d].
+        attended: the values, weighted, [..., heads, queries, d].
+        logsumexp: of the scores, [..., heads, queries], float32.
     """
 
-    peak: Tensor
-    weight: Tensor
-    total: Tensor
+    attended: Tensor
+    logsumexp: Tensor
 
     @classmethod
-    def of(cls, query: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None = None) -> Partial:
-        """Of scaled queries [..., queries, d] to keys and values [..., columns, d]."""
-        scores = torch.matmul(query, keys.transpose(-1, -2))
-        if bias is not None:
-            scores += bias
-        peak = scores.amax(dim=-1, keepdim=True)
-        weights = scores.sub_(peak).exp_()
-        return cls(peak, weights.sum(dim=-1, keepdim=True), torch.matmul(weights, values))
+    def of(
+        cls, query: Tensor, keys: Tensor, values: Tensor, scale: float, bias: Tensor | None = None
+    ) -> Partial:
+        """Of queries [rows, heads, queries, d] to keys and values [rows, heads, columns, d].
+
+        Raises:
+            RuntimeError: shapes that torch's attention on CPUs does not take.
+        """
+        # What `scaled_dot_product_attention` runs on a CPU: it alone tells the log-sum-exp.
+        flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+        return cls(*flash(query, keys, values, attn_mask=bias, scale=scale))
+
+    @classmethod
+    def by_products(cls, query: Tensor, keys: Tensor, values: Tensor, scale: float) -> Partial:
+        """The same by matrix products: with few queries, in float32, quicker on some CPUs."""
+        scores = torch.matmul(query * scale, keys.transpose(-1, -2))
+        logsumexp = scores.logsumexp(dim=-1)
+        weights = scores.sub_(logsumexp.unsqueeze(-1)).exp_()
+        return cls(torch.matmul(weights, values), logsumexp)
 
     def joined(self, other: Partial) -> Tensor:
         """Attention to the columns of both."""
-        peak = torch.maximum(self.peak, other.peak)
-        one, two = (self.peak - peak).exp_(), (other.peak - peak).exp_()
-        total = self.total * one + other.total * two
-        return total / (self.weight * one + other.weight * two)
+        share = torch.sigmoid(self.logsumexp - other.logsumexp).unsqueeze(-1)
+        whole = torch.lerp(other.attended.float(), self.attended.float(), share)
+        return whole.to(self.attended.dtype)
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,7 @@ class PrefixGroup:
     Attributes:
         prefixes: cached.
         bias: [prefixes, 1, 1, columns]: 0 where a prefix has a token, minus infinity before it.
-        members: [prefixes, most], the rows of each; where it has fewer, any row.
+        members: [prefixes, most], the rows of each; -1 where it has fewer.
     """
 
     prefixes: Branches
@@ -73,46 +81,47 @@ class PrefixGroup:
     ) -> PrefixGroup:
         """These prefixes, and the rows that continue each of them, one at least in all."""
         most = max(len(each) for each in rows)
-        members = [[*each, *[0] * (most - len(each))] for each in rows]
+        members = [[*each, *[-1] * (most - len(each))] for each in rows]
         begins = prefixes.width - torch.tensor(prefixes.lengths, device=device)
         before = torch.arange(prefixes.width, device=device) < begins[:, None]
         bias = torch.zeros(before.shape, device=device).masked_fill(before, -torch.inf)
         return cls(prefixes, bias[:, None, None], torch.tensor(members, device=device))
 
-    def attended(self, layer: int, query: Tensor) -> Partial:
-        """Attention of rows [rows, heads, queries, d] to their prefixes, in members' order."""
-        count, most = self.members.shape
+    def attend(self, layer: int, query: Tensor, scale: float, found: Partial) -> None:
+        """Attention of the members, among rows [rows, heads, queries, d], to their prefixes.
+
+        Args:
+            found: takes it, each row's at its place; one row more than there are, at the end.
+        """
         _, heads, queries, d = query.shape
-        grouped = query[self.members.flatten()].view(count, most, heads, queries, d)
-        together = grouped.transpose(1, 2).reshape(count, heads, most * queries, d)
+        count, most = self.members.shape
+        head = torch.arange(heads, device=query.device)
+        # A prefix's queries by head; those of -1 are the last row's, and go to the one behind it.
+        places = (self.members[:, None] * heads + head[:, None]).flatten()
         cached = self.prefixes.layer(layer)
-        partial = Partial.of(together, cached.keys, cached.values, self.bias)
-        return Partial(
-            *(
-                part.view(count, heads, most, queries, -1)
-                .transpose(1, 2)
-                .reshape(count * most, heads, queries, -1)
-                for part in partial
-            )
+        partial = Partial.of(
+            query.reshape(-1, queries, d)[places].view(count, heads, most * queries, d),
+            cached.keys,
+            cached.values,
+            scale,
+            self.bias.to(query.dtype).expand(-1, -1, most * queries, -1),
         )
+        found.attended.view(-1, queries, d)[places] = partial.attended.reshape(-1, queries, d)
+        found.logsumexp.view(-1, queries)[places] = partial.logsumexp.reshape(-1, queries)
 
 
-@dataclass(frozen=True)
-class SharedPrefixes:
-    """What an attention function needs to know of the prefixes.
-
-    Attributes:
-        groups: of prefixes.
-        places: [rows], where each row is found in the groups' members, one after the other.
-    """
-
-    groups: Sequence[PrefixGroup]
-    places: Tensor
-
-    def attended(self, layer: int, query: Tensor) -> Partial:
-        """Attention of every row [rows, heads, queries, d] to its prefix."""
-        partials = [group.attended(layer, query) for group in self.groups]
-        return Partial(*(torch.cat(parts)[self.places] for parts in zip(*partials, strict=True)))
+def attended_prefixes(
+    groups: Sequence[PrefixGroup], layer: int, query: Tensor, scale: float
+) -> Partial:
+    """Attention of every row [rows, heads, queries, d] to its prefix, which is in a group."""
+    rows, *others = query.shape
+    found = Partial(
+        query.new_empty(rows + 1, *others),
+        query.new_empty(rows + 1, *others[:2], dtype=torch.float32),
+    )
+    for group in groups:
+        group.attend(layer, query, scale, found)
+    return Partial(*(part[:rows] for part in found))
 
 
 def attention(
@@ -122,7 +131,7 @@ def attention(
     value: Tensor,
     attention_mask: Tensor | None,
     *,
-    shared_prefixes: SharedPrefixes,
+    prefix_groups: Sequence[PrefixGroup],
     scaling: float | None = None,
     softcap: float | None = None,
     s_aux: Tensor | None = None,
@@ -135,7 +144,7 @@ def attention(
         query: [rows, heads, 1, d].
         key: [rows, key-value heads, columns, d], what each row has behind its prefix.
         value: of the same columns.
-        shared_prefixes: an argument of the model's forward that it hands on.
+        prefix_groups: an argument of the model's forward that it hands on.
 
     Raises:
         NotImplementedError: attention of a kind that is not done here.
@@ -145,10 +154,11 @@ def attention(
     if softcap is not None or s_aux is not None or position_bias is not None:
         raise NotImplementedError("soft caps, sinks and position biases")
     rows, heads, _, d = query.shape
-    scaled = query * (d**-0.5 if scaling is None else scaling)
-    grouped = scaled.view(rows, key.shape[1], heads // key.shape[1], d)
-    prefixes = shared_prefixes.attended(module.layer_idx, grouped)
-    whole = prefixes.joined(Partial.of(grouped, key, value))
+    scale = d**-0.5 if scaling is None else scaling
+    grouped = query.view(rows, key.shape[1], heads // key.shape[1], d)
+    prefixes = attended_prefixes(prefix_groups, module.layer_idx, grouped, scale)
+    of_own = Partial.by_products if query.dtype == torch.float32 else Partial.of
+    whole = prefixes.joined(of_own(grouped, key, value, scale))
     return whole.reshape(rows, 1, heads, -1), None
 
 

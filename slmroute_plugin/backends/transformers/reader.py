@@ -28,7 +28,7 @@ from slmroute_plugin.backends.transformers.catching import (
     narrowed,
     stacked_means,
 )
-from slmroute_plugin.backends.transformers.ragged import pass_in_tokens
+from slmroute_plugin.backends.transformers.ragged import most_in_a_pass, pass_in_tokens
 from slmroute_plugin.observation import Missing
 
 logger = logging.getLogger(__name__)
@@ -101,6 +101,11 @@ class Reader:
         """What one more forward pass costs, in tokens."""
         # Experts that a token does not go through count as well: a pass loads their weights.
         return pass_in_tokens(self.device.type, self.model.num_parameters())
+
+    @property
+    def most_in_a_pass(self) -> int:
+        """Tokens after which another pass is quicker than a larger one."""
+        return most_in_a_pass(self.device.type)
 
     @property
     def device(self) -> torch.device:

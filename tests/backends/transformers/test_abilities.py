@@ -22,7 +22,9 @@ GEMMA = {"sliding_window": 8, "head_dim": 8, "num_key_value_heads": 2}
         ("Gemma3Text", GEMMA, 8),
         ("Mistral", {"sliding_window": 7, "num_key_value_heads": 2}, 7),
         ("Llama", {"attn_implementation": "eager"}, 0),
-        ("Llama", {"dtype": "bfloat16"}, 0),
+        ("Llama", {"dtype": torch.bfloat16}, sys.maxsize),
+        ("Llama", {"dtype": torch.float16}, sys.maxsize),
+        ("Llama", {"dtype": torch.float64}, 0),
         ("Gemma2", GEMMA, 0),
         ("Bloom", {}, 0),
         ("Mpt", {"d_model": 32, "n_heads": 4, "n_layers": 10}, 0),
@@ -34,6 +36,6 @@ def test_prefixes_are_shared_up_to_where_attention_is_to_all_of_them(
     model = tiny(kind, **changes).model
     before = model.config._attn_implementation
     if "dtype" in changes:
-        model = model.to(torch.bfloat16)
+        model = model.to(changes["dtype"])
     assert longest_shared(Reader(model)) == longest
     assert model.config._attn_implementation == before
