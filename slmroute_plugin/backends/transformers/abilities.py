@@ -67,7 +67,8 @@ def longest_shared(reader: Reader) -> int:
     """Up to how many tokens rows of this model can continue prefixes that they share.
 
     Found out by trying, like `can_branch`. Where memory is what attention waits for, which is on
-    CPUs, it pays; and only there, in float32 and in place of torch's own attention is it done.
+    CPUs, it pays; and only there, in the usual dtypes and in place of torch's own attention is it
+    done.
 
     Returns:
         0 if they cannot; the sliding window of a model that has one.

@@ -193,6 +193,24 @@ def test_the_samples_of_a_large_dataset_are_drawn_as_they_come_into_sight(
     assert "Question 14041 of mmlu?" in text(browser, "sample-detail")
 
 
+def test_a_row_in_focus_outlasts_the_scrolling_that_its_key_brought(
+    opened: Open, page: Path
+) -> None:
+    browser = opened(page, SMALL_MMLU)
+    browser.find_element(By.CSS_SELECTOR, "#samples summary").click()
+    WebDriverWait(browser, 20).until(
+        lambda here: here.find_elements(By.CSS_SELECTOR, "#sample-rows .sample")
+    )
+    browser.find_element(By.CSS_SELECTOR, "#sample-rows [tabindex='0']").send_keys(Keys.END)
+    last = browser.switch_to.active_element
+    browser.execute_async_script(
+        "const [done] = arguments;"
+        "requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(done)));"
+    )
+    assert browser.switch_to.active_element == last
+    assert last.get_attribute("aria-selected") == "true"
+
+
 def test_samples_are_filtered_and_searched(opened: Open, page: Path, study: Study) -> None:
     browser = opened(page, SMALL_MMLU)
     browser.find_element(By.CSS_SELECTOR, "#samples summary").click()

@@ -3,7 +3,7 @@
 const SPARE_ROWS = 6;
 const narrow = matchMedia("(max-width: 760px)");
 const rowHeight = () => (narrow.matches ? 132 : 60);
-const browser = { data: null, texts: null, order: new Uint32Array(0), active: 0 };
+const browser = { data: null, texts: null, order: new Uint32Array(0), active: 0, drawn: null };
 
 const isOpen = () => host("samples").open;
 
@@ -82,11 +82,25 @@ function drawRouted() {
   }
 }
 
-function drawRows() {
+/** The places [first, last) to draw, some of them to spare, and how high each is. */
+function inSight() {
   const scroll = host("sample-scroll");
   const height = rowHeight();
   const first = Math.max(0, Math.floor(scroll.scrollTop / height) - SPARE_ROWS);
   const last = Math.min(browser.order.length, Math.ceil((scroll.scrollTop + scroll.clientHeight) / height) + SPARE_ROWS);
+  return { first, last, height };
+}
+
+/** Scrolling leaves rows that are drawn as they are: one of them may have the focus and be read aloud. */
+function drawScrolled() {
+  const { first, last, height } = inSight();
+  const { drawn } = browser;
+  if (drawn?.first !== first || drawn.last !== last || drawn.height !== height) drawRows();
+}
+
+function drawRows() {
+  browser.drawn = inSight();
+  const { first, last, height } = browser.drawn;
   const body = host("sample-rows");
   host("sample-space").style.height = `${browser.order.length * height}px`;
   const hadFocus = body.contains(document.activeElement);

@@ -25,7 +25,7 @@ function listen() {
   host("samples").addEventListener("toggle", () => drawSamples(() => true));
   for (const id of ["sample-filter", "sample-order"]) host(id).addEventListener("change", orderSamples);
   host("sample-search").addEventListener("input", orderSamples);
-  host("sample-scroll").addEventListener("scroll", () => requestAnimationFrame(drawRows));
+  host("sample-scroll").addEventListener("scroll", () => requestAnimationFrame(drawScrolled));
   host("sample-rows").addEventListener("keydown", moveInSamples);
   addEventListener("hashchange", () => {
     readAddress();
