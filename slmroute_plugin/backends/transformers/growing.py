@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 from transformers.cache_utils import DynamicLayer
 
-# Columns made in one go. More of them are fewer copies and more memory that is not used yet.
-SPARE_COLUMNS = 32
+# Columns made in one go. More of them are fewer copies, which also leave less memory in pieces
+# that nothing fits into, and more memory that is not used yet.
+_FEWEST_SPARE, _MOST_SPARE = 32, 128
 
 
 class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
@@ -46,7 +47,7 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         rows, columns = self.keys.shape[0], self.keys.shape[2]
         end = columns + key_states.shape[2]
         if end > self._buffers[0].shape[2]:
-            self._move(rows, end + (SPARE_COLUMNS if columns else 0))
+            self._move(rows, end + (_spare(columns) if columns else 0))
         for buffer, states in zip(self._buffers, new, strict=True):
             buffer[:rows, :, columns:end] = states
         self._view(rows, end)
@@ -56,7 +57,7 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         """Copy rows over others, and go on with the first `rows` of them."""
         columns = self.keys.shape[2]
         if rows > self._buffers[0].shape[0]:
-            self._move(rows + rows // 4, columns + SPARE_COLUMNS)
+            self._move(rows + rows // 4, columns + _spare(columns))
         if len(targets):
             came, went = sources.to(self.device), targets.to(self.device)
             for buffer in self._buffers:
@@ -84,6 +85,11 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
 
     def _view(self, rows: int, columns: int) -> None:
         self.keys, self.values = (buffer[:rows, :, :columns] for buffer in self._buffers)
+
+
+def _spare(columns: int) -> int:
+    """Columns to make beyond those needed: as many as there are, within bounds."""
+    return min(max(columns, _FEWEST_SPARE), _MOST_SPARE)
 
 
 def stacked(parts: Sequence[Tensor], orders: Sequence[Sequence[int]], columns: int) -> Tensor:
