@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from transformers.cache_utils import DynamicLayer
 
-# Columns made in one go. More of them are fewer copies, which also leave less memory in pieces
-# that nothing fits into, and more memory that is not used yet.
+# Columns made in one go. More of them are fewer copies, and less memory left in pieces that
+# nothing fits into; but more memory that is not used yet.
 _FEWEST_SPARE, _MOST_SPARE = 32, 128
 
 

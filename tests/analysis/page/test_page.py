@@ -36,6 +36,13 @@ def slide_to(browser: Any, share: int) -> None:
     )
 
 
+def open_samples(browser: Any) -> None:
+    browser.find_element(By.CSS_SELECTOR, "#samples summary").click()
+    WebDriverWait(browser, 20).until(
+        lambda here: here.find_elements(By.CSS_SELECTOR, "#sample-rows .sample")
+    )
+
+
 def text(browser: Any, name: str) -> str:
     return str(browser.find_element(By.ID, name).get_property("textContent"))
 
@@ -168,10 +175,7 @@ def test_the_samples_of_a_large_dataset_are_drawn_as_they_come_into_sight(
 ) -> None:
     browser = opened(page, SMALL_MMLU + "&share=100")
     assert browser.find_elements(By.CSS_SELECTOR, "#sample-rows .sample") == []
-    browser.find_element(By.CSS_SELECTOR, "#samples summary").click()
-    WebDriverWait(browser, 20).until(
-        lambda here: here.find_elements(By.CSS_SELECTOR, "#sample-rows .sample")
-    )
+    open_samples(browser)
     assert text(browser, "sample-count") == "14,042 of 14,042 rows"
     row = browser.find_element(By.CSS_SELECTOR, "#sample-rows [tabindex='0']")
     row.send_keys(Keys.END)
@@ -197,10 +201,7 @@ def test_a_row_in_focus_outlasts_the_scrolling_that_its_key_brought(
     opened: Open, page: Path
 ) -> None:
     browser = opened(page, SMALL_MMLU)
-    browser.find_element(By.CSS_SELECTOR, "#samples summary").click()
-    WebDriverWait(browser, 20).until(
-        lambda here: here.find_elements(By.CSS_SELECTOR, "#sample-rows .sample")
-    )
+    open_samples(browser)
     browser.find_element(By.CSS_SELECTOR, "#sample-rows [tabindex='0']").send_keys(Keys.END)
     last = browser.switch_to.active_element
     browser.execute_async_script(
@@ -213,10 +214,7 @@ def test_a_row_in_focus_outlasts_the_scrolling_that_its_key_brought(
 
 def test_samples_are_filtered_and_searched(opened: Open, page: Path, study: Study) -> None:
     browser = opened(page, SMALL_MMLU)
-    browser.find_element(By.CSS_SELECTOR, "#samples summary").click()
-    WebDriverWait(browser, 20).until(
-        lambda here: here.find_elements(By.CSS_SELECTOR, "#sample-rows .sample")
-    )
+    open_samples(browser)
     (setting,) = [s for s in study.settings if (s.slm.model, s.slm.task) == ("small", "mmlu")]
     Select(browser.find_element(By.ID, "sample-filter")).select_by_value("wrong")
     wrong = int((~setting.slm.correct).sum())
