@@ -51,3 +51,13 @@ def model_name(metadata: Mapping[str, Any]) -> str | None:
         if metadata.get(key):
             return str(metadata[key])
     return None
+
+
+def model_arguments(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What lm-eval was given to make the model from; empty if the model was passed in."""
+    if model_name(metadata) is None:
+        # What there is then comes from the task's file and from lm-eval.
+        return {}
+    return {
+        key: value for key, value in metadata.items() if key not in ("slmroute", "config_source")
+    }

@@ -3,40 +3,38 @@
 from __future__ import annotations
 
 import logging
-import os
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from lm_eval.api.filter import FilterEnsemble
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.utils import apply_template, create_iterator, warning_once
 
-from slmroute_plugin.backends import Question
-from slmroute_plugin.backends.backend import Span
+from slmroute_plugin.asked_row import AskedRow, question_of
 from slmroute_plugin.exposed_keys import exposed_keys
 from slmroute_plugin.filters import JudgingFilter, SlmFilter
 from slmroute_plugin.instance import RoutedInstance
 from slmroute_plugin.llm.exchange import Message, messages_hash
 from slmroute_plugin.metrics import aggregation_for
-from slmroute_plugin.observation import Answer, Missing
-from slmroute_plugin.question_identity import question_identity
+from slmroute_plugin.observation import Answer
 from slmroute_plugin.request import REQUEST_TYPE, add_request_type
 from slmroute_plugin.routing.processes import is_first_of_equals
 from slmroute_plugin.routing.routed_answer import RoutedAnswer
 from slmroute_plugin.routing.routed_filter import RoutedFilter, RoutedTaskFacts
-from slmroute_plugin.row_checks import check_row, named_columns, named_template
+from slmroute_plugin.row_checks import named_columns, named_template
 from slmroute_plugin.sample_columns import routed_columns, slm_columns
 from slmroute_plugin.sample_files import SLM_FILTER
-from slmroute_plugin.scoring import Reference, Rule, rule
+from slmroute_plugin.scoring import Reference
 from slmroute_plugin.scoring.judge.judge import Judge
 from slmroute_plugin.scoring.judge.scorer import QuestionScorer, cases
 from slmroute_plugin.settings import chosen_methods, parse_settings
 from slmroute_plugin.signals import Restated
-from slmroute_plugin.source import PROBE_ROWS, Source, model_id, model_name
+from slmroute_plugin.source import model_arguments, model_name
+from slmroute_plugin.task_data import check_split, mirrored, named_dataset
+from slmroute_plugin.task_keys import take_keys
 
 logger = logging.getLogger(__name__)
 
@@ -75,40 +73,16 @@ class RoutedTask(ConfigurableTask):  # type: ignore[misc]
     ) -> None:
         own = dict(config or {})
         own.pop("class", None)
-        scoring = dict(own.pop("scoring", None) or {})
-        self.rule: Rule = rule(str(scoring.pop("rule", "")))
-        self._false_answers: str | None = scoring.pop("false_answers", None)
-        if scoring:
-            raise ValueError(f"{own.get('task')}: unknown keys under `scoring`: {sorted(scoring)}")
-        self.cue: str = own.pop("cue", None) or ""
-        self._subsample: dict[str, int] | None = own.pop("subsample", None)
-        family: str | None = own.pop("dataset", None)
-        rows: Any = own.pop("probe_rows", "evaluation")
-        if rows not in PROBE_ROWS:
-            raise ValueError(
-                f"{own.get('task')}: `probe_rows` must be one of {', '.join(PROBE_ROWS)}, "
-                f"not {rows!r}."
-            )
+        self.keys = take_keys(own)
+        self.rule = self.keys.rule
         metadata = own.get("metadata") or {}
         self.settings = parse_settings(metadata.get("slmroute"))
         if exposed := exposed_keys(metadata):
             # Once, however many tasks there are.
             warning_once(logger, _EXPOSED.format(", ".join(exposed)))
         self._model_name = model_name(metadata)
-        # Without a name, what is there besides comes from the task's file and from lm-eval.
-        self._model_arguments = {
-            key: metadata[key]
-            for key in metadata
-            if self._model_name and key not in ("slmroute", "config_source")
-        }
-        hub = str(own.get("dataset_path") or "")
-        self.source = Source(
-            model=model_id(metadata),
-            task=str(own.get("task", "")),
-            dataset=family or hub or str(own.get("task", "")),
-            hub=hub,
-            rows=rows,
-        )
+        self._model_arguments = model_arguments(metadata)
+        self.source = self.keys.source(own)
         self._samples: list[int] | None = None
         self._columns: dict[str, None] = {}
         self._messages: list[Message] = []
@@ -133,40 +107,22 @@ class RoutedTask(ConfigurableTask):  # type: ignore[misc]
         Raises:
             ValueError: a split that the task names is not there.
         """
-        source = self.config.dataset_path
-        mirror = os.environ.get("SLMROUTE_DATA")
-        if mirror and source and (Path(mirror) / source).is_dir():
-            self.DATASET_PATH = str(Path(mirror).resolve() / source)
-        try:
+        task, dataset = str(self.config.task), self.config.dataset_path
+        if folder := mirrored(dataset):
+            self.DATASET_PATH = folder
+        with named_dataset(task, dataset):
             super().download(dataset_kwargs, **kwargs)
-        except OSError as error:
-            raise ValueError(
-                f"{self.config.task}: the dataset {source!r} could not be loaded ({error}). "
-                "Without a network, set SLMROUTE_DATA to a folder that holds it as <org>/<name>."
-            ) from error
-        except StopIteration:  # what `datasets` raises on files without a line
-            raise ValueError(f"{self.config.task}: the dataset {source!r} has no rows.") from None
         split = self.config.test_split or self.config.validation_split
-        if split not in self.dataset:
-            raise ValueError(
-                f"{self.config.task}: the dataset {self.DATASET_PATH!r} has no split {split!r}, "
-                f"only {sorted(self.dataset)}."
-            )
-        if len(self.dataset[split]) == 0:
-            raise ValueError(
-                f"{self.config.task}: the split {split!r} of the dataset {self.DATASET_PATH!r} "
-                "has no rows."
-            )
+        check_split(task, self.DATASET_PATH, self.dataset, split)
 
     @property
     def eval_docs(self) -> Any:
         """The rows to evaluate: the task's split, or the fixed part of it that it asks for."""
         if self._eval_docs is None:
             docs = super().eval_docs
-            if self._subsample and self._subsample["rows"] < len(docs):
-                drawn = random.Random(self._subsample["seed"]).sample(
-                    range(len(docs)), self._subsample["rows"]
-                )
+            part = self.keys.subsample
+            if part and part["rows"] < len(docs):
+                drawn = random.Random(part["seed"]).sample(range(len(docs)), part["rows"])
                 docs = docs.select(sorted(drawn))
             self._eval_docs = docs
         return self._eval_docs
@@ -230,8 +186,8 @@ class RoutedTask(ConfigurableTask):  # type: ignore[misc]
         targets = target if isinstance(target, list) else [target]
         options = self.doc_to_choice(doc) if self.config.doc_to_choice is not None else []
         false: Any = []
-        if self._false_answers:
-            false = super().doc_to_target(doc, self._false_answers)
+        if self.keys.false_answers:
+            false = super().doc_to_target(doc, self.keys.false_answers)
         return Reference(
             targets=tuple(str(each) for each in targets),
             options=tuple(str(each) for each in options),
@@ -253,7 +209,8 @@ class RoutedTask(ConfigurableTask):  # type: ignore[misc]
         chat = bool(kwargs.get("apply_chat_template"))
         restated = self._restated_signals()
         for instance in self._instances or []:
-            instance.question = self._question(instance, chat, restated)
+            row = self._asked_row(instance.doc, restated)
+            instance.question = question_of(row, self.rule, instance, chat)
             instance.settings = self.settings
             instance.model_name = self._model_name
             instance.model_arguments = self._model_arguments
@@ -335,7 +292,7 @@ class RoutedTask(ConfigurableTask):  # type: ignore[misc]
             self.judge.leave_to_another(asked)
 
     def _with_cue(self, text: str) -> str:
-        return f"{text.rstrip()}\n{self.cue}" if self.cue else text.rstrip()
+        return f"{text.rstrip()}\n{self.keys.cue}" if self.keys.cue else text.rstrip()
 
     def _restated_signals(self) -> list[Restated]:
         return [
@@ -345,45 +302,14 @@ class RoutedTask(ConfigurableTask):  # type: ignore[misc]
             if isinstance(ask, Restated)
         ]
 
-    def _question(
-        self, instance: RoutedInstance, chat: bool, restated: Sequence[Restated]
-    ) -> Question:
-        doc, prompt = instance.doc, instance.arguments[0]
-        text = self.doc_to_text(doc)
-        reference = self.reference(doc)
-        asked = self.doc_to_decontamination_query(doc)
-        where = f"{self.config.task}, doc_id {instance.doc_id}"
-        check_row(where, asked, self.rule.kind, reference)
-        restated_text = {signal: self._restated_text(doc, signal) for signal in restated}
-
-        def locate(reply: str) -> Span | None:
-            found = self.rule.extract(reply, reference)
-            return None if found is None else Span(found.start, found.end)
-
-        return Question(
-            prompt=prompt,
-            text=text,
-            kind=self.rule.kind,
-            generation=instance.arguments[1] or {},
-            chat=chat,
-            restated={
-                signal: _restated_prompt(prompt, text, new) for signal, new in restated_text.items()
-            },
-            messages=instance.messages,
-            restated_text=restated_text,
-            locate=locate,
-            identity=question_identity(asked),
+    def _asked_row(self, doc: Doc, restated: Sequence[Restated]) -> AskedRow:
+        return AskedRow(
+            query=self.doc_to_decontamination_query(doc),
+            text=self.doc_to_text(doc),
+            restated={signal: self._restated_text(doc, signal) for signal in restated},
+            reference=self.reference(doc),
         )
 
     def _restated_text(self, doc: Doc, signal: Restated) -> str:
         question = super().doc_to_text(doc).rstrip()
         return self._with_cue(f"{question}\n\n{signal.instruction}")
-
-
-def _restated_prompt(prompt: Any, text: str, restated: str) -> str | Missing:
-    if not isinstance(prompt, str):  # chat APIs get messages
-        return Missing("the prompt is no text")
-    head, found, tail = prompt.rpartition(text)
-    if not found:
-        return Missing("the chat template changed the question's text")
-    return head + restated + tail

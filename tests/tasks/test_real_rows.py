@@ -49,7 +49,7 @@ def test_rows_to_evaluate(name: str, load_task: Any, real_data: Path) -> None:
     # Strides keep this fast: every prompt and target of a hundred rows spread over the split.
     for doc in docs.select(range(0, len(docs), max(1, len(docs) // 100))):
         reference = task.reference(doc)
-        assert task.doc_to_text(doc).endswith(task.cue)
+        assert task.doc_to_text(doc).endswith(task.keys.cue)
         answers = reference.targets + reference.false_answers
         assert all(answer.strip() for answer in answers)
         if name in LETTERS:
