@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import logging
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
-from queue import SimpleQueue
-from typing import Any, TypeAlias
+from typing import Any
 
 from slmroute_plugin.backends.backend import Observed, Question
 from slmroute_plugin.backends.openai_compatible.abilities import Abilities, probe
 from slmroute_plugin.backends.openai_compatible.decoding import Decoding
 from slmroute_plugin.backends.openai_compatible.dialogue import ChatDialogue, PlainDialogue
-from slmroute_plugin.backends.openai_compatible.interview import Asked, Form, Found, Interview
+from slmroute_plugin.backends.openai_compatible.interview import Asked, Form
 from slmroute_plugin.backends.openai_compatible.payloads import Payloads
-from slmroute_plugin.backends.openai_compatible.server import Connection, Server, ServerError
+from slmroute_plugin.backends.openai_compatible.run import Run
+from slmroute_plugin.backends.openai_compatible.server import Server
+from slmroute_plugin.backends.openai_compatible.tally import Tally
 from slmroute_plugin.backends.openai_compatible.words import Words
-from slmroute_plugin.llm.failures import Failure
 from slmroute_plugin.signals import (
     ChoiceProb,
     HiddenState,
@@ -32,14 +30,9 @@ from slmroute_plugin.signals import (
     TokenLogprobs,
 )
 
-logger = logging.getLogger(__name__)
-
 _PROTOCOL = "lm_eval.models.openai_completions"
 _OWN_WAYS = ("model_call", "amodel_call", "_create_payload", "parse_generations")
 _TEXT = (Reply, Restated)
-_MOST_REASONS = 3
-
-_Result: TypeAlias = Found | Failure | None
 
 
 class OpenAiCompatibleBackend:
@@ -103,8 +96,8 @@ class OpenAiCompatibleBackend:
             return
         depends = any(not isinstance(signal, _TEXT) for signal in signals)
         abilities = self._abilities if depends else None
-        run = _Run(self._server, self._form, abilities, signals, seed)
-        tally = _Tally(self._server.name, len(every))
+        run = Run(self._server, self._form, abilities, signals, seed)
+        tally = Tally(self._server.name, len(every))
         yield from tally.passed_on(run.results(every))
         tally.conclude()
 
@@ -130,144 +123,6 @@ class OpenAiCompatibleBackend:
 
         async with self._server.connect() as connection:
             return await probe(connection, make)
-
-
-class _Run:
-    """Questions on their way to a server, several at once.
-
-    Args:
-        server: where they go.
-        form: how it is spoken to.
-        abilities: what it gives; None if nothing is known, and nothing has been asked.
-        signals: what is wanted.
-        seed: of the drawn answers.
-    """
-
-    def __init__(
-        self,
-        server: Server,
-        form: Form,
-        abilities: Abilities | None,
-        signals: AbstractSet[Signal[Any]],
-        seed: int,
-    ) -> None:
-        self._server = server
-        self._form = form
-        self._abilities = abilities
-        self._signals = signals
-        self._seed = seed
-        self._results: SimpleQueue[_Result] = SimpleQueue()
-        self._is_stopped = False
-
-    def results(self, every: Sequence[Asked]) -> Iterator[Found | Failure]:
-        """What comes of the questions, as it comes; none for those that were not asked any more."""
-        from anyio.from_thread import start_blocking_portal
-
-        with start_blocking_portal() as portal:
-            asking = portal.start_task_soon(self._ask, every)
-            asking.add_done_callback(lambda _: self._results.put(None))
-            try:
-                while (result := self._results.get()) is not None:
-                    yield result
-            finally:
-                # Of effect if the caller goes, as on Ctrl-C.
-                asking.cancel()
-        asking.result()
-
-    async def _ask(self, every: Sequence[Asked]) -> None:
-        from anyio import create_task_group
-
-        async with self._server.connect() as connection:
-            interview = self._interview(connection)
-            rest = iter(every)
-            if self._abilities is None:
-                # Alone, so that a wrong key or an absent server costs one request.
-                await self._one(interview, next(rest))
-            async with create_task_group() as group:
-                for _ in range(min(self._server.concurrency, len(every))):
-                    group.start_soon(self._work, interview, rest)
-
-    def _interview(self, connection: Connection) -> Interview:
-        abilities = self._abilities or Abilities()
-        return Interview(self._form, connection, abilities, self._signals, self._seed)
-
-    async def _work(self, interview: Interview, rest: Iterator[Asked]) -> None:
-        while not self._is_stopped:
-            asked = next(rest, None)
-            if asked is None:
-                return
-            await self._one(interview, asked)
-
-    async def _one(self, interview: Interview, asked: Asked) -> None:
-        result = await interview.ask(asked)
-        if isinstance(result, Failure) and (result.is_fatal or result.is_unreached):
-            self._is_stopped = True
-        self._results.put(result)
-
-
-@dataclass
-class _Tally:
-    """What has become of the questions of a run.
-
-    Args:
-        server: its name.
-        total: number of questions.
-    """
-
-    server: str
-    total: int
-    answered: int = 0
-    delivered: int = 0
-    failed: Counter[str] = field(default_factory=Counter)
-    empty: Counter[str] = field(default_factory=Counter)
-    held: list[Observed] = field(default_factory=list)
-
-    def passed_on(self, results: Iterable[Found | Failure]) -> Iterator[Observed]:
-        """The observations among the results."""
-        for result in results:
-            if isinstance(result, Failure):
-                self.failed[result.text] += 1
-                continue
-            observed = replace(result.observed, is_answer=not result.absent)
-            if result.absent:
-                self.empty[result.absent] += 1
-            # A server that refuses all is asked wrongly: its refusals are no answers.
-            if result.is_refused and not self.answered:
-                self.held.append(observed)
-                continue
-            self.answered += not result.is_refused
-            self.delivered += 1 + len(self.held)
-            yield from self.held
-            self.held.clear()
-            yield observed
-
-    def conclude(self) -> None:
-        """Say what answers are missing.
-
-        Raises:
-            ServerError: some were not to be had, or all were refused.
-        """
-        if self.held and not self.failed:
-            raise ServerError(f"{self.server} refuses every question: {_most(self.empty)}")
-        if self.empty:
-            logger.warning(
-                "%d of %d answers are not the model's, and have no confidence: %s",
-                self.empty.total(),
-                self.total,
-                _most(self.empty),
-            )
-        if not self.failed:
-            return
-        if not self.delivered:
-            raise ServerError(f"{self.server} cannot be asked: {_most(self.failed)}")
-        raise ServerError(
-            f"{self.server} left {self.total - self.delivered} of {self.total} questions without "
-            f"an answer: {_most(self.failed)}"
-        )
-
-
-def _most(reasons: Counter[str]) -> str:
-    return "; ".join(f"{count} × {text}" for text, count in reasons.most_common(_MOST_REASONS))
 
 
 def openai_compatible_backend(

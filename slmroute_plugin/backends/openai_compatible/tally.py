@@ -1,0 +1,82 @@
+"""What has become of the questions of a run: passed on, held back, and said at its end."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from slmroute_plugin.backends.backend import Observed
+from slmroute_plugin.backends.openai_compatible.interview import Found
+from slmroute_plugin.backends.openai_compatible.server import ServerError
+from slmroute_plugin.llm.failures import Failure
+
+logger = logging.getLogger(__name__)
+
+_MOST_REASONS = 3
+
+
+@dataclass
+class Tally:
+    """What has become of the questions of a run.
+
+    Args:
+        server: its name.
+        total: number of questions.
+    """
+
+    server: str
+    total: int
+    answered: int = 0
+    delivered: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
+    empty: Counter[str] = field(default_factory=Counter)
+    held: list[Observed] = field(default_factory=list)
+
+    def passed_on(self, results: Iterable[Found | Failure]) -> Iterator[Observed]:
+        """The observations among the results."""
+        for result in results:
+            if isinstance(result, Failure):
+                self.failed[result.text] += 1
+                continue
+            observed = replace(result.observed, is_answer=not result.absent)
+            if result.absent:
+                self.empty[result.absent] += 1
+            # A server that refuses all is asked wrongly: its refusals are no answers.
+            if result.is_refused and not self.answered:
+                self.held.append(observed)
+                continue
+            self.answered += not result.is_refused
+            self.delivered += 1 + len(self.held)
+            yield from self.held
+            self.held.clear()
+            yield observed
+
+    def conclude(self) -> None:
+        """Say what answers are missing.
+
+        Raises:
+            ServerError: some were not to be had, or all were refused.
+        """
+        if self.held and not self.failed:
+            raise ServerError(f"{self.server} refuses every question: {_most(self.empty)}")
+        if self.empty:
+            logger.warning(
+                "%d of %d answers are not the model's, and have no confidence: %s",
+                self.empty.total(),
+                self.total,
+                _most(self.empty),
+            )
+        if not self.failed:
+            return
+        if not self.delivered:
+            raise ServerError(f"{self.server} cannot be asked: {_most(self.failed)}")
+        raise ServerError(
+            f"{self.server} left {self.total - self.delivered} of {self.total} questions without "
+            f"an answer: {_most(self.failed)}"
+        )
+
+
+def _most(reasons: Counter[str]) -> str:
+    return "; ".join(f"{count} × {text}" for text, count in reasons.most_common(_MOST_REASONS))
