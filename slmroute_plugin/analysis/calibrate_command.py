@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from slmroute_plugin.analysis.calibration import Calibrated, Figures, Goal, GoalKind, Share
+    from slmroute_plugin.analysis.calibration import Goal, GoalKind
     from slmroute_plugin.analysis.selection import Selection
-    from slmroute_plugin.routing.threshold_file import ThresholdFile
 
 FOLDER = "thresholds"
 
@@ -105,6 +104,7 @@ def calibrate(
 
     from slmroute_plugin.analysis.calibration import GoalError
     from slmroute_plugin.analysis.calibration import calibrate as calibrated
+    from slmroute_plugin.analysis.saying_threshold import say_threshold
     from slmroute_plugin.analysis.threshold_provenance import threshold_file
     from slmroute_plugin.whole_files import written_whole
 
@@ -116,7 +116,7 @@ def calibrate(
     path = output or _default_path(results, selection, goal)
     with written_whole(path) as unfinished:
         unfinished.write_text(file.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    _show(file, found, path)
+    say_threshold(file, found, path)
     for problem in selection.left_out:
         typer.echo(f"Left out: {problem.where}: {problem.why}", err=True)
     if found.threshold is None:
@@ -177,53 +177,3 @@ def _default_path(results: Path, selection: Selection, goal: Goal) -> Path:
     if goal.needs_llm:
         name += f".{selection.llm}"
     return results / selection.slm / FOLDER / f"{name}.json"
-
-
-def _show(file: ThresholdFile, found: Calibrated, path: Path) -> None:
-    from rich.console import Console
-
-    console = Console(markup=False, highlight=False, soft_wrap=True)
-    console.print(f"Asked for: {file.goal}.")
-    if file.threshold is None or found.figures is None:
-        best = "undefined" if found.best != found.best else f"{found.best:.4f}"
-        console.print(f"Not attainable. The best attainable value is {best}.")
-    else:
-        console.print(
-            f"Threshold: {file.threshold:.6g}. Answers of {file.slm} with less {file.method} go to "
-            f"the LLM, and {file.provenance['rows_without_confidence']} of "
-            f"{file.provenance['rows']} that have none."
-        )
-        console.print(_figures_table(found.figures))
-        if len(file.provenance["tasks"]) > 1:
-            console.print(_tasks_table(file))
-    console.print(f"Written: {path}")
-
-
-def _figures_table(figures: Figures) -> object:
-    from rich.table import Column, Table
-
-    table = Table(
-        "On the saved answers", Column("Value", justify="right"), Column("95%", justify="right")
-    )
-    rows: dict[str, Share | None] = {
-        "share routed": figures.ratio,
-        "accuracy of kept answers": figures.kept_accuracy,
-        "overall accuracy": figures.accuracy,
-    }
-    for name, share in rows.items():
-        if share is not None:
-            is_known = share.value == share.value
-            interval = f"{share.low:.4f} to {share.high:.4f}" if is_known else ""
-            table.add_row(name, f"{share.value:.4f}" if is_known else "undefined", interval)
-    if figures.cost_usd is not None:
-        table.add_row("dollars for the LLM", f"{figures.cost_usd:.4f}", "")
-    return table
-
-
-def _tasks_table(file: ThresholdFile) -> object:
-    from rich.table import Column, Table
-
-    table = Table("Task", Column("Rows", justify="right"), Column("Share routed", justify="right"))
-    for task, about in file.provenance["tasks"].items():
-        table.add_row(task, str(about["rows"]), f"{about['ratio']:.4f}")
-    return table
