@@ -26,60 +26,15 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
+from made_up_runs import METHODS, ROWS, write_runs
 from own_process import measured_apart, write_or_say
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from slmroute_plugin.analysis.runs import Setting
+from plain_analysis import Compared, compare, compare_resampled
 
 logger = logging.getLogger("analysis")
-
-# Rows of the evaluation splits: Table 1 of Chuang et al. 2025.
-ROWS = {
-    "gsm8k": 1319,
-    "aqua": 254,
-    "multiarith": 180,
-    "svamp": 300,
-    "math500": 500,
-    "boolq": 3270,
-    "commonsenseqa": 1221,
-    "hellaswag": 10042,
-    "openbookqa": 500,
-    "piqa": 1838,
-    "social_iqa": 1954,
-    "truthfulqa": 164,
-    "winogrande": 1267,
-    "coqa": 500,
-    "mmlu": 14042,
-}
-# Stated confidences are few different numbers; the others are all different.
-METHODS = {
-    "average_token_prob": 0,
-    "perplexity": 0,
-    "p_true": 0,
-    "verbalization_1s": 10,
-    "verbalization_2s": 10,
-    "jaccard_degree": 300,
-    "trained_probe": 0,
-    "ood_probe": 0,
-}
-
-
-THRESHOLDS = np.linspace(0, 1, 101)
-
-
-class Figures(NamedTuple):
-    """Of one SLM on one data set: AUROC [methods · LLMs], and accuracy at each threshold."""
-
-    aurocs: NDArray[np.float64]
-    curves: NDArray[np.float64]
 
 
 class Measured(NamedTuple):
@@ -93,68 +48,6 @@ class Measured(NamedTuple):
     def total_s(self) -> float:
         """Reading included."""
         return self.reading_s + self.measuring_s
-
-
-class Compared(NamedTuple):
-    """Seconds of ours and of the plain way for the same settings; and how far they differ."""
-
-    ours_s: float
-    plain_s: float
-    largest_difference: float
-
-    @property
-    def ratio(self) -> float:
-        """How many times as long the plain way takes."""
-        return self.plain_s / self.ours_s
-
-
-def write_runs(folder: Path, slms: int, llms: int, share: float) -> int:
-    """Made-up sample files; returns the number of confidences."""
-    rng = np.random.default_rng(0)
-    confidences = 0
-    names = [(f"slm-{n:02}", True) for n in range(slms)] + [
-        (f"llm-{n}", False) for n in range(llms)
-    ]
-    for model, is_slm in names:
-        (folder / model).mkdir(parents=True)
-        for task, rows in ROWS.items():
-            size = max(20, int(rows * share))
-            path = folder / model / f"samples_slmroute_{task}_2026-01-01T00-00-00.000000.jsonl"
-            with path.open("w", encoding="utf-8") as file:
-                for row in made_up_rows(rng, task, size, is_slm):
-                    file.write(json.dumps(row) + "\n")
-            confidences += size * len(METHODS) * is_slm
-    return confidences
-
-
-def made_up_rows(
-    rng: np.random.Generator, task: str, size: int, is_slm: bool
-) -> Iterator[dict[str, object]]:
-    """Rows as lm-eval logs them, with a question of some length."""
-    correct = (rng.random(size) < (0.55 if is_slm else 0.85)).astype(float)
-    columns = {}
-    for method, levels in METHODS.items() if is_slm else ():
-        values = (0.3 * correct + 0.7 * rng.random(size)).round(6)
-        columns[method] = (values * levels).round() / levels if levels else values
-    text = "What is the answer to this question, which is of a usual length? " * 4
-    for doc_id in range(size):
-        row: dict[str, object] = {
-            "doc_id": doc_id,
-            "doc": {"question": text},
-            "target": "A",
-            "arguments": {"gen_args_0": {"arg_0": text, "arg_1": {"until": ["\n\n"]}}},
-            "resps": [["The answer is A."]],
-            "filtered_resps": ["The answer is A."],
-            "filter": "slm",
-            "doc_hash": f"{task}-{doc_id:059}",
-            "acc": correct[doc_id],
-            "answer": "A",
-            "scored_by": "choice",
-        }
-        for method, values in columns.items():
-            row[f"confidence/{method}"] = values[doc_id]
-            row[f"auroc/{method}"] = [values[doc_id], correct[doc_id]]
-        yield row
 
 
 def measure(folder: Path, resamples: int, jobs: int) -> Measured:
@@ -180,86 +73,6 @@ def measure(folder: Path, resamples: int, jobs: int) -> Measured:
 def measure_apart(folder: Path, resamples: int, jobs: int) -> Measured:
     """`measure`, in a process of its own."""
     return Measured(*measured_apart(__file__, folder, resamples, jobs))
-
-
-def compare(settings: Sequence[Setting]) -> Compared:
-    """Without intervals."""
-    begun = time.perf_counter()
-    ours = [by_ranking(setting) for setting in settings]
-    between = time.perf_counter()
-    plain = [by_loop(setting) for setting in settings]
-    ended = time.perf_counter()
-    return Compared(between - begun, ended - between, _largest_difference(ours, plain))
-
-
-def compare_resampled(
-    settings: Sequence[Setting], resamples: int, plain_resamples: int
-) -> Compared:
-    """With intervals; the plain way's seconds are scaled to all resamples."""
-    from slmroute_plugin.analysis.resampled_areas import (
-        Routable,
-        resampled_areas,
-        resampled_counts,
-    )
-
-    ours_s = plain_s = largest = 0.0
-    for setting in settings:
-        llms = np.stack([llm.correct for llm in setting.llms.values()], axis=1)
-        begun = time.perf_counter()
-        counts = resampled_counts(len(llms), resamples, np.random.default_rng(0))
-        ours = [
-            resampled_areas(Routable(scores.confidence, scores.correct, llms), counts)
-            for scores in setting.slm.scores.values()
-        ]
-        ours_s += time.perf_counter() - begun
-        for resample in range(plain_resamples):
-            drawn = counts[0][:, resample].astype(int)
-            rows = np.repeat(np.arange(len(drawn)), drawn)
-            begun = time.perf_counter()
-            aurocs, _ = by_loop(setting, rows)
-            plain_s += time.perf_counter() - begun
-            found = np.repeat([one.auroc[resample] for one in ours], llms.shape[1])
-            largest = max(largest, float(np.abs(found - aurocs).max()))
-    return Compared(ours_s, plain_s * resamples / plain_resamples, largest)
-
-
-def by_ranking(setting: Setting) -> Figures:
-    """Ours: one ranking for each method, whatever the LLM."""
-    from slmroute_plugin.analysis.alignment import ranked_auroc
-    from slmroute_plugin.analysis.curves import curve_of, ranking
-
-    aurocs, curves = [], []
-    for scores in setting.slm.scores.values():
-        ranked = ranking(scores.confidence)
-        below = np.searchsorted(ranked.value, THRESHOLDS)
-        auroc = ranked_auroc(ranked, scores.correct)
-        for llm in setting.llms.values():
-            aurocs.append(auroc)
-            curve = curve_of(ranked, scores.correct, llm.correct, llm.cost_usd)
-            curves.append(curve.accuracy[below])
-    return Figures(np.asarray(aurocs), np.asarray(curves))
-
-
-def by_loop(setting: Setting, rows: NDArray[np.int64] | slice = slice(None)) -> Figures:
-    """The plain way."""
-    from sklearn.metrics import roc_auc_score
-
-    aurocs, curves = [], []
-    for scores in setting.slm.scores.values():
-        confidence, slm = scores.confidence[rows], scores.correct[rows]
-        for llm in setting.llms.values():
-            strong = llm.correct[rows]
-            aurocs.append(roc_auc_score(slm, confidence))
-            curves.append([np.where(confidence < line, strong, slm).mean() for line in THRESHOLDS])
-    return Figures(np.asarray(aurocs), np.asarray(curves))
-
-
-def _largest_difference(ours: Sequence[Figures], plain: Sequence[Figures]) -> float:
-    return max(
-        float(np.abs(mine - theirs).max())
-        for one, other in zip(ours, plain, strict=True)
-        for mine, theirs in zip(one, other, strict=True)
-    )
 
 
 def report(given: argparse.Namespace) -> str:

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import yaml
-from analysis import write_runs
+from made_up_runs import write_runs
 from own_process import measured_apart, write_or_say
 
 logger = logging.getLogger("scale")

@@ -1,0 +1,116 @@
+"""The report's figures by scikit-learn and a loop over thresholds, and the same by ours."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from slmroute_plugin.analysis.runs import Setting
+
+THRESHOLDS = np.linspace(0, 1, 101)
+
+
+class Figures(NamedTuple):
+    """Of one SLM on one data set: AUROC [methods · LLMs], and accuracy at each threshold."""
+
+    aurocs: NDArray[np.float64]
+    curves: NDArray[np.float64]
+
+
+class Compared(NamedTuple):
+    """Seconds of ours and of the plain way for the same settings; and how far they differ."""
+
+    ours_s: float
+    plain_s: float
+    largest_difference: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times as long the plain way takes."""
+        return self.plain_s / self.ours_s
+
+
+def compare(settings: Sequence[Setting]) -> Compared:
+    """Without intervals."""
+    begun = time.perf_counter()
+    ours = [by_ranking(setting) for setting in settings]
+    between = time.perf_counter()
+    plain = [by_loop(setting) for setting in settings]
+    ended = time.perf_counter()
+    return Compared(between - begun, ended - between, _largest_difference(ours, plain))
+
+
+def compare_resampled(
+    settings: Sequence[Setting], resamples: int, plain_resamples: int
+) -> Compared:
+    """With intervals; the plain way's seconds are scaled to all resamples."""
+    from slmroute_plugin.analysis.resampled_areas import (
+        Routable,
+        resampled_areas,
+        resampled_counts,
+    )
+
+    ours_s = plain_s = largest = 0.0
+    for setting in settings:
+        llms = np.stack([llm.correct for llm in setting.llms.values()], axis=1)
+        begun = time.perf_counter()
+        counts = resampled_counts(len(llms), resamples, np.random.default_rng(0))
+        ours = [
+            resampled_areas(Routable(scores.confidence, scores.correct, llms), counts)
+            for scores in setting.slm.scores.values()
+        ]
+        ours_s += time.perf_counter() - begun
+        for resample in range(plain_resamples):
+            drawn = counts[0][:, resample].astype(int)
+            rows = np.repeat(np.arange(len(drawn)), drawn)
+            begun = time.perf_counter()
+            aurocs, _ = by_loop(setting, rows)
+            plain_s += time.perf_counter() - begun
+            found = np.repeat([one.auroc[resample] for one in ours], llms.shape[1])
+            largest = max(largest, float(np.abs(found - aurocs).max()))
+    return Compared(ours_s, plain_s * resamples / plain_resamples, largest)
+
+
+def by_ranking(setting: Setting) -> Figures:
+    """Ours: one ranking for each method, whatever the LLM."""
+    from slmroute_plugin.analysis.alignment import ranked_auroc
+    from slmroute_plugin.analysis.curves import curve_of, ranking
+
+    aurocs, curves = [], []
+    for scores in setting.slm.scores.values():
+        ranked = ranking(scores.confidence)
+        below = np.searchsorted(ranked.value, THRESHOLDS)
+        auroc = ranked_auroc(ranked, scores.correct)
+        for llm in setting.llms.values():
+            aurocs.append(auroc)
+            curve = curve_of(ranked, scores.correct, llm.correct, llm.cost_usd)
+            curves.append(curve.accuracy[below])
+    return Figures(np.asarray(aurocs), np.asarray(curves))
+
+
+def by_loop(setting: Setting, rows: NDArray[np.int64] | slice = slice(None)) -> Figures:
+    """The plain way."""
+    from sklearn.metrics import roc_auc_score
+
+    aurocs, curves = [], []
+    for scores in setting.slm.scores.values():
+        confidence, slm = scores.confidence[rows], scores.correct[rows]
+        for llm in setting.llms.values():
+            strong = llm.correct[rows]
+            aurocs.append(roc_auc_score(slm, confidence))
+            curves.append([np.where(confidence < line, strong, slm).mean() for line in THRESHOLDS])
+    return Figures(np.asarray(aurocs), np.asarray(curves))
+
+
+def _largest_difference(ours: Sequence[Figures], plain: Sequence[Figures]) -> float:
+    return max(
+        float(np.abs(mine - theirs).max())
+        for one, other in zip(ours, plain, strict=True)
+        for mine, theirs in zip(one, other, strict=True)
+    )
