@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -14,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
+from probe_rows import Weights, same
 from scipy import stats
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -25,7 +25,6 @@ from uq_plugins.probe_dirichlet import dirichlet_shares
 
 LAYERS, WIDTH = 5, 16
 QUICK = ProbeDirichlet(epochs=3, learning_rate=1e-2)
-Weights = Mapping[str, NDArray[np.float32]]
 
 
 def drawn(count: int, layer: int = 2, seed: int = 0, noise: float = 0.3) -> TrainingRows:
@@ -41,12 +40,6 @@ def drawn(count: int, layer: int = 2, seed: int = 0, noise: float = 0.3) -> Trai
 def auroc(probe: ProbeDirichlet, weights: Weights, rows: TrainingRows) -> float:
     confidence = [probe.predict(weights, feature) for feature in rows.features()]
     return float(roc_auc_score(rows.correct, confidence))
-
-
-def same(one: Weights, other: Weights) -> bool:
-    return one.keys() == other.keys() and all(
-        one[name].tobytes() == other[name].tobytes() for name in one
-    )
 
 
 class Counted(TrainingRows):
