@@ -2,40 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-if TYPE_CHECKING:
-    from slmroute_plugin.sweep.grid_file import Grid
-    from slmroute_plugin.sweep.plan import Plan, Planned
-    from slmroute_plugin.sweep.records import Record
-    from slmroute_plugin.sweep.running import Order
-    from slmroute_plugin.sweep.watching import Watch
-
-
-class Engine(str, Enum):
-    """Who runs the cells."""
-
-    local = "local"
-    accelerate = "accelerate"
-    ray = "ray"
-
-
-@dataclass(frozen=True)
-class _How:
-    """The options that say how cells are run."""
-
-    engine: Engine
-    jobs: int | None
-    address: str | None
-    store: str | None
-    retries: int
+from slmroute_plugin.sweep.options import Engine, How
 
 
 def sweep(
@@ -87,11 +60,12 @@ def sweep(
     Example: slmroute sweep examples/paper/grid.yaml --cell $SLURM_ARRAY_TASK_ID
     """
     from slmroute_plugin.sweep.grid_file import GridError, load_grid
+    from slmroute_plugin.sweep.grid_run import run_grid
     from slmroute_plugin.sweep.plan import cell_number, make_plan
     from slmroute_plugin.sweep.saying import say_plan
 
     console = Console(markup=False, highlight=False)
-    how = _How(engine, jobs, address, store, retries)
+    how = How(engine, jobs, address, store, retries)
     try:
         _check(how)
         loaded = load_grid(grid)
@@ -107,11 +81,13 @@ def sweep(
         say_plan(console, plan, grid)
     if dry_run:
         return
-    if not _run(loaded, grid, plan, chosen, how, console, is_whole=cell is None):
+    if store and chosen:
+        _check_store(store)
+    if not run_grid(loaded, grid, plan, chosen, how, console, is_whole=cell is None):
         raise typer.Exit(1)
 
 
-def _check(how: _How) -> None:
+def _check(how: How) -> None:
     from importlib.util import find_spec
 
     from slmroute_plugin.sweep.grid_file import GridError
@@ -124,85 +100,12 @@ def _check(how: _How) -> None:
         raise GridError(f"{option} is of --engine ray, not of {how.engine.value}")
 
 
-def _run(
-    grid: Grid,
-    path: Path,
-    plan: Plan,
-    chosen: Sequence[Planned],
-    how: _How,
-    console: Console,
-    *,
-    is_whole: bool,
-) -> bool:
-    """Run cells, and the steps after them if it is the whole grid; whether all went well."""
-    from slmroute_plugin.sweep.manifest import Manifest
-    from slmroute_plugin.sweep.records import write_record
-    from slmroute_plugin.sweep.saying import say_end
-    from slmroute_plugin.sweep.steps import copy_recorded, steps_after
-    from slmroute_plugin.sweep.watching import Watch
+def _check_store(url: str) -> None:
+    """Before the first cell, rather than after it."""
+    from slmroute_plugin.sweep.store import Store, StoreError
 
-    records = {one.cell.name: one.record for one in plan.cells if one.record is not None}
-    manifest = Manifest(grid.results, path, [one.cell for one in plan.cells])
-    failed: list[Record] = []
-    steps = []
     try:
-        if chosen:
-            manifest.write()
-            with Watch(console, len(chosen)) as watch:
-                for record in _records(grid, chosen, how, watch):
-                    write_record(grid.results, record)
-                    watch.ended(record)
-                    manifest.cell_ended()
-                    records[record.cell] = record
-                    if record.state == "failed":
-                        failed.append(record)
-        if is_whole:
-            copy_recorded(grid)
-            for step in steps_after(grid, _slm_folders(plan, records)):
-                console.print(f"slmroute {step.name}: {step.seconds:.0f} s", soft_wrap=True)
-                manifest.add_step(step)
-                steps.append(step)
-    finally:
-        # After Ctrl-C too: what is done by then is done.
-        manifest.write()
-    say_end(console, failed, steps, grid.results, manifest.path)
-    return not failed and not any(step.exit_status for step in steps)
-
-
-def _slm_folders(plan: Plan, records: dict[str, Record]) -> dict[str, list[str]]:
-    """The small models' folders of results, and the files that their cells put there."""
-    found: dict[str, list[str]] = {}
-    for one in plan.cells:
-        record = records.get(one.cell.name)
-        if one.cell.role == "slm" and record is not None and record.state == "done":
-            for folder in record.folders:
-                found.setdefault(folder, []).extend(record.files)
-    return found
-
-
-def _records(grid: Grid, chosen: Sequence[Planned], how: _How, watch: Watch) -> Iterator[Record]:
-    from slmroute_plugin.sweep.running import Order
-
-    orders = [
-        Order(one.cell, grid.results.absolute(), directory=Path.cwd(), retries=how.retries)
-        for one in chosen
-    ]
-    return _engine(orders, how, watch)
-
-
-def _engine(orders: Sequence[Order], how: _How, watch: Watch) -> Iterator[Record]:
-    from slmroute_plugin.sweep.machine import gpu_ids
-
-    if how.engine is Engine.ray:
-        from slmroute_plugin.sweep.ray_engine import Cluster, run_on_ray
-
-        return run_on_ray(orders, Cluster(how.address, how.store), watch.started)
-    gpus = gpu_ids()
-    jobs = how.jobs or max(1, len(gpus))
-    if how.engine is Engine.accelerate:
-        from slmroute_plugin.sweep.accelerate_engine import run_with_accelerate
-
-        return run_with_accelerate(orders, jobs, gpus, watch.started)
-    from slmroute_plugin.sweep.local_engine import run_locally
-
-    return run_locally(orders, jobs, gpus, watch.started)
+        Store(url).check()
+    except StoreError as error:
+        typer.echo(f"--store: {error}", err=True)
+        raise typer.Exit(2) from None

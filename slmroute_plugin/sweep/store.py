@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import uuid4
 
 import fsspec
 
 from slmroute_plugin.sweep.records import Record
 from slmroute_plugin.whole_files import written_whole
+
+
+class StoreError(Exception):
+    """A store that cannot be used; the text names its URL and why."""
 
 
 @dataclass(frozen=True)
@@ -23,17 +30,51 @@ class Store:
     url: str
 
     def put(self, folder: Path, names: Sequence[str]) -> None:
-        """Copy files of a folder there."""
-        system, root = fsspec.url_to_fs(self.url)
-        for name in names:
-            system.makedirs(f"{root}/{Path(name).parent.as_posix()}", exist_ok=True)
-            system.put_file(str(folder / name), f"{root}/{name}")
+        """Copy files of a folder there.
+
+        Raises:
+            StoreError: they cannot be written there.
+        """
+        with self._named("written to"):
+            system, root = fsspec.url_to_fs(self.url)
+            for name in names:
+                system.makedirs(f"{root}/{Path(name).parent.as_posix()}", exist_ok=True)
+                system.put_file(str(folder / name), f"{root}/{name}")
 
     def get(self, name: str, path: Path) -> None:
-        """Copy a file from there."""
-        system, root = fsspec.url_to_fs(self.url)
-        with written_whole(path) as unfinished:
+        """Copy a file from there.
+
+        Raises:
+            StoreError: it is not there, or cannot be read.
+        """
+        with self._named("read from"), written_whole(path) as unfinished:
+            system, root = fsspec.url_to_fs(self.url)
             system.get_file(f"{root}/{name}", str(unfinished))
+
+    def check(self) -> None:
+        """Write a file there, read it, and delete it.
+
+        Raises:
+            StoreError: the URL, the package that it needs, the keys, or the network will not do.
+        """
+        name = f".slmroute-{uuid4().hex}"
+        with TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            (folder / name).write_text(self.url, encoding="utf-8")
+            self.put(folder, [name])
+            self.get(name, folder / "read")
+        with self._named("deleted from"):
+            system, root = fsspec.url_to_fs(self.url)
+            system.rm_file(f"{root}/{name}")
+
+    @contextmanager
+    def _named(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # every file system of fsspec has errors of its own
+            raise StoreError(
+                f"Files cannot be {what} {self.url} ({type(error).__name__}: {error})"
+            ) from error
 
 
 def fetched(record: Record, store: Store, results: Path) -> Record:
@@ -44,7 +85,6 @@ def fetched(record: Record, store: Store, results: Path) -> Record:
     try:
         for name in (record.log, *record.files):
             store.get(name, results / name)
-    except OSError as error:
-        why = (f"its files could not be fetched from {store.url}: {error}",)
-        return replace(record, state="failed", files=(), tail=why)
+    except StoreError as error:
+        return replace(record, state="failed", files=(), tail=(str(error),))
     return record

@@ -6,15 +6,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 import yaml
 from lm_eval import simple_evaluate
 from lm_eval.tasks import TaskManager
+from typer.testing import CliRunner, Result
+
+from slmroute_plugin.cli import app
 
 from ..probe_framework.conftest import written as written  # a fixture
 
@@ -74,6 +78,11 @@ def sweep(demo: Demo, *options: str) -> subprocess.CompletedProcess[str]:
         timeout=560,
         check=False,
     )
+
+
+def invoke(grid: Path, *options: str) -> Result:
+    """Run it in this process, where what it is refused for can be seen."""
+    return CliRunner().invoke(app, ["sweep", str(grid), *options], env={"COLUMNS": "150"})
 
 
 def sample_rows(results: Path) -> Rows:
@@ -158,6 +167,13 @@ def demo(make_demo: Callable[[], Demo]) -> Demo:
     return make_demo()
 
 
+@pytest.fixture
+def there(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> Demo:
+    """The demo grid, with its folder as the present one."""
+    monkeypatch.chdir(demo.folder)
+    return demo
+
+
 @pytest.fixture(scope="session")
 def plain_rows(tiny_models: Mapping[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Rows:
     """What plain lm-eval runs of both models on both tasks give, without any sweep."""
@@ -186,3 +202,29 @@ def plain_rows(tiny_models: Mapping[str, Path], tmp_path_factory: pytest.TempPat
         for task in (ARITHMETIC, MMLU):
             found |= {(name, task, row["doc_id"]): row for row in run["samples"][task]}
     return found
+
+
+@pytest.fixture
+def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """URL of an empty folder on a server of this machine that speaks S3."""
+    needed = "needs pip install s3fs 'moto[server]'"
+    pytest.importorskip("s3fs", reason=needed)
+    server = pytest.importorskip("moto.server", reason=needed).ThreadedMotoServer(
+        "127.0.0.1", port=0, verbose=False
+    )
+    server.start()
+    _, port = server.get_host_and_port()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+    forget_servers()
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    # Servers of one process share what they hold.
+    yield f"s3://bucket/{tmp_path.name}"
+    server.stop()
+    forget_servers()
+
+
+def forget_servers() -> None:
+    """What fsspec is connected to is kept, whatever the environment says by now."""
+    fsspec.get_filesystem_class("s3").clear_instance_cache()

@@ -10,24 +10,10 @@ from typing import Any
 
 import pytest
 import yaml
-from typer.testing import CliRunner, Result
 
-from slmroute_plugin.cli import app
-
-from .conftest import RECORDED, ROOT, Demo
+from .conftest import RECORDED, ROOT, Demo, invoke
 
 PAPER = ROOT / "examples" / "paper" / "grid.yaml"
-
-
-def invoke(grid: Path, *options: str) -> Result:
-    return CliRunner().invoke(app, ["sweep", str(grid), *options], env={"COLUMNS": "150"})
-
-
-@pytest.fixture
-def there(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> Demo:
-    """The demo grid, with its folder as the present one."""
-    monkeypatch.chdir(demo.folder)
-    return demo
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,13 +43,6 @@ def orders_of(demo: Demo) -> list[Order]:
     return [Order(one.cell, demo.results, directory=demo.folder) for one in plan.cells]
 
 
-@pytest.fixture
-def in_demo(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> Demo:
-    """The demo grid, with its folder as the present one."""
-    monkeypatch.chdir(demo.folder)
-    return demo
-
-
 def journals(demo: Demo) -> list[str]:
     return [p.parts[-4] for p in demo.results.glob(".sweep/*/runs/.journal/journal.sqlite")]
 
@@ -68,35 +62,43 @@ def when(what: Callable[[], object], then: Callable[[], object]) -> threading.Th
 
 
 def test_a_node_lost_in_the_middle_changes_nothing(
-    cluster: Any, in_demo: Demo, plain_rows: Rows
+    cluster: Any, there: Demo, plain_rows: Rows
 ) -> None:
     lost = cluster.list_all_nodes()[1]
     killer = when(
-        lambda: len(journals(in_demo)) >= 2,
+        lambda: len(journals(there)) >= 2,
         lambda: cluster.remove_node(lost, allow_graceful=False),
     )
     records: list[Record] = list(
-        run_on_ray(orders_of(in_demo), Where(cluster.address), lambda order: None)
+        run_on_ray(orders_of(there), Where(cluster.address), lambda order: None)
     )
     killer.join(timeout=1)
     assert not killer.is_alive()
     assert len(cluster.list_all_nodes()) == 2
     assert [record.state for record in records] == ["done"] * 4, records
-    same_rows(sample_rows(in_demo.results), plain_rows)
+    same_rows(sample_rows(there.results), plain_rows)
+
+
+@pytest.fixture(params=["folder", "s3"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Of a store. Nodes have the environment in which they are started: it comes before them."""
+    if request.param == "s3":
+        return str(request.getfixturevalue("s3"))
+    return (tmp_path / "store").as_uri()
 
 
 def test_results_come_back_through_a_url(
-    cluster: Any, in_demo: Demo, plain_rows: Rows, tmp_path: Any
+    url: str, cluster: Any, there: Demo, plain_rows: Rows
 ) -> None:
-    in_demo.change(tasks={"words": ARITHMETIC}, slms=["tiny-llama.yaml"])
-    orders = orders_of(in_demo)
-    where = Where(cluster.address, (tmp_path / "store").as_uri())
+    there.change(tasks={"words": ARITHMETIC}, slms=["tiny-llama.yaml"])
+    orders = orders_of(there)
+    where = Where(cluster.address, url)
     records = list(run_on_ray(orders, where, lambda order: None))
     assert [record.state for record in records] == ["done"], records
     # The nodes worked elsewhere: what is here was fetched.
-    assert not list(in_demo.results.glob(".sweep/*/config.yaml"))
-    found = sample_rows(in_demo.results)
+    assert not list(there.results.glob(".sweep/*/config.yaml"))
+    found = sample_rows(there.results)
     assert len(found) == 4
-    assert (in_demo.results / records[0].log).is_file()
+    assert (there.results / records[0].log).is_file()
     for key, row in found.items():
         assert row["resps"] == plain_rows[key]["resps"]
