@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import fsspec
+from fsspec import AbstractFileSystem
 
 from slmroute_plugin.sweep.records import Record
 from slmroute_plugin.whole_files import written_whole
@@ -35,8 +36,7 @@ class Store:
         Raises:
             StoreError: they cannot be written there.
         """
-        with self._named("written to"):
-            system, root = fsspec.url_to_fs(self.url)
+        with self._opened("written to") as (system, root):
             for name in names:
                 system.makedirs(f"{root}/{Path(name).parent.as_posix()}", exist_ok=True)
                 system.put_file(str(folder / name), f"{root}/{name}")
@@ -47,8 +47,7 @@ class Store:
         Raises:
             StoreError: it is not there, or cannot be read.
         """
-        with self._named("read from"), written_whole(path) as unfinished:
-            system, root = fsspec.url_to_fs(self.url)
+        with self._opened("read from") as (system, root), written_whole(path) as unfinished:
             system.get_file(f"{root}/{name}", str(unfinished))
 
     def check(self) -> None:
@@ -63,14 +62,14 @@ class Store:
             (folder / name).write_text(self.url, encoding="utf-8")
             self.put(folder, [name])
             self.get(name, folder / "read")
-        with self._named("deleted from"):
-            system, root = fsspec.url_to_fs(self.url)
+        with self._opened("deleted from") as (system, root):
             system.rm_file(f"{root}/{name}")
 
     @contextmanager
-    def _named(self, what: str) -> Iterator[None]:
+    def _opened(self, what: str) -> Iterator[tuple[AbstractFileSystem, str]]:
+        """The file system and the folder in it; what goes wrong there is told with the URL."""
         try:
-            yield
+            yield fsspec.url_to_fs(self.url)
         except Exception as error:  # every file system of fsspec has errors of its own
             raise StoreError(
                 f"Files cannot be {what} {self.url} ({type(error).__name__}: {error})"
