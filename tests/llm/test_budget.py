@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from slmroute_plugin.llm.client import OpenAiLlm
 from slmroute_plugin.llm.exchange import Reply, Request
 
-Llm = Callable[..., OpenAiLlm]
-Questions = Callable[[int], list[Request]]
+from .conftest import Llm, Questions
 
 
 def test_the_budget_stops_asking_but_not_the_run(

@@ -15,11 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slmroute_plugin.llm.cache import AnswerCache, cache_key
-from slmroute_plugin.llm.client import OpenAiLlm
-from slmroute_plugin.llm.exchange import LlmError, Reply, Request, messages_hash
+from slmroute_plugin.llm.exchange import LlmError, Reply, messages_hash
 
-Llm = Callable[..., OpenAiLlm]
-Questions = Callable[[int], list[Request]]
+from .conftest import Llm, Questions
 
 REPLY = Reply(
     text="B — «é» 日本 \ud83d",

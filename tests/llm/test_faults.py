@@ -14,14 +14,12 @@ from typing import Any
 
 import pytest
 
-from slmroute_plugin.llm.client import OpenAiLlm
-from slmroute_plugin.llm.exchange import LlmError, Reply, Request
+from slmroute_plugin.llm.exchange import LlmError, Reply
+
+from .conftest import Llm, Questions
 
 N = 12
 ODD = "question 7"
-
-Llm = Callable[..., OpenAiLlm]
-Questions = Callable[[int], list[Request]]
 
 PASSING: dict[str, Callable[[Any], Any]] = {
     "429": lambda server: server.status(429),

@@ -6,18 +6,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ctrl_c import heed_ctrl_c
 
-from slmroute_plugin.llm.client import OpenAiLlm
-from slmroute_plugin.llm.exchange import Reply, Request
+from slmroute_plugin.llm.exchange import Reply
 
-Llm = Callable[..., OpenAiLlm]
-Questions = Callable[[int], list[Request]]
+from .conftest import Llm, Questions
 
 
 def test_everything_that_was_reported_is_kept(

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from slmroute_plugin.llm.client import OpenAiLlm
 from slmroute_plugin.llm.exchange import Request
 
-Llm = Callable[..., OpenAiLlm]
-Questions = Callable[[int], list[Request]]
+from .conftest import Llm, Questions
 
 
 def test_no_more_requests_are_under_way_than_allowed(

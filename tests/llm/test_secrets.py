@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from slmroute_plugin.llm.client import OpenAiLlm
-from slmroute_plugin.llm.exchange import LlmError, Request
+from slmroute_plugin.llm.exchange import LlmError
 
-Llm = Callable[..., OpenAiLlm]
-Questions = Callable[[int], list[Request]]
+from .conftest import Llm, Questions
 
 
 def everything_about(error: BaseException) -> str:

@@ -6,7 +6,6 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,7 @@ from slmroute_plugin.llm.client import OpenAiLlm
 from slmroute_plugin.llm.exchange import LlmError, Reply, Request
 from slmroute_plugin.llm.settings import LlmSettings
 
-Llm = Callable[..., OpenAiLlm]
-Questions = Callable[[int], list[Request]]
+from .conftest import Llm, Questions
 
 
 def test_messages_and_parameters_are_sent_as_they_are(server: Any, llm: Llm) -> None:
