@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from slmroute_plugin.asked_row import AskedRow, question_of
 from slmroute_plugin.backends import Question
 from slmroute_plugin.backends.backend import Span
 from slmroute_plugin.instance import RoutedInstance
@@ -14,9 +13,10 @@ from slmroute_plugin.llm.exchange import Message
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.question_identity import question_identity
 from slmroute_plugin.request import REQUEST_TYPE
-from slmroute_plugin.row_checks import RowError
 from slmroute_plugin.scoring import Reference, rule
 from slmroute_plugin.signals import Restated
+from slmroute_plugin.task.questions import AskedRow, question_of
+from slmroute_plugin.task.row_checks import RowError
 
 STATED = Restated("Say how sure you are.")
 ROW = AskedRow(

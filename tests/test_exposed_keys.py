@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from lm_eval.tasks import TaskManager
 
-from slmroute_plugin.exposed_keys import exposed_keys
 from slmroute_plugin.include_path import include_path
+from slmroute_plugin.task.model_arguments import exposed_keys
 
 KEY = "sk-canary-1618033988"
 

@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from slmroute_plugin.metrics import Covered, aggregation_for, auroc, distinct, mean_confidence
+from slmroute_plugin.task.aggregations import (
+    Covered,
+    aggregation_for,
+    auroc,
+    distinct,
+    mean_confidence,
+)
 
 pairs = st.lists(
     st.tuples(st.one_of(st.none(), st.floats(0, 1)), st.sampled_from([0.0, 1.0])), min_size=1

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from slmroute_plugin.task_data import check_split, mirrored, named_dataset
+from slmroute_plugin.task.data import check_split, mirrored, named_dataset
 
 
 def test_a_folder_of_ones_own_stands_in_for_the_hub(

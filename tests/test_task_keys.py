@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from slmroute_plugin.task_keys import take_keys
+from slmroute_plugin.task.keys import take_keys
 
 PLAIN: dict[str, Any] = {"task": "mine", "scoring": {"rule": "number"}, "test_split": "test"}
 

@@ -16,7 +16,6 @@ from slmroute_plugin.hidden_states import (
     read_source,
 )
 from slmroute_plugin.hookspecs import TrainedMethod
-from slmroute_plugin.metrics import auroc
 from slmroute_plugin.observation import Missing, Observation
 from slmroute_plugin.probes.answered import (
     Problem,
@@ -33,6 +32,7 @@ from slmroute_plugin.sample_files import (
     read_samples,
     write_samples,
 )
+from slmroute_plugin.task.aggregations import auroc
 
 Sample = dict[str, Any]
 

@@ -11,8 +11,8 @@ from slmroute_plugin import hookimpl
 from slmroute_plugin.llm.exchange import Reply, Request
 from slmroute_plugin.observation import Answer
 from slmroute_plugin.plugins import plugin_manager
-from slmroute_plugin.routing.routed_filter import RoutedFilter, RoutedTaskFacts
 from slmroute_plugin.settings import parse_settings
+from slmroute_plugin.task.routed_filter import RoutedFilter, RoutedTaskFacts
 
 
 class Listener:

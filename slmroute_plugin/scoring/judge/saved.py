@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slmroute_plugin.nearest import did_you_mean
-from slmroute_plugin.sample_columns import verdict_columns
 from slmroute_plugin.sample_files import (
     SampleFileError,
     newest_sample_files,
@@ -18,6 +17,7 @@ from slmroute_plugin.scoring import rule
 from slmroute_plugin.scoring.judge.judge import Judge
 from slmroute_plugin.scoring.judge.scorer import QuestionScorer
 from slmroute_plugin.scoring.judge.settings import JudgeSettings
+from slmroute_plugin.task.columns import verdict_columns
 
 if TYPE_CHECKING:
     from lm_eval.tasks import TaskManager

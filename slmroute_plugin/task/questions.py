@@ -11,9 +11,9 @@ from slmroute_plugin.backends.backend import Span
 from slmroute_plugin.instance import RoutedInstance
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.question_identity import question_identity
-from slmroute_plugin.row_checks import check_row
 from slmroute_plugin.scoring import Reference, Rule
 from slmroute_plugin.signals import Restated
+from slmroute_plugin.task.row_checks import check_row
 
 
 @dataclass(frozen=True)
