@@ -13,12 +13,12 @@ from lm_eval.api.filter import FilterEnsemble
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.utils import apply_template, create_iterator, warning_once
 
-from slmroute_plugin.instance import RoutedInstance
 from slmroute_plugin.llm.exchange import Message, messages_hash
 from slmroute_plugin.observation import Answer
-from slmroute_plugin.request import REQUEST_TYPE, add_request_type
 from slmroute_plugin.routing.processes import is_first_of_equals
 from slmroute_plugin.routing.routed_answer import RoutedAnswer
+from slmroute_plugin.run.instance import RoutedInstance
+from slmroute_plugin.run.request import REQUEST_TYPE, add_request_type
 from slmroute_plugin.sample_files import SLM_FILTER
 from slmroute_plugin.scoring import Reference
 from slmroute_plugin.scoring.judge.judge import Judge

@@ -20,15 +20,15 @@ from slmroute_plugin.hidden_states import (
     hidden_states_path,
     save_hidden_states,
 )
-from slmroute_plugin.journal.task_run import task_run
 from slmroute_plugin.observation import Answer, Missing
-from slmroute_plugin.plan import Plan
+from slmroute_plugin.run.plan import Plan
+from slmroute_plugin.run.task_run import task_run
 from slmroute_plugin.source import Source
 
 if TYPE_CHECKING:
     from lm_eval.api.model import LM
 
-    from slmroute_plugin.instance import RoutedInstance
+    from slmroute_plugin.run.instance import RoutedInstance
 
 logger = logging.getLogger(__name__)
 

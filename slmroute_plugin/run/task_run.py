@@ -11,12 +11,12 @@ from typing import Any
 
 from slmroute_plugin.backends import Backend
 from slmroute_plugin.backends.backend import Resumable
-from slmroute_plugin.instance import RoutedInstance
 from slmroute_plugin.journal.keys import code_version, digest, ordered, question_key, run_key
 from slmroute_plugin.journal.recording import Asked, Batch, recorded
 from slmroute_plugin.journal.store import Journal
 from slmroute_plugin.journal.tasks import TaskFacts
-from slmroute_plugin.plan import Plan
+from slmroute_plugin.run.instance import RoutedInstance
+from slmroute_plugin.run.plan import Plan
 from slmroute_plugin.settings import Settings
 
 logger = logging.getLogger(__name__)
