@@ -11,7 +11,7 @@ from transformers import GenerationConfig
 
 from slmroute_plugin.backends import Question, backend_for
 from slmroute_plugin.backends.transformers.prompts import Prompts
-from slmroute_plugin.settings import chosen_methods, parse_settings
+from slmroute_plugin.settings.models import chosen_methods, parse_settings
 from slmroute_plugin.signals import HiddenState, NextTokenProbs, Reply, Restated, Samples, Signal
 
 METHODS = (

@@ -1,6 +1,7 @@
 """Uncertainty, routing and their measurement for small language models, inside lm-eval."""
 
 from slmroute_plugin.hookspecs import hookimpl
+from slmroute_plugin.methods.training_rows import TrainingRows
 from slmroute_plugin.observation import Answer, Missing, NoConfidence, Observation
 from slmroute_plugin.signals import (
     ChoiceProb,
@@ -14,7 +15,6 @@ from slmroute_plugin.signals import (
     TokenLogprobs,
     Tokens,
 )
-from slmroute_plugin.training import TrainingRows
 
 __all__ = [
     "Answer",

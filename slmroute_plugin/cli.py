@@ -15,7 +15,7 @@ from slmroute_plugin.analysis import calibrate_command
 from slmroute_plugin.analysis import commands as report_commands
 from slmroute_plugin.include_path import include_path
 from slmroute_plugin.journal import commands as journal_commands
-from slmroute_plugin.plugins import registered_methods
+from slmroute_plugin.plugins.loading import registered_methods
 from slmroute_plugin.probes import commands as probe_commands
 from slmroute_plugin.scoring.judge import commands as judge_commands
 from slmroute_plugin.signals import (

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from slmroute_plugin.backends import Backend
     from slmroute_plugin.llm.exchange import Llm
+    from slmroute_plugin.methods.training_rows import TrainingRows
     from slmroute_plugin.observation import Observation
     from slmroute_plugin.routing.policy import Policy
     from slmroute_plugin.signals import HiddenState, PromptStates, Signal
-    from slmroute_plugin.training import TrainingRows
 
 hookspec = pluggy.HookspecMarker("slmroute")
 hookimpl = pluggy.HookimplMarker("slmroute")

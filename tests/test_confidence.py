@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slmroute_plugin import Missing, NoConfidence, Observation, TokenLogprobs
-from slmroute_plugin.confidence import assess, report_missing
+from slmroute_plugin.methods.assessing import assess, report_missing
 
 SEEN = Observation("q", "a")
 

@@ -11,7 +11,7 @@ import pluggy
 import pytest
 
 from slmroute_plugin import TokenLogprobs, hookimpl, hookspecs
-from slmroute_plugin.plugins import plugin_manager, registered_methods
+from slmroute_plugin.plugins.loading import plugin_manager, registered_methods
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from slmroute_plugin.settings import SettingsError, chosen_methods, parse_settings
+from slmroute_plugin.settings.models import SettingsError, chosen_methods, parse_settings
 
 SIX = [
     "average_token_prob",

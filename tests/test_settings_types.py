@@ -11,7 +11,12 @@ from pydantic import BaseModel
 from slmroute_plugin.llm.settings import LlmSettings
 from slmroute_plugin.routing.settings import RouteSettings
 from slmroute_plugin.scoring.judge.settings import JudgeSettings
-from slmroute_plugin.settings import HiddenStateSettings, Settings, SettingsError, parse_settings
+from slmroute_plugin.settings.models import (
+    HiddenStateSettings,
+    Settings,
+    SettingsError,
+    parse_settings,
+)
 
 LLM = {"model": "gpt-4.1-mini"}
 ROUTE = {"method": "perplexity", "threshold": 0.5, "llm": LLM}

@@ -11,7 +11,7 @@ from lm_eval.tasks import TaskManager
 
 from slmroute_plugin.hidden_states import load_hidden_states
 from slmroute_plugin.include_path import include_path
-from slmroute_plugin.settings import SettingsError
+from slmroute_plugin.settings.models import SettingsError
 
 ARITHMETIC = "slmroute_demo_arithmetic"
 MMLU = "slmroute_demo_mmlu"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from slmroute_plugin import PromptStates, TrainingRows
-from slmroute_plugin.probes.mlp import Scaling, check_finite, scaling_of, sigmoid
+from uq_plugins.mlp import Scaling, check_finite, scaling_of, sigmoid
 
 if TYPE_CHECKING:
     import numpy as np

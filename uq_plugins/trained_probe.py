@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from slmroute_plugin import HiddenState, TrainingRows
-from slmroute_plugin.probes.mlp import fit_mlp, predict_mlp
+from uq_plugins.mlp import fit_mlp, predict_mlp
 
 if TYPE_CHECKING:
     import numpy as np

@@ -137,7 +137,7 @@ class SizesBatches(Protocol):
 def backend_for(lm: LM) -> Backend:
     """The backend that serves `lm`: a plugin's, our own, or the one that gives plain answers."""
     from slmroute_plugin.backends.plain import PlainBackend
-    from slmroute_plugin.plugins import plugin_manager
+    from slmroute_plugin.plugins.loading import plugin_manager
 
     offered: Backend | None = plugin_manager().hook.slmroute_backend(lm=lm)
     if offered is not None:

@@ -164,8 +164,8 @@ def _trained(
 ) -> dict[str, TrainedMethod]:
     """The methods that are named, or all whose features were kept."""
     from slmroute_plugin.hidden_states import FOLDERS
-    from slmroute_plugin.plugins import registered_methods
-    from slmroute_plugin.settings import SettingsError, chosen_methods, parse_settings
+    from slmroute_plugin.plugins.loading import registered_methods
+    from slmroute_plugin.settings.models import SettingsError, chosen_methods, parse_settings
 
     trained = {
         name: one.method

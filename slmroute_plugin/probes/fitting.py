@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from slmroute_plugin.hookspecs import TrainedMethod
+from slmroute_plugin.methods.training_rows import TrainingRows
 from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.probes.answered import Answered, Problem, read_answered
 from slmroute_plugin.probes.planning import (
@@ -25,7 +26,6 @@ from slmroute_plugin.probes.planning import (
 )
 from slmroute_plugin.probes.probe import Probe, Provenance
 from slmroute_plugin.probes.probe_files import probe_path, save_probe
-from slmroute_plugin.training import TrainingRows
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from slmroute_plugin.confidence import Assessment, assess, report_missing
 from slmroute_plugin.hidden_states import (
     FOLDERS,
     Feature,
@@ -16,6 +15,7 @@ from slmroute_plugin.hidden_states import (
     read_source,
 )
 from slmroute_plugin.hookspecs import TrainedMethod
+from slmroute_plugin.methods.assessing import Assessment, assess, report_missing
 from slmroute_plugin.observation import Missing, Observation
 from slmroute_plugin.probes.answered import (
     Problem,

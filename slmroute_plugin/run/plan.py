@@ -11,7 +11,7 @@ from slmroute_plugin.backends import Backend
 from slmroute_plugin.hidden_states import Feature
 from slmroute_plugin.hookspecs import AnyMethod, Method, TrainedMethod
 from slmroute_plugin.probes.live import FittedMethod, find_probes
-from slmroute_plugin.settings import Settings, SettingsError, chosen_methods
+from slmroute_plugin.settings.models import Settings, SettingsError, chosen_methods
 from slmroute_plugin.signals import HiddenState, Signal
 from slmroute_plugin.source import Source
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from slmroute_plugin.backends import Backend, Observed, backend_for
-from slmroute_plugin.confidence import Assessment, assess, report_missing
 from slmroute_plugin.hidden_states import (
     Feature,
     HiddenStates,
@@ -20,6 +19,7 @@ from slmroute_plugin.hidden_states import (
     hidden_states_path,
     save_hidden_states,
 )
+from slmroute_plugin.methods.assessing import Assessment, assess, report_missing
 from slmroute_plugin.observation import Answer, Missing
 from slmroute_plugin.run.plan import Plan
 from slmroute_plugin.run.task_run import task_run

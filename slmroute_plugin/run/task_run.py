@@ -17,7 +17,7 @@ from slmroute_plugin.journal.store import Journal
 from slmroute_plugin.journal.tasks import TaskFacts
 from slmroute_plugin.run.instance import RoutedInstance
 from slmroute_plugin.run.plan import Plan
-from slmroute_plugin.settings import Settings
+from slmroute_plugin.settings.models import Settings
 
 logger = logging.getLogger(__name__)
 

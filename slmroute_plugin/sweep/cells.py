@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from slmroute_plugin.nearest import did_you_mean
-from slmroute_plugin.settings import SettingsError, parse_settings
+from slmroute_plugin.settings.models import SettingsError, parse_settings
 from slmroute_plugin.sweep.grid_file import Grid, GridError, ModelEntry
 from slmroute_plugin.sweep.task_names import TaskNames
 

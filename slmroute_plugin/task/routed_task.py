@@ -23,7 +23,7 @@ from slmroute_plugin.sample_files import SLM_FILTER
 from slmroute_plugin.scoring import Reference
 from slmroute_plugin.scoring.judge.judge import Judge
 from slmroute_plugin.scoring.judge.scorer import QuestionScorer, cases
-from slmroute_plugin.settings import chosen_methods, parse_settings
+from slmroute_plugin.settings.models import chosen_methods, parse_settings
 from slmroute_plugin.signals import Restated
 from slmroute_plugin.source import model_arguments, model_name
 from slmroute_plugin.task.aggregations import aggregation_for

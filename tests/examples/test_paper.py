@@ -15,7 +15,7 @@ from lm_eval.tasks import TaskManager
 
 from slmroute_plugin.backends import Question, backend_for
 from slmroute_plugin.include_path import include_path
-from slmroute_plugin.settings import parse_settings
+from slmroute_plugin.settings.models import parse_settings
 from slmroute_plugin.signals import HiddenState, TokenLogprobs
 from slmroute_plugin.sweep.cells import cells_of
 from slmroute_plugin.sweep.grid_file import load_grid

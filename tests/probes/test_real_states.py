@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.neural_network import MLPClassifier
 
-from slmroute_plugin.training import TrainingRows
+from slmroute_plugin.methods.training_rows import TrainingRows
 from uq_plugins import TrainedProbe
 
 DATA = Path(__file__).parent / "data" / "smollm2_demo_arithmetic.safetensors"

@@ -17,8 +17,8 @@ from werkzeug import Request, Response
 from slmroute_plugin import hookimpl
 from slmroute_plugin.include_path import include_path
 from slmroute_plugin.llm.exchange import Reply
-from slmroute_plugin.plugins import plugin_manager
-from slmroute_plugin.settings import SettingsError, parse_settings
+from slmroute_plugin.plugins.loading import plugin_manager
+from slmroute_plugin.settings.models import SettingsError, parse_settings
 
 ARITHMETIC = "slmroute_demo_arithmetic"
 KEY = "sk-canary-3141592653"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from slmroute_plugin.llm.exchange import LlmError, Reply, Request
-from slmroute_plugin.routing.models import llm_for
+from slmroute_plugin.plugins.policies import llm_for
 from slmroute_plugin.scoring.judge.prompt import REMINDER, Case, fill
 from slmroute_plugin.scoring.judge.reply import parse_reply
 from slmroute_plugin.scoring.judge.settings import JudgeSettings

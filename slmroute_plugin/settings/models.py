@@ -12,8 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from slmroute_plugin.hookspecs import AnyMethod
 from slmroute_plugin.llm.settings import LlmSettings
 from slmroute_plugin.nearest import did_you_mean
-from slmroute_plugin.plugins import RegisteredMethod, registered_methods
-from slmroute_plugin.routing.models import policy_for
+from slmroute_plugin.plugins.loading import RegisteredMethod, registered_methods
+from slmroute_plugin.plugins.policies import policy_for
 from slmroute_plugin.routing.settings import RouteSettings
 from slmroute_plugin.scoring.judge.settings import JudgeSettings
 from slmroute_plugin.signals import HiddenState, Position

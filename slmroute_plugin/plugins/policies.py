@@ -7,7 +7,7 @@ from pathlib import Path
 
 from slmroute_plugin.llm.exchange import Llm, LlmError
 from slmroute_plugin.llm.settings import LlmSettings
-from slmroute_plugin.plugins import plugin_manager
+from slmroute_plugin.plugins.loading import plugin_manager
 from slmroute_plugin.routing.policy import Policy, Ratio, Threshold
 from slmroute_plugin.routing.settings import RouteSettings
 from slmroute_plugin.routing.threshold_file import read_threshold

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from slmroute_plugin.training import TrainingRows
+    from slmroute_plugin.methods.training_rows import TrainingRows
 
 WIDTHS = (256, 128, 64, 1)
 SLOPE = 0.01  # of LeakyReLU below 0

@@ -1,0 +1,1 @@
+"""UQ methods: the protocols that they meet, and how they are run."""
