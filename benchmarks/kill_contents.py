@@ -13,7 +13,7 @@ def contents(folder: Path) -> dict[str, Any]:
     """All that a study ends with, without what names a time or took one."""
     from safetensors.numpy import load_file
 
-    from slmroute_plugin.sample_files import newest_sample_files
+    from slmroute_plugin.storage.sample_files import newest_sample_files
 
     found: dict[str, Any] = {}
     results = folder / "results"

@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from slmroute_plugin.hidden_states import as_kept
 from slmroute_plugin.methods.training_rows import TrainingRows
 from slmroute_plugin.signals import HiddenState, Position
+from slmroute_plugin.storage.hidden_states import as_kept
 from uq_plugins.mlp import fit_mlp, predict_mlp
 
 logger = logging.getLogger("probe_position")

@@ -10,11 +10,11 @@ from slmroute_plugin.backends import Question
 from slmroute_plugin.backends.backend import Span
 from slmroute_plugin.llm.exchange import Message
 from slmroute_plugin.observation import Missing
-from slmroute_plugin.question_identity import question_identity
 from slmroute_plugin.run.instance import RoutedInstance
 from slmroute_plugin.run.request import REQUEST_TYPE
 from slmroute_plugin.scoring import Reference, rule
 from slmroute_plugin.signals import Restated
+from slmroute_plugin.storage.question_identity import question_identity
 from slmroute_plugin.task.questions import AskedRow, question_of
 from slmroute_plugin.task.row_checks import RowError
 

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from slmroute_plugin.hidden_states import (
+from slmroute_plugin.signals import HiddenState
+from slmroute_plugin.storage.hidden_states import (
     HiddenStates,
     KeptRow,
     load_hidden_states,
     save_hidden_states,
 )
-from slmroute_plugin.question_identity import question_identity
-from slmroute_plugin.signals import HiddenState
-from slmroute_plugin.source import Source
+from slmroute_plugin.storage.question_identity import question_identity
+from slmroute_plugin.storage.source import Source
 
 SIGNAL = HiddenState(-8, "last_answer")
 

@@ -18,13 +18,17 @@ from hypothesis import strategies as st
 
 import slmroute_plugin
 import uq_plugins
-from slmroute_plugin.hidden_states import hidden_states_path, load_hidden_states, read_source
 from slmroute_plugin.llm.cache import AnswerCache
 from slmroute_plugin.llm.exchange import LlmError
 from slmroute_plugin.probes.probe_files import load_probe, probe_path
-from slmroute_plugin.routing.threshold_file import read_threshold
-from slmroute_plugin.sample_files import SampleFileError, read_samples
 from slmroute_plugin.signals import HiddenState
+from slmroute_plugin.storage.hidden_states import (
+    hidden_states_path,
+    load_hidden_states,
+    read_source,
+)
+from slmroute_plugin.storage.sample_files import SampleFileError, read_samples
+from slmroute_plugin.storage.threshold_file import read_threshold
 
 BOMBS = {
     "deep lists": "[" * 100_000 + "]" * 100_000,

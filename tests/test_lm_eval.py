@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from slmroute_plugin.hidden_states import load_hidden_states
 from slmroute_plugin.include_path import include_path
+from slmroute_plugin.storage.hidden_states import load_hidden_states
 
 ARITHMETIC = "slmroute_demo_arithmetic"
 MMLU = "slmroute_demo_mmlu"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from slmroute_plugin.whole_files import written_whole
+from slmroute_plugin.storage.atomic_write import written_whole
 
 
 def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path
 KILLED = """
 import os, sys, signal
 from pathlib import Path
-from slmroute_plugin.whole_files import written_whole
+from slmroute_plugin.storage.atomic_write import written_whole
 with written_whole(Path(sys.argv[1])) as unfinished:
     unfinished.write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)

@@ -106,7 +106,7 @@ def calibrate(
     from slmroute_plugin.analysis.calibration import calibrate as calibrated
     from slmroute_plugin.analysis.saying_threshold import say_threshold
     from slmroute_plugin.analysis.threshold_provenance import threshold_file
-    from slmroute_plugin.whole_files import written_whole
+    from slmroute_plugin.storage.atomic_write import written_whole
 
     try:
         found = calibrated(selection.answers, goal, seed)

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from slmroute_plugin.analysis.runs import Setting, TaskRun
 from slmroute_plugin.analysis.setting_tables import HowToMeasure
-from slmroute_plugin.whole_files import written_whole
+from slmroute_plugin.storage.atomic_write import written_whole
 
 FOLDER = ".figures"
 

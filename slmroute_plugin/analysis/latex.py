@@ -16,7 +16,7 @@ import pandas as pd
 from slmroute_plugin.analysis.figures.caveats import coverage_text, is_cross_fitted
 from slmroute_plugin.analysis.latex_text import UNDEFINED, escaped, interval, number, percent
 from slmroute_plugin.analysis.tables import Tables
-from slmroute_plugin.whole_files import written_whole
+from slmroute_plugin.storage.atomic_write import written_whole
 
 ROWS_PER_TABLE = 16
 """Data sets in one table at most: a float has to fit its page."""

@@ -19,7 +19,7 @@ from slmroute_plugin.analysis.sample_columns import (
 )
 from slmroute_plugin.llm.prices import prices
 from slmroute_plugin.nearest import did_you_mean
-from slmroute_plugin.sample_files import (
+from slmroute_plugin.storage.sample_files import (
     SLM_FILTER,
     TASK_PREFIX,
     TRAINING_SUFFIX,

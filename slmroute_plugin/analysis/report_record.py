@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from slmroute_plugin.analysis.kept_figures import FOLDER
 from slmroute_plugin.analysis.runs import Problem
-from slmroute_plugin.whole_files import written_whole
+from slmroute_plugin.storage.atomic_write import written_whole
 
 _UNFINISHED = ".unfinished"
 _RECORD = "report.json"

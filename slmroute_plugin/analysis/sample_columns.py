@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.json
 
-from slmroute_plugin.sample_files import SLM_FILTER, SampleFileError, read_samples
+from slmroute_plugin.storage.sample_files import SLM_FILTER, SampleFileError, read_samples
 
 _CONFIDENCE, _CORRECT, _FITTED_ON = "confidence/", "acc/", "fitted_on/"
 # Long enough for a line that holds a whole passage with its questions.

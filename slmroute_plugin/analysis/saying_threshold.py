@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from slmroute_plugin.analysis.calibration import Calibrated, Figures, Share
-from slmroute_plugin.routing.threshold_file import ThresholdFile
+from slmroute_plugin.storage.threshold_file import ThresholdFile
 
 
 def say_threshold(file: ThresholdFile, found: Calibrated, path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from slmroute_plugin.analysis.calibration import Answers
 from slmroute_plugin.analysis.runs import Problem, Setting, Study
 from slmroute_plugin.nearest import did_you_mean
-from slmroute_plugin.sample_files import TASK_PREFIX
+from slmroute_plugin.storage.sample_files import TASK_PREFIX
 
 
 class SelectionError(ValueError):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from slmroute_plugin.whole_files import written_whole
+from slmroute_plugin.storage.atomic_write import written_whole
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> Path:

@@ -10,7 +10,7 @@ import numpy as np
 
 from slmroute_plugin.analysis.calibration import Calibrated, Goal, Share
 from slmroute_plugin.analysis.selection import Selection
-from slmroute_plugin.routing.threshold_file import ThresholdFile
+from slmroute_plugin.storage.threshold_file import ThresholdFile
 
 _PROCEDURES = {
     "ratio": "exact binomial test of a monotone risk at every threshold",

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from slmroute_plugin.llm.exchange import Message
 from slmroute_plugin.observation import AnswerKind, Missing, Observation
-from slmroute_plugin.question_identity import IDENTITY_BYTES
 from slmroute_plugin.signals import Restated, Signal, Tokens
+from slmroute_plugin.storage.question_identity import IDENTITY_BYTES
 
 if TYPE_CHECKING:
     from lm_eval.api.model import LM

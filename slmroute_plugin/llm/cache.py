@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from slmroute_plugin.llm.exchange import LlmError, Message, Reply
-from slmroute_plugin.shared_database import open_shared, write_ahead
+from slmroute_plugin.storage.sqlite import open_shared, write_ahead
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from slmroute_plugin.llm.exchange import LlmError, Reply, Request, messages_hash
-from slmroute_plugin.sample_files import (
+from slmroute_plugin.storage.sample_files import (
     SLM_FILTER,
     SampleFileError,
     newest_sample_files,

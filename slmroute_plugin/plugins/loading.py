@@ -10,8 +10,8 @@ from typing import NamedTuple
 import pluggy
 
 from slmroute_plugin import hookspecs
-from slmroute_plugin.hidden_states import Feature
 from slmroute_plugin.hookspecs import AnyMethod, TrainedMethod
+from slmroute_plugin.storage.hidden_states import Feature
 
 logger = logging.getLogger(__name__)
 

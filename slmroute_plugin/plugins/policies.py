@@ -10,7 +10,7 @@ from slmroute_plugin.llm.settings import LlmSettings
 from slmroute_plugin.plugins.loading import plugin_manager
 from slmroute_plugin.routing.policy import Policy, Ratio, Threshold
 from slmroute_plugin.routing.settings import RouteSettings
-from slmroute_plugin.routing.threshold_file import read_threshold
+from slmroute_plugin.storage.threshold_file import read_threshold
 
 
 def policy_for(route: RouteSettings) -> Policy:

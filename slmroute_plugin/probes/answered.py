@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from slmroute_plugin.hidden_states import FOLDERS, Feature, HiddenStates, load_hidden_states
-from slmroute_plugin.sample_files import SLM_FILTER, newest_sample_files, read_samples
-from slmroute_plugin.source import Source
+from slmroute_plugin.storage.hidden_states import FOLDERS, Feature, HiddenStates, load_hidden_states
+from slmroute_plugin.storage.sample_files import SLM_FILTER, newest_sample_files, read_samples
+from slmroute_plugin.storage.source import Source
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,8 +13,8 @@ from slmroute_plugin.hookspecs import TrainedMethod
 from slmroute_plugin.work_bars import work_bars
 
 if TYPE_CHECKING:
-    from slmroute_plugin.hidden_states import Feature
     from slmroute_plugin.probes.probe import Probe, Provenance
+    from slmroute_plugin.storage.hidden_states import Feature
 
 app = typer.Typer(no_args_is_help=True, help="Probes: fit them, and list those that are fitted.")
 
@@ -163,9 +163,9 @@ def _trained(
     results: Path, names: list[str] | None, options: list[str]
 ) -> dict[str, TrainedMethod]:
     """The methods that are named, or all whose features were kept."""
-    from slmroute_plugin.hidden_states import FOLDERS
     from slmroute_plugin.plugins.loading import registered_methods
     from slmroute_plugin.settings.models import SettingsError, chosen_methods, parse_settings
+    from slmroute_plugin.storage.hidden_states import FOLDERS
 
     trained = {
         name: one.method

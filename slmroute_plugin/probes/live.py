@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
-from slmroute_plugin.hidden_states import Feature
 from slmroute_plugin.hookspecs import TrainedMethod
 from slmroute_plugin.observation import Observation
 from slmroute_plugin.probes.probe import Probe
 from slmroute_plugin.probes.probe_files import load_probe, probe_path
-from slmroute_plugin.source import Source
+from slmroute_plugin.storage.hidden_states import Feature
+from slmroute_plugin.storage.source import Source
 
 
 @dataclass(frozen=True, eq=False)

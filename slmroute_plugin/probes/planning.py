@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from slmroute_plugin.hookspecs import TrainedMethod
 from slmroute_plugin.probes.answered import Answered
 from slmroute_plugin.probes.probe import FittedOn
-from slmroute_plugin.source import Source
+from slmroute_plugin.storage.source import Source
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from slmroute_plugin.hidden_states import Feature, as_kept
 from slmroute_plugin.hookspecs import TrainedMethod
 from slmroute_plugin.observation import NoConfidence
 from slmroute_plugin.signals import HiddenState
-from slmroute_plugin.source import Source
+from slmroute_plugin.storage.hidden_states import Feature, as_kept
+from slmroute_plugin.storage.source import Source
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,11 +8,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slmroute_plugin.hidden_states import signal_from_text, signal_to_text
 from slmroute_plugin.probes.probe import FITTED_ON, Probe, Provenance
-from slmroute_plugin.question_identity import IDENTITY_BYTES
-from slmroute_plugin.source import Source
-from slmroute_plugin.whole_files import written_whole
+from slmroute_plugin.storage.atomic_write import written_whole
+from slmroute_plugin.storage.hidden_states import signal_from_text, signal_to_text
+from slmroute_plugin.storage.question_identity import IDENTITY_BYTES
+from slmroute_plugin.storage.source import Source
 
 if TYPE_CHECKING:
     import numpy as np

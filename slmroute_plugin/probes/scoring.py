@@ -6,14 +6,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from slmroute_plugin.hidden_states import (
-    FOLDERS,
-    Feature,
-    HiddenStates,
-    hidden_states_path,
-    load_hidden_states,
-    read_source,
-)
 from slmroute_plugin.hookspecs import TrainedMethod
 from slmroute_plugin.methods.assessing import Assessment, assess, report_missing
 from slmroute_plugin.observation import Missing, Observation
@@ -26,7 +18,15 @@ from slmroute_plugin.probes.answered import (
 from slmroute_plugin.probes.live import FittedMethod
 from slmroute_plugin.probes.probe import Probe
 from slmroute_plugin.probes.probe_files import load_probe, probe_path
-from slmroute_plugin.sample_files import (
+from slmroute_plugin.storage.hidden_states import (
+    FOLDERS,
+    Feature,
+    HiddenStates,
+    hidden_states_path,
+    load_hidden_states,
+    read_source,
+)
+from slmroute_plugin.storage.sample_files import (
     SLM_FILTER,
     newest_sample_files,
     read_samples,

@@ -11,7 +11,7 @@ from lm_eval.api.instance import Instance
 from slmroute_plugin.backends import Question
 from slmroute_plugin.llm.exchange import Message
 from slmroute_plugin.settings.models import Settings
-from slmroute_plugin.source import Source
+from slmroute_plugin.storage.source import Source
 
 
 @dataclass

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from slmroute_plugin.backends import Backend, Observed, backend_for
-from slmroute_plugin.hidden_states import (
+from slmroute_plugin.methods.assessing import Assessment, assess, report_missing
+from slmroute_plugin.observation import Answer, Missing
+from slmroute_plugin.run.plan import Plan
+from slmroute_plugin.run.task_run import task_run
+from slmroute_plugin.storage.hidden_states import (
     Feature,
     HiddenStates,
     KeptRow,
     hidden_states_path,
     save_hidden_states,
 )
-from slmroute_plugin.methods.assessing import Assessment, assess, report_missing
-from slmroute_plugin.observation import Answer, Missing
-from slmroute_plugin.run.plan import Plan
-from slmroute_plugin.run.task_run import task_run
-from slmroute_plugin.source import Source
+from slmroute_plugin.storage.source import Source
 
 if TYPE_CHECKING:
     from lm_eval.api.model import LM

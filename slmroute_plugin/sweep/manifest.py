@@ -10,11 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from slmroute_plugin.storage.atomic_write import written_whole
 from slmroute_plugin.sweep.cells import Cell
 from slmroute_plugin.sweep.machine import git_commit, hardware, versions
 from slmroute_plugin.sweep.records import Record, records_of
 from slmroute_plugin.sweep.steps import Step
-from slmroute_plugin.whole_files import written_whole
 
 NAME = "manifest.json"
 _SECONDS_BETWEEN = 30

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
+from slmroute_plugin.storage.atomic_write import written_whole
 from slmroute_plugin.sweep.cells import Cell
-from slmroute_plugin.whole_files import written_whole
 
 FOLDER = ".sweep"
 _RECORD = "record.json"

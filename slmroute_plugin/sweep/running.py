@@ -19,13 +19,13 @@ from filelock import FileLock, Timeout
 
 from slmroute_plugin.include_path import include_path
 from slmroute_plugin.llm.prices import estimated_tokens
-from slmroute_plugin.sample_files import SLM_FILTER, prompt_of, read_samples, reply_of
+from slmroute_plugin.storage.atomic_write import written_whole
+from slmroute_plugin.storage.sample_files import SLM_FILTER, prompt_of, read_samples, reply_of
 from slmroute_plugin.sweep.cells import Cell
 from slmroute_plugin.sweep.log_tail import last_lines
 from slmroute_plugin.sweep.machine import hardware, versions
 from slmroute_plugin.sweep.publishing import publish
 from slmroute_plugin.sweep.records import Record, cell_folder
-from slmroute_plugin.whole_files import written_whole
 
 logger = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from slmroute_plugin.sample_files import newest_sample_files
+from slmroute_plugin.storage.atomic_write import written_whole
+from slmroute_plugin.storage.sample_files import newest_sample_files
 from slmroute_plugin.sweep.grid_file import Grid
 from slmroute_plugin.sweep.log_tail import last_lines
 from slmroute_plugin.sweep.records import FOLDER
-from slmroute_plugin.whole_files import written_whole
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from uuid import uuid4
 import fsspec
 from fsspec import AbstractFileSystem
 
+from slmroute_plugin.storage.atomic_write import written_whole
 from slmroute_plugin.sweep.records import Record
-from slmroute_plugin.whole_files import written_whole
 
 
 class StoreError(Exception):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from slmroute_plugin.llm.prices import estimated_tokens
-from slmroute_plugin.sample_files import (
+from slmroute_plugin.storage.sample_files import (
     SLM_FILTER,
     TASK_PREFIX,
     TRAINING_SUFFIX,

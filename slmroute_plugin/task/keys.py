@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slmroute_plugin.scoring import Rule, rule
-from slmroute_plugin.source import PROBE_ROWS, ProbeRows, Source, model_id
+from slmroute_plugin.storage.source import PROBE_ROWS, ProbeRows, Source, model_id
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from typing import Any
 from slmroute_plugin.backends import Question
 from slmroute_plugin.backends.backend import Span
 from slmroute_plugin.observation import Missing
-from slmroute_plugin.question_identity import question_identity
 from slmroute_plugin.run.instance import RoutedInstance
 from slmroute_plugin.scoring import Reference, Rule
 from slmroute_plugin.signals import Restated
+from slmroute_plugin.storage.question_identity import question_identity
 from slmroute_plugin.task.row_checks import check_row
 
 

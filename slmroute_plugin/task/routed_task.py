@@ -19,13 +19,13 @@ from slmroute_plugin.routing.processes import is_first_of_equals
 from slmroute_plugin.routing.routed_answer import RoutedAnswer
 from slmroute_plugin.run.instance import RoutedInstance
 from slmroute_plugin.run.request import REQUEST_TYPE, add_request_type
-from slmroute_plugin.sample_files import SLM_FILTER
 from slmroute_plugin.scoring import Reference
 from slmroute_plugin.scoring.judge.judge import Judge
 from slmroute_plugin.scoring.judge.scorer import QuestionScorer, cases
 from slmroute_plugin.settings.models import chosen_methods, parse_settings
 from slmroute_plugin.signals import Restated
-from slmroute_plugin.source import model_arguments, model_name
+from slmroute_plugin.storage.sample_files import SLM_FILTER
+from slmroute_plugin.storage.source import model_arguments, model_name
 from slmroute_plugin.task.aggregations import aggregation_for
 from slmroute_plugin.task.columns import routed_columns, slm_columns
 from slmroute_plugin.task.data import check_split, mirrored, named_dataset

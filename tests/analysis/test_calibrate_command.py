@@ -14,8 +14,8 @@ from typer.testing import CliRunner, Result
 
 from slmroute_plugin.cli import app
 from slmroute_plugin.routing.policy import Threshold
-from slmroute_plugin.routing.threshold_file import read_threshold
-from slmroute_plugin.sample_files import SLM_FILTER, newest_sample_files, read_samples
+from slmroute_plugin.storage.sample_files import SLM_FILTER, newest_sample_files, read_samples
+from slmroute_plugin.storage.threshold_file import read_threshold
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 SLM = "SmolLM2-135M-Instruct"

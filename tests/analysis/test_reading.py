@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from slmroute_plugin.analysis.reading import UnknownName, read_run, read_study, sample_texts
-from slmroute_plugin.sample_files import SampleFileError
+from slmroute_plugin.storage.sample_files import SampleFileError
 
 Rows = Callable[..., list[dict[str, Any]]]
 Write = Callable[..., Path]

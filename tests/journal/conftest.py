@@ -12,8 +12,8 @@ import pytest
 from lm_eval import simple_evaluate
 from lm_eval.tasks import TaskManager
 
-from slmroute_plugin.hidden_states import load_hidden_states
 from slmroute_plugin.include_path import include_path
+from slmroute_plugin.storage.hidden_states import load_hidden_states
 
 TASK = "slmroute_demo_arithmetic"
 

@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from slmroute_plugin.hidden_states import (
+from slmroute_plugin.signals import HiddenState
+from slmroute_plugin.storage.hidden_states import (
     HiddenStates,
     KeptRow,
     hidden_states_path,
     save_hidden_states,
 )
-from slmroute_plugin.question_identity import question_identity
-from slmroute_plugin.sample_files import write_samples
-from slmroute_plugin.signals import HiddenState
-from slmroute_plugin.source import Source
+from slmroute_plugin.storage.question_identity import question_identity
+from slmroute_plugin.storage.sample_files import write_samples
+from slmroute_plugin.storage.source import Source
 
 WIDTH = 8
 

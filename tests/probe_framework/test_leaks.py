@@ -13,7 +13,7 @@ from slmroute_plugin.probes.answered import read_answered
 from slmroute_plugin.probes.fitting import FitSettings, Fitted, fit_probes
 from slmroute_plugin.probes.planning import CannotFit, LeakError, families, out_of_domain
 from slmroute_plugin.signals import HiddenState
-from slmroute_plugin.source import Source
+from slmroute_plugin.storage.source import Source
 
 Written = Callable[..., Path]
 

@@ -11,7 +11,7 @@ import pytest
 from slmroute_plugin.probes.answered import Problem
 from slmroute_plugin.probes.fitting import FitSettings, fit_probes
 from slmroute_plugin.probes.scoring import Scored, score_samples
-from slmroute_plugin.sample_files import newest_sample_files, read_samples
+from slmroute_plugin.storage.sample_files import newest_sample_files, read_samples
 
 Written = Callable[..., Path]
 

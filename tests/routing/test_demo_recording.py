@@ -10,7 +10,7 @@ from lm_eval.tasks import TaskManager
 
 from slmroute_plugin.include_path import include_path
 from slmroute_plugin.observation import Answer
-from slmroute_plugin.sample_files import newest_sample_files, read_samples
+from slmroute_plugin.storage.sample_files import newest_sample_files, read_samples
 
 RECORDING = Path(__file__).resolve().parents[2] / "results" / "Qwen2.5-Coder-1.5B-Instruct"
 

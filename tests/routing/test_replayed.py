@@ -11,7 +11,7 @@ from lm_eval import simple_evaluate
 from lm_eval.tasks import TaskManager
 
 from slmroute_plugin.include_path import include_path
-from slmroute_plugin.sample_files import write_samples
+from slmroute_plugin.storage.sample_files import write_samples
 
 ARITHMETIC = "slmroute_demo_arithmetic"
 

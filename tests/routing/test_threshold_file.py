@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from slmroute_plugin.routing.threshold_file import read_threshold
+from slmroute_plugin.storage.threshold_file import read_threshold
 
 FILE: dict[str, Any] = {"threshold": 0.4, "method": "perplexity", "slm": "tiny"}
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from lm_eval.tasks import TaskManager
 
-from slmroute_plugin.question_identity import normalised, question_identity
+from slmroute_plugin.storage.question_identity import normalised, question_identity
 
 FOLDER = Path(__file__).resolve().parents[2] / "tasks"
 # What each task asks on its row of our own.

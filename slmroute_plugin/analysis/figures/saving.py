@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from slmroute_plugin.whole_files import written_whole
+from slmroute_plugin.storage.atomic_write import written_whole
 
 DOTS_PER_INCH = 200
 

@@ -20,7 +20,7 @@ from slmroute_plugin.analysis.reading import sample_texts
 from slmroute_plugin.analysis.runs import Setting, Study, TaskRun
 from slmroute_plugin.analysis.setting_tables import Unparsed
 from slmroute_plugin.analysis.tables import Tables
-from slmroute_plugin.whole_files import written_whole
+from slmroute_plugin.storage.atomic_write import written_whole
 
 WHOLE = ("alignment", "routing", "histograms", "insight", "comparison", "ranks")
 """Tables that are one block each."""

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slmroute_plugin.nearest import did_you_mean
-from slmroute_plugin.sample_files import (
+from slmroute_plugin.scoring import rule
+from slmroute_plugin.scoring.judge.judge import Judge
+from slmroute_plugin.scoring.judge.scorer import QuestionScorer
+from slmroute_plugin.scoring.judge.settings import JudgeSettings
+from slmroute_plugin.storage.sample_files import (
     SampleFileError,
     newest_sample_files,
     read_samples,
     write_samples,
 )
-from slmroute_plugin.scoring import rule
-from slmroute_plugin.scoring.judge.judge import Judge
-from slmroute_plugin.scoring.judge.scorer import QuestionScorer
-from slmroute_plugin.scoring.judge.settings import JudgeSettings
 from slmroute_plugin.task.columns import verdict_columns
 
 if TYPE_CHECKING:

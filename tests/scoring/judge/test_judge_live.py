@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from slmroute_plugin.cli import app
 from slmroute_plugin.include_path import include_path
-from slmroute_plugin.sample_files import newest_sample_files, read_samples, write_samples
+from slmroute_plugin.storage.sample_files import newest_sample_files, read_samples, write_samples
 
 ARITHMETIC = "slmroute_demo_arithmetic"
 

@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from slmroute_plugin.question_identity import IDENTITY_BYTES
 from slmroute_plugin.signals import HiddenState, PromptStates
-from slmroute_plugin.source import PROBE_ROWS, Source
-from slmroute_plugin.whole_files import written_whole
+from slmroute_plugin.storage.atomic_write import written_whole
+from slmroute_plugin.storage.question_identity import IDENTITY_BYTES
+from slmroute_plugin.storage.source import PROBE_ROWS, Source
 
 if TYPE_CHECKING:
     import numpy as np

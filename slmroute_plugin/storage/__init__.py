@@ -1,0 +1,1 @@
+"""The formats of all files on disk, and how they are written whole."""
