@@ -59,10 +59,10 @@ def sweep(
 
     Example: slmroute sweep examples/paper/grid.yaml --cell $SLURM_ARRAY_TASK_ID
     """
+    from slmroute_plugin.cli.sweep_output import say_plan
+    from slmroute_plugin.cli.sweep_run import run_grid
     from slmroute_plugin.sweep.grid_file import GridError, load_grid
-    from slmroute_plugin.sweep.grid_run import run_grid
     from slmroute_plugin.sweep.plan import cell_number, make_plan
-    from slmroute_plugin.sweep.saying import say_plan
 
     console = Console(markup=False, highlight=False)
     how = How(engine, jobs, address, store, retries)

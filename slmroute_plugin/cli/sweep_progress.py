@@ -8,10 +8,10 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import TaskID
 
+from slmroute_plugin.cli.bars import work_bars
 from slmroute_plugin.sweep.log_tail import progress_of
 from slmroute_plugin.sweep.records import Record
 from slmroute_plugin.sweep.running import Order
-from slmroute_plugin.work_bars import work_bars
 
 _EVERY_S = 1.0
 

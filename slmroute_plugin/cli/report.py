@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import TaskID
 
-from slmroute_plugin.work_bars import work_bars
+from slmroute_plugin.cli.bars import work_bars
 
 if TYPE_CHECKING:
     from slmroute_plugin.analysis.report import Report

@@ -9,8 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from slmroute_plugin.cli.bars import work_bars
 from slmroute_plugin.hookspecs import TrainedMethod
-from slmroute_plugin.work_bars import work_bars
 
 if TYPE_CHECKING:
     from slmroute_plugin.probes.probe import Probe, Provenance

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from slmroute_plugin.cli.sweep_output import say_end
+from slmroute_plugin.cli.sweep_progress import Watch
 from slmroute_plugin.sweep.accelerate_engine import run_with_accelerate
 from slmroute_plugin.sweep.grid_file import Grid
 from slmroute_plugin.sweep.local_engine import run_locally
@@ -16,9 +18,7 @@ from slmroute_plugin.sweep.options import Engine, How
 from slmroute_plugin.sweep.plan import Plan, Planned
 from slmroute_plugin.sweep.records import Record, write_record
 from slmroute_plugin.sweep.running import Order
-from slmroute_plugin.sweep.saying import say_end
 from slmroute_plugin.sweep.steps import copy_recorded, steps_after
-from slmroute_plugin.sweep.watching import Watch
 
 
 def run_grid(

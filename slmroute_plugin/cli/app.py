@@ -11,13 +11,14 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from slmroute_plugin.analysis import calibrate_command
-from slmroute_plugin.analysis import commands as report_commands
+from slmroute_plugin.cli import calibrate as calibrate_command
+from slmroute_plugin.cli import journal as journal_commands
+from slmroute_plugin.cli import judge as judge_commands
+from slmroute_plugin.cli import probes as probe_commands
+from slmroute_plugin.cli import report as report_commands
+from slmroute_plugin.cli import sweep as sweep_command
 from slmroute_plugin.include_path import include_path
-from slmroute_plugin.journal import commands as journal_commands
 from slmroute_plugin.plugins.loading import registered_methods
-from slmroute_plugin.probes import commands as probe_commands
-from slmroute_plugin.scoring.judge import commands as judge_commands
 from slmroute_plugin.signals import (
     ChoiceProb,
     HiddenState,
@@ -29,7 +30,6 @@ from slmroute_plugin.signals import (
     Signal,
     TokenLogprobs,
 )
-from slmroute_plugin.sweep import command as sweep_command
 
 app = typer.Typer(
     no_args_is_help=True,

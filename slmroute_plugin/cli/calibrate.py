@@ -104,8 +104,8 @@ def calibrate(
 
     from slmroute_plugin.analysis.calibration import GoalError
     from slmroute_plugin.analysis.calibration import calibrate as calibrated
-    from slmroute_plugin.analysis.saying_threshold import say_threshold
     from slmroute_plugin.analysis.threshold_provenance import threshold_file
+    from slmroute_plugin.cli.calibrate_output import say_threshold
     from slmroute_plugin.storage.atomic_write import written_whole
 
     try:
