@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lm_eval.api.instance import Instance
 
-from slmroute_plugin.backends.backend import Observed, Question, in_one_batch
+from slmroute_plugin.backends.contract import Observed, Question, in_one_batch
 from slmroute_plugin.observation import Observation
 from slmroute_plugin.signals import Signal
 

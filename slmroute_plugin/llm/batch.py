@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from slmroute_plugin.llm.attempts import Attempts
-from slmroute_plugin.llm.bodies import parse_body, read_body
 from slmroute_plugin.llm.budget import Budget
-from slmroute_plugin.llm.endpoint import Endpoint
 from slmroute_plugin.llm.exchange import Message, Reply
-from slmroute_plugin.llm.failures import Failure, failure_of
 from slmroute_plugin.llm.pace import Pace
 from slmroute_plugin.llm.prices import cost_usd, estimated_tokens
 from slmroute_plugin.llm.settings import LlmSettings
+from slmroute_plugin.openai_protocol.attempts import Attempts
+from slmroute_plugin.openai_protocol.bodies import parse_body, read_body
+from slmroute_plugin.openai_protocol.endpoint import Endpoint
+from slmroute_plugin.openai_protocol.failures import Failure, failure_of
 
 if TYPE_CHECKING:
     from anyio import CancelScope

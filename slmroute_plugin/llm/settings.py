@@ -14,8 +14,8 @@ from pydantic import (
     model_validator,
 )
 
-from slmroute_plugin.llm.endpoint import url_fault
 from slmroute_plugin.llm.prices import prices
+from slmroute_plugin.openai_protocol.endpoint import url_fault
 
 _NOT_PARAMETERS = frozenset({"model", "messages", "stream", "api_key", "extra_headers"})
 

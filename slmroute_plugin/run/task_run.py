@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from slmroute_plugin.backends import Backend
-from slmroute_plugin.backends.backend import Resumable
+from slmroute_plugin.backends.contract import Resumable
 from slmroute_plugin.journal.keys import code_version, digest, ordered, question_key, run_key
 from slmroute_plugin.journal.recording import Asked, Batch, recorded
 from slmroute_plugin.journal.store import Journal

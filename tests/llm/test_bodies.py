@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slmroute_plugin.llm.bodies import Body, parse_body, read_body
-from slmroute_plugin.llm.failures import BadBody
+from slmroute_plugin.openai_protocol.bodies import Body, parse_body, read_body
+from slmroute_plugin.openai_protocol.failures import BadBody
 
 KEYS = st.sampled_from(
     [

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slmroute_plugin.llm.failures import Failure, retry_after_s
+from slmroute_plugin.openai_protocol.failures import Failure, retry_after_s
 
 
 @pytest.mark.parametrize(

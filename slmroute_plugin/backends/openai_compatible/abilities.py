@@ -11,7 +11,7 @@ from typing import Any
 from slmroute_plugin.backends.openai_compatible.choices import Choice, read_choices
 from slmroute_plugin.backends.openai_compatible.decoding import Decoding
 from slmroute_plugin.backends.openai_compatible.server import Connection, ServerError
-from slmroute_plugin.llm.failures import Failure
+from slmroute_plugin.openai_protocol.failures import Failure
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from math import exp
 from typing import NamedTuple
 
-from slmroute_plugin.backends.backend import Question
+from slmroute_plugin.backends.contract import Question
 from slmroute_plugin.backends.openai_compatible.choices import AnswerToken, Choice
 from slmroute_plugin.backends.openai_compatible.spelling import Spelling
 from slmroute_plugin.observation import Missing

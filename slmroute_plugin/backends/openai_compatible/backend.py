@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from slmroute_plugin.backends.backend import Observed, Question
+from slmroute_plugin.backends.contract import Observed, Question
 from slmroute_plugin.backends.openai_compatible.abilities import Abilities, probe
 from slmroute_plugin.backends.openai_compatible.decoding import Decoding
 from slmroute_plugin.backends.openai_compatible.dialogue import ChatDialogue, PlainDialogue

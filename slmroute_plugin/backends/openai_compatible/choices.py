@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from typing import Any, NamedTuple
 
-from slmroute_plugin.llm.failures import BadBody
+from slmroute_plugin.openai_protocol.failures import BadBody
 
 NO_LOGPROBS = "returns no log-probabilities"
 UNREADABLE = "returns log-probabilities in a form that cannot be read"

@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from slmroute_plugin.backends.backend import Observed, Question
+from slmroute_plugin.backends.contract import Observed, Question
 from slmroute_plugin.backends.openai_compatible.abilities import Abilities
 from slmroute_plugin.backends.openai_compatible.answers import KeptAnswer
 from slmroute_plugin.backends.openai_compatible.choices import Choice, read_choices
@@ -17,8 +17,8 @@ from slmroute_plugin.backends.openai_compatible.payloads import Payloads
 from slmroute_plugin.backends.openai_compatible.server import Connection
 from slmroute_plugin.backends.openai_compatible.words import Words
 from slmroute_plugin.backends.seeding import question_seed
-from slmroute_plugin.llm.failures import Failure
 from slmroute_plugin.observation import Missing, Observation
+from slmroute_plugin.openai_protocol.failures import Failure
 from slmroute_plugin.signals import (
     ChoiceProb,
     NextTokenProbs,

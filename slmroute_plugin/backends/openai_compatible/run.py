@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from slmroute_plugin.backends.openai_compatible.abilities import Abilities
 from slmroute_plugin.backends.openai_compatible.interview import Asked, Form, Found, Interview
 from slmroute_plugin.backends.openai_compatible.server import Connection, Server
-from slmroute_plugin.llm.failures import Failure
+from slmroute_plugin.openai_protocol.failures import Failure
 from slmroute_plugin.signals import Signal
 
 _Result: TypeAlias = Found | Failure | None

@@ -10,10 +10,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from slmroute_plugin.llm.attempts import Attempts
-from slmroute_plugin.llm.bodies import parse_body
-from slmroute_plugin.llm.endpoint import NO_KEY, Endpoint
-from slmroute_plugin.llm.failures import Failure
+from slmroute_plugin.openai_protocol.attempts import Attempts
+from slmroute_plugin.openai_protocol.bodies import parse_body
+from slmroute_plugin.openai_protocol.endpoint import NO_KEY, Endpoint
+from slmroute_plugin.openai_protocol.failures import Failure
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from slmroute_plugin.backends.backend import Observed
+from slmroute_plugin.backends.contract import Observed
 from slmroute_plugin.backends.openai_compatible.interview import Found
 from slmroute_plugin.backends.openai_compatible.server import ServerError
-from slmroute_plugin.llm.failures import Failure
+from slmroute_plugin.openai_protocol.failures import Failure
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ import psutil
 import torch
 from transformers import PreTrainedModel
 
-from slmroute_plugin.backends.backend import BatchSizes, Observed, Question, in_one_batch
+from slmroute_plugin.backends.contract import BatchSizes, Observed, Question, in_one_batch
 from slmroute_plugin.backends.transformers.abilities import can_branch
 from slmroute_plugin.backends.transformers.branching import BranchingEngine
 from slmroute_plugin.backends.transformers.fingerprint import fingerprint

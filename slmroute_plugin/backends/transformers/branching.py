@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-from slmroute_plugin.backends.backend import Observed
+from slmroute_plugin.backends.contract import Observed
 from slmroute_plugin.backends.transformers.abilities import longest_shared
 from slmroute_plugin.backends.transformers.branches import Branches, Pick
 from slmroute_plugin.backends.transformers.continuations import Continuations

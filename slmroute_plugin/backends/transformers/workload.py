@@ -9,7 +9,7 @@ from typing import Any
 
 from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs
 
-from slmroute_plugin.backends.backend import Observed, Question
+from slmroute_plugin.backends.contract import Observed, Question
 from slmroute_plugin.backends.seeding import question_seed
 from slmroute_plugin.backends.transformers.keeping import Kept, StopRule
 from slmroute_plugin.backends.transformers.sampling import Generated, Sampling

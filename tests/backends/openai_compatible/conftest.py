@@ -12,7 +12,7 @@ from lm_eval.models.openai_completions import LocalChatCompletion, LocalCompleti
 from scripted_server import KEY, ScriptedServer
 
 from slmroute_plugin.backends import Question
-from slmroute_plugin.backends.backend import Observed, Span
+from slmroute_plugin.backends.contract import Observed, Span
 from slmroute_plugin.backends.openai_compatible import openai_compatible_backend
 from slmroute_plugin.signals import (
     ChoiceProb,

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from slmroute_plugin.backends import Question, backend_for
-from slmroute_plugin.backends.backend import Observed, Span
+from slmroute_plugin.backends.contract import Observed, Span
 from slmroute_plugin.signals import (
     ChoiceProb,
     HiddenState,

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from slmroute_plugin.backends import Question, backend_for
-from slmroute_plugin.backends.backend import Observed
+from slmroute_plugin.backends.contract import Observed
 from slmroute_plugin.backends.transformers.branching import BranchingEngine
 from slmroute_plugin.backends.transformers.recomputing import RecomputingEngine
 from slmroute_plugin.observation import Missing

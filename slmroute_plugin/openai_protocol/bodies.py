@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any, NamedTuple
 
-from slmroute_plugin.llm.failures import BadBody
+from slmroute_plugin.openai_protocol.failures import BadBody
 
 _LONGEST_QUOTE = 200
 _MOST_TOKENS = 2**53

@@ -9,7 +9,7 @@ from math import isfinite
 from random import Random
 from typing import Any, NamedTuple
 
-from slmroute_plugin.llm.endpoint import Endpoint
+from slmroute_plugin.openai_protocol.endpoint import Endpoint
 
 LONGEST_WAIT_S = 60.0
 LONGEST_RETRY_AFTER_S = 600.0

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TypeVar
 
-from slmroute_plugin.llm.endpoint import Endpoint
-from slmroute_plugin.llm.failures import Failure, failure_of
+from slmroute_plugin.openai_protocol.endpoint import Endpoint
+from slmroute_plugin.openai_protocol.failures import Failure, failure_of
 
 logger = logging.getLogger(__name__)
 
