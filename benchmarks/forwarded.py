@@ -9,8 +9,8 @@ from typing import Any
 from unittest.mock import patch
 
 from slmroute_plugin.backends.transformers.follow_ups import FollowUp, FollowUps
+from slmroute_plugin.backends.transformers.question_work import Work
 from slmroute_plugin.backends.transformers.sampling import Generated
-from slmroute_plugin.backends.transformers.workload import Work
 
 
 @dataclass

@@ -13,22 +13,27 @@ import torch
 from transformers import PreTrainedModel
 
 from slmroute_plugin.backends.contract import BatchSizes, Observed, Question, in_one_batch
-from slmroute_plugin.backends.transformers.abilities import can_branch
-from slmroute_plugin.backends.transformers.branching import BranchingEngine
+from slmroute_plugin.backends.transformers.branching_engine import BranchingEngine
+from slmroute_plugin.backends.transformers.capabilities import can_branch
 from slmroute_plugin.backends.transformers.fingerprint import fingerprint
 from slmroute_plugin.backends.transformers.follow_ups import FollowUps
-from slmroute_plugin.backends.transformers.keeping import StopRule
+from slmroute_plugin.backends.transformers.forward.reader import Reader
 from slmroute_plugin.backends.transformers.memory import (
     Demand,
     fitting,
     ran_out_of_memory,
     total_memory,
 )
+from slmroute_plugin.backends.transformers.next_word import Words
 from slmroute_plugin.backends.transformers.prompts import Prompts
-from slmroute_plugin.backends.transformers.reader import Reader
-from slmroute_plugin.backends.transformers.recomputing import RecomputingEngine
-from slmroute_plugin.backends.transformers.words import Words
-from slmroute_plugin.backends.transformers.workload import Generation, Restatement, Wanted, Work
+from slmroute_plugin.backends.transformers.question_work import (
+    Generation,
+    Restatement,
+    Wanted,
+    Work,
+)
+from slmroute_plugin.backends.transformers.recomputing_engine import RecomputingEngine
+from slmroute_plugin.backends.transformers.stopping import StopRule
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.signals import Restated, Signal
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from slmroute_plugin.backends.transformers.keeping import Kept
 from slmroute_plugin.backends.transformers.prompts import Prompts
+from slmroute_plugin.backends.transformers.question_work import Wanted, Work
 from slmroute_plugin.backends.transformers.sampling import Generated
-from slmroute_plugin.backends.transformers.workload import Wanted, Work
+from slmroute_plugin.backends.transformers.stopping import Kept
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.signals import NextTokenProbs, Reply
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from slmroute_plugin.backends.transformers.abilities import longest_shared
-from slmroute_plugin.backends.transformers.reader import Reader
+from slmroute_plugin.backends.transformers.capabilities import longest_shared
+from slmroute_plugin.backends.transformers.forward.reader import Reader
 
 GEMMA = {"sliding_window": 8, "head_dim": 8, "num_key_value_heads": 2}
 

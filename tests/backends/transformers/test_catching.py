@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from slmroute_plugin.backends.transformers.catching import WORDS, Catch, narrowed
+from slmroute_plugin.backends.transformers.forward.hooks import WORDS, Catch, narrowed
 
 
 class Doubled(nn.Linear):

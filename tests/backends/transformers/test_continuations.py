@@ -9,9 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slmroute_plugin.backends.transformers.branches import Branches
-from slmroute_plugin.backends.transformers.continuations import Continuations
-from slmroute_plugin.backends.transformers.reader import Reader
+from slmroute_plugin.backends.transformers.cache.branches import Branches
+from slmroute_plugin.backends.transformers.cache.continuations import Continuations
+from slmroute_plugin.backends.transformers.forward.reader import Reader
 from slmroute_plugin.signals import Samples
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slmroute_plugin.backends.transformers.keeping import StopRule
+from slmroute_plugin.backends.transformers.stopping import StopRule
 
 
 class Letters:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import scaled_dot_product_attention
 
-from slmroute_plugin.backends.transformers.prefix_attention import Partial, attention
+from slmroute_plugin.backends.transformers.cache.prefix_attention import Partial, attention
 
 
 @pytest.mark.parametrize(

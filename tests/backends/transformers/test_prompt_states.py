@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from slmroute_plugin.backends import Question, backend_for
 from slmroute_plugin.backends.contract import Observed
-from slmroute_plugin.backends.transformers.branching import BranchingEngine
-from slmroute_plugin.backends.transformers.recomputing import RecomputingEngine
+from slmroute_plugin.backends.transformers.branching_engine import BranchingEngine
+from slmroute_plugin.backends.transformers.recomputing_engine import RecomputingEngine
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.signals import (
     ChoiceProb,

@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slmroute_plugin.backends.transformers.ragged import groups
+from slmroute_plugin.backends.transformers.forward.length_groups import groups
 
 
 def cost(sizes: list[int], found: list[list[int]], a_pass: int) -> int:

@@ -11,10 +11,10 @@ import sys
 
 import torch
 
-from slmroute_plugin.backends.transformers.branches import Branches, Pick
-from slmroute_plugin.backends.transformers.continuations import Continuations
-from slmroute_plugin.backends.transformers.growing import GrowingLayer
-from slmroute_plugin.backends.transformers.reader import Reader
+from slmroute_plugin.backends.transformers.cache.branches import Branches, Pick
+from slmroute_plugin.backends.transformers.cache.continuations import Continuations
+from slmroute_plugin.backends.transformers.cache.growing_layer import GrowingLayer
+from slmroute_plugin.backends.transformers.forward.reader import Reader
 
 logger = logging.getLogger(__name__)
 

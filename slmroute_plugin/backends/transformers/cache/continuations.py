@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import torch
 
-from slmroute_plugin.backends.transformers.branches import Branches
-from slmroute_plugin.backends.transformers.prefix_attention import (
+from slmroute_plugin.backends.transformers.cache.branches import Branches
+from slmroute_plugin.backends.transformers.cache.prefix_attention import (
     PrefixGroup,
     attending_to_prefixes,
 )
-from slmroute_plugin.backends.transformers.reader import Read, Reader
+from slmroute_plugin.backends.transformers.forward.reader import Read, Reader
 
 
 class _Origin(NamedTuple):

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from transformers import AttentionInterface
 
-from slmroute_plugin.backends.transformers.branches import Branches
+from slmroute_plugin.backends.transformers.cache.branches import Branches
 
 _NAME = "slmroute_prefix"
 

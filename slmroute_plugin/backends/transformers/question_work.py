@@ -11,8 +11,8 @@ from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs
 
 from slmroute_plugin.backends.contract import Observed, Question
 from slmroute_plugin.backends.seeding import question_seed
-from slmroute_plugin.backends.transformers.keeping import Kept, StopRule
 from slmroute_plugin.backends.transformers.sampling import Generated, Sampling
+from slmroute_plugin.backends.transformers.stopping import Kept, StopRule
 from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.observation import Missing, Observation
 from slmroute_plugin.signals import (

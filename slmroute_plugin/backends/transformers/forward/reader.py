@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from slmroute_plugin.backends.transformers.catching import (
+from slmroute_plugin.backends.transformers.forward.hooks import (
     Catch,
     at_positions,
     caught_at,
@@ -28,7 +28,10 @@ from slmroute_plugin.backends.transformers.catching import (
     narrowed,
     stacked_means,
 )
-from slmroute_plugin.backends.transformers.ragged import most_in_a_pass, pass_in_tokens
+from slmroute_plugin.backends.transformers.forward.length_groups import (
+    most_in_a_pass,
+    pass_in_tokens,
+)
 from slmroute_plugin.observation import Missing
 
 logger = logging.getLogger(__name__)

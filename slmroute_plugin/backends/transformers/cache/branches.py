@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from slmroute_plugin.backends.transformers.growing import GrowingLayer, stacked
-from slmroute_plugin.backends.transformers.ragged import groups
-from slmroute_plugin.backends.transformers.reader import Read, Reader
+from slmroute_plugin.backends.transformers.cache.growing_layer import GrowingLayer, stacked
+from slmroute_plugin.backends.transformers.forward.length_groups import groups
+from slmroute_plugin.backends.transformers.forward.reader import Read, Reader
 
 
 @dataclass(frozen=True)

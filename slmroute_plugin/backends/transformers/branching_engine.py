@@ -13,15 +13,15 @@ from dataclasses import dataclass
 import torch
 
 from slmroute_plugin.backends.contract import Observed
-from slmroute_plugin.backends.transformers.abilities import longest_shared
-from slmroute_plugin.backends.transformers.branches import Branches, Pick
-from slmroute_plugin.backends.transformers.continuations import Continuations
+from slmroute_plugin.backends.transformers.answer_ends import Answered, Tail, common_head
+from slmroute_plugin.backends.transformers.cache.branches import Branches, Pick
+from slmroute_plugin.backends.transformers.cache.continuations import Continuations
+from slmroute_plugin.backends.transformers.capabilities import longest_shared
 from slmroute_plugin.backends.transformers.follow_ups import FollowUps
-from slmroute_plugin.backends.transformers.reader import Read, Reader
+from slmroute_plugin.backends.transformers.forward.reader import Read, Reader
+from slmroute_plugin.backends.transformers.next_word import Words
+from slmroute_plugin.backends.transformers.question_work import Wanted, Work, texts
 from slmroute_plugin.backends.transformers.sampling import Generated, choose
-from slmroute_plugin.backends.transformers.tails import Answered, Tail, common_head
-from slmroute_plugin.backends.transformers.words import Words
-from slmroute_plugin.backends.transformers.workload import Wanted, Work, texts
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.signals import NextTokenProbs, PromptStates, Restated, Samples
 

@@ -1,0 +1,1 @@
+"""The cache of attention: branched, shared between rows, and grown."""

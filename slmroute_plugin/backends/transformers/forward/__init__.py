@@ -1,0 +1,1 @@
+"""Forward passes, and what is caught in them."""
