@@ -9,15 +9,15 @@ from functools import cached_property
 from typing import Any
 
 from slmroute_plugin.backends.contract import Observed, Question
-from slmroute_plugin.backends.openai_compatible.abilities import Abilities, probe
+from slmroute_plugin.backends.openai_compatible.capabilities import Abilities, probe
+from slmroute_plugin.backends.openai_compatible.concurrency import Run
 from slmroute_plugin.backends.openai_compatible.decoding import Decoding
-from slmroute_plugin.backends.openai_compatible.dialogue import ChatDialogue, PlainDialogue
-from slmroute_plugin.backends.openai_compatible.interview import Asked, Form
-from slmroute_plugin.backends.openai_compatible.payloads import Payloads
-from slmroute_plugin.backends.openai_compatible.run import Run
+from slmroute_plugin.backends.openai_compatible.next_word import Words
+from slmroute_plugin.backends.openai_compatible.outcomes import Tally
+from slmroute_plugin.backends.openai_compatible.prompts import ChatDialogue, PlainDialogue
+from slmroute_plugin.backends.openai_compatible.requests import Payloads
 from slmroute_plugin.backends.openai_compatible.server import Server
-from slmroute_plugin.backends.openai_compatible.tally import Tally
-from slmroute_plugin.backends.openai_compatible.words import Words
+from slmroute_plugin.backends.openai_compatible.signal_requests import Asked, Form
 from slmroute_plugin.signals import (
     ChoiceProb,
     HiddenState,

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from slmroute_plugin.backends.contract import Observed
-from slmroute_plugin.backends.openai_compatible.interview import Found
 from slmroute_plugin.backends.openai_compatible.server import ServerError
+from slmroute_plugin.backends.openai_compatible.signal_requests import Found
 from slmroute_plugin.openai_protocol.failures import Failure
 
 logger = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ from math import exp
 from typing import NamedTuple
 
 from slmroute_plugin.backends.contract import Question
-from slmroute_plugin.backends.openai_compatible.choices import AnswerToken, Choice
-from slmroute_plugin.backends.openai_compatible.spelling import Spelling
+from slmroute_plugin.backends.openai_compatible.responses import AnswerToken, Choice
+from slmroute_plugin.backends.openai_compatible.token_alignment import Spelling
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.signals import Tokens
 

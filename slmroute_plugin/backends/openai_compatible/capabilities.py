@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from slmroute_plugin.backends.openai_compatible.choices import Choice, read_choices
 from slmroute_plugin.backends.openai_compatible.decoding import Decoding
+from slmroute_plugin.backends.openai_compatible.responses import Choice, read_choices
 from slmroute_plugin.backends.openai_compatible.server import Connection, ServerError
 from slmroute_plugin.openai_protocol.failures import Failure
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from slmroute_plugin.backends.contract import Observed, Question
-from slmroute_plugin.backends.openai_compatible.abilities import Abilities
-from slmroute_plugin.backends.openai_compatible.answers import KeptAnswer
-from slmroute_plugin.backends.openai_compatible.choices import Choice, read_choices
+from slmroute_plugin.backends.openai_compatible.capabilities import Abilities
 from slmroute_plugin.backends.openai_compatible.decoding import Decoding
-from slmroute_plugin.backends.openai_compatible.dialogue import Dialogue, Said
-from slmroute_plugin.backends.openai_compatible.payloads import Payloads
+from slmroute_plugin.backends.openai_compatible.kept_answer import KeptAnswer
+from slmroute_plugin.backends.openai_compatible.next_word import Words
+from slmroute_plugin.backends.openai_compatible.prompts import Dialogue, Said
+from slmroute_plugin.backends.openai_compatible.requests import Payloads
+from slmroute_plugin.backends.openai_compatible.responses import Choice, read_choices
 from slmroute_plugin.backends.openai_compatible.server import Connection
-from slmroute_plugin.backends.openai_compatible.words import Words
 from slmroute_plugin.backends.seeding import question_seed
 from slmroute_plugin.observation import Missing, Observation
 from slmroute_plugin.openai_protocol.failures import Failure

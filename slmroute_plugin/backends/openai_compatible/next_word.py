@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import exp
 from typing import Any
 
-from slmroute_plugin.backends.openai_compatible.choices import Choice, Likely
+from slmroute_plugin.backends.openai_compatible.responses import Choice, Likely
 from slmroute_plugin.observation import Missing
 
 

@@ -7,9 +7,9 @@ from collections.abc import Set as AbstractSet
 from queue import SimpleQueue
 from typing import Any, TypeAlias
 
-from slmroute_plugin.backends.openai_compatible.abilities import Abilities
-from slmroute_plugin.backends.openai_compatible.interview import Asked, Form, Found, Interview
+from slmroute_plugin.backends.openai_compatible.capabilities import Abilities
 from slmroute_plugin.backends.openai_compatible.server import Connection, Server
+from slmroute_plugin.backends.openai_compatible.signal_requests import Asked, Form, Found, Interview
 from slmroute_plugin.openai_protocol.failures import Failure
 from slmroute_plugin.signals import Signal
 
