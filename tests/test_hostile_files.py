@@ -20,7 +20,7 @@ import slmroute_plugin
 import uq_plugins
 from slmroute_plugin.llm.cache import AnswerCache
 from slmroute_plugin.llm.exchange import LlmError
-from slmroute_plugin.probes.probe_files import load_probe, probe_path
+from slmroute_plugin.probes.files import load_probe, probe_path
 from slmroute_plugin.signals import HiddenState
 from slmroute_plugin.storage.hidden_states import (
     hidden_states_path,

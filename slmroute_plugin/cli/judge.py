@@ -52,7 +52,7 @@ def judge(
     from lm_eval.tasks import TaskManager
 
     from slmroute_plugin.include_path import include_path as own_tasks
-    from slmroute_plugin.scoring.judge.saved import Judged, Unjudged, judge_samples
+    from slmroute_plugin.rescoring.by_judge import Judged, Unjudged, judge_samples
 
     folders = [own_tasks(), *([include_path] if include_path else [])]
     manager = TaskManager(include_path=folders, include_defaults=False)

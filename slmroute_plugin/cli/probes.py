@@ -59,8 +59,8 @@ def fit(
 
     Example: slmroute probes fit results/Qwen__Qwen3-0.6B --cross-fit gsm8k --folds 10
     """
-    from slmroute_plugin.probes.answered import Problem
     from slmroute_plugin.probes.fitting import FitSettings, Fitted, fit_probes
+    from slmroute_plugin.probes.training_data import Problem
 
     console = Console(markup=False, highlight=False)
     _must_be_folder(results)
@@ -97,8 +97,8 @@ def list_probes(results: Folder) -> None:
 
     Example: slmroute probes list results/Qwen__Qwen3-0.6B
     """
-    from slmroute_plugin.probes.answered import Problem
-    from slmroute_plugin.probes.probe_files import FOLDER, load_probe
+    from slmroute_plugin.probes.files import FOLDER, load_probe
+    from slmroute_plugin.probes.training_data import Problem
 
     _must_be_folder(results)
     probes: list[_Listed] = []
@@ -124,8 +124,8 @@ def score(results: Folder, method: Methods = None) -> None:
 
     Example: slmroute score results/Qwen__Qwen3-0.6B
     """
-    from slmroute_plugin.probes.answered import Problem
-    from slmroute_plugin.probes.scoring import Scored, score_samples
+    from slmroute_plugin.probes.training_data import Problem
+    from slmroute_plugin.rescoring.by_probes import Scored, score_samples
 
     console = Console(markup=False, highlight=False)
     _must_be_folder(results)

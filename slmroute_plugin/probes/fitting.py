@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from slmroute_plugin.hookspecs import TrainedMethod
 from slmroute_plugin.methods.training_rows import TrainingRows
 from slmroute_plugin.nearest import did_you_mean
-from slmroute_plugin.probes.answered import Answered, Problem, read_answered
-from slmroute_plugin.probes.planning import (
+from slmroute_plugin.probes.files import probe_path, save_probe
+from slmroute_plugin.probes.probe import Probe, Provenance
+from slmroute_plugin.probes.row_selection import (
     CannotFit,
     Rows,
     families,
@@ -24,8 +25,7 @@ from slmroute_plugin.probes.planning import (
     rows_for,
     training_of,
 )
-from slmroute_plugin.probes.probe import Probe, Provenance
-from slmroute_plugin.probes.probe_files import probe_path, save_probe
+from slmroute_plugin.probes.training_data import Answered, Problem, read_answered
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,8 +9,8 @@ from typing import ClassVar, NamedTuple
 
 from slmroute_plugin.hookspecs import TrainedMethod
 from slmroute_plugin.observation import Observation
+from slmroute_plugin.probes.files import load_probe, probe_path
 from slmroute_plugin.probes.probe import Probe
-from slmroute_plugin.probes.probe_files import load_probe, probe_path
 from slmroute_plugin.storage.hidden_states import Feature
 from slmroute_plugin.storage.source import Source
 

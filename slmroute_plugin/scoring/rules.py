@@ -5,8 +5,8 @@ from __future__ import annotations
 from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.scoring.boolean import BooleanRule
 from slmroute_plugin.scoring.choice import ChoiceRule
-from slmroute_plugin.scoring.latex import MathRule
 from slmroute_plugin.scoring.match import MatchRule
+from slmroute_plugin.scoring.math_expression import MathRule
 from slmroute_plugin.scoring.number import NumberRule
 from slmroute_plugin.scoring.reference import Rule
 from slmroute_plugin.scoring.rouge import RougeRule

@@ -21,7 +21,7 @@ from slmroute_plugin.run.instance import RoutedInstance
 from slmroute_plugin.run.request import REQUEST_TYPE, add_request_type
 from slmroute_plugin.scoring import Reference
 from slmroute_plugin.scoring.judge.judge import Judge
-from slmroute_plugin.scoring.judge.scorer import QuestionScorer, cases
+from slmroute_plugin.scoring.scorer import QuestionScorer, cases
 from slmroute_plugin.settings.models import chosen_methods, parse_settings
 from slmroute_plugin.signals import Restated
 from slmroute_plugin.storage.sample_files import SLM_FILTER

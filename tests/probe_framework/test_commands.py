@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from slmroute_plugin.cli import app
-from slmroute_plugin.probes.probe_files import load_probe
+from slmroute_plugin.probes.files import load_probe
 
 Written = Callable[..., Path]
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from slmroute_plugin.probes.answered import Problem
+from slmroute_plugin.probes.files import load_probe, probe_path
 from slmroute_plugin.probes.fitting import FitSettings, Fitted, fit_probes
-from slmroute_plugin.probes.probe_files import load_probe, probe_path
+from slmroute_plugin.probes.training_data import Problem
 from slmroute_plugin.signals import HiddenState
 
 Written = Callable[..., Path]
@@ -159,7 +159,7 @@ def test_a_cross_fitted_probe_scores_each_row_by_a_fold_that_never_saw_it(
         by_question.setdefault(question.tobytes(), set()).add(int(fold))
     assert all(len(folds) == 1 for folds in by_question.values())
     assert np.bincount(probe.fold).tolist() == [12] * 5
-    from slmroute_plugin.probes.answered import read_answered
+    from slmroute_plugin.probes.training_data import read_answered
 
     (task,) = read_answered(folder, HiddenState).answered
     for question, hidden in zip(task.question, task.hidden, strict=True):

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from slmroute_plugin.probes.answered import Problem
 from slmroute_plugin.probes.fitting import FitSettings, fit_probes
-from slmroute_plugin.probes.scoring import Scored, score_samples
+from slmroute_plugin.probes.training_data import Problem
+from slmroute_plugin.rescoring.by_probes import Scored, score_samples
 from slmroute_plugin.storage.sample_files import newest_sample_files, read_samples
 
 Written = Callable[..., Path]

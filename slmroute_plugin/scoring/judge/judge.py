@@ -14,7 +14,7 @@ from slmroute_plugin.scoring.judge.prompt import REMINDER, Case, fill
 from slmroute_plugin.scoring.judge.reply import parse_reply
 from slmroute_plugin.scoring.judge.settings import JudgeSettings
 from slmroute_plugin.scoring.reference import Rule
-from slmroute_plugin.scoring.verdict import Verdict, score
+from slmroute_plugin.scoring.rule import Verdict, score
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from slmroute_plugin.observation import Answer
 from slmroute_plugin.scoring.judge.judge import Judge
 from slmroute_plugin.scoring.judge.prompt import Case
 from slmroute_plugin.scoring.reference import Reference, Rule
-from slmroute_plugin.scoring.verdict import Verdict, score
+from slmroute_plugin.scoring.rule import Verdict, score
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.scoring import rule
 from slmroute_plugin.scoring.judge.judge import Judge
-from slmroute_plugin.scoring.judge.scorer import QuestionScorer
 from slmroute_plugin.scoring.judge.settings import JudgeSettings
+from slmroute_plugin.scoring.scorer import QuestionScorer
 from slmroute_plugin.storage.sample_files import (
     SampleFileError,
     newest_sample_files,

@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 from slmroute_plugin.hookspecs import TrainedMethod
 from slmroute_plugin.methods.assessing import Assessment, assess, report_missing
 from slmroute_plugin.observation import Missing, Observation
-from slmroute_plugin.probes.answered import (
+from slmroute_plugin.probes.files import load_probe, probe_path
+from slmroute_plugin.probes.live import FittedMethod
+from slmroute_plugin.probes.probe import Probe
+from slmroute_plugin.probes.training_data import (
     Problem,
     correctness_of,
     row_of,
     rows_by_id,
 )
-from slmroute_plugin.probes.live import FittedMethod
-from slmroute_plugin.probes.probe import Probe
-from slmroute_plugin.probes.probe_files import load_probe, probe_path
 from slmroute_plugin.storage.hidden_states import (
     FOLDERS,
     Feature,

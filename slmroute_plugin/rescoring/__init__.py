@@ -1,0 +1,1 @@
+"""Commands' work on saved samples: verdicts of a judge, confidences of probes."""
