@@ -52,9 +52,9 @@ class Measured(NamedTuple):
 
 def measure(folder: Path, resamples: int, jobs: int) -> Measured:
     """Read and measure all runs, in this process and those that it starts."""
-    from slmroute_plugin.analysis.measuring import measured
-    from slmroute_plugin.analysis.reading import read_study
-    from slmroute_plugin.analysis.setting_tables import HowToMeasure
+    from slmroute_plugin.analysis.study.reading import read_study
+    from slmroute_plugin.analysis.tables.setting_tables import HowToMeasure
+    from slmroute_plugin.analysis.tables.study_tables import measured
 
     begun = time.perf_counter()
     study = read_study(folder)
@@ -96,7 +96,7 @@ def report(given: argparse.Namespace) -> str:
 
 def compare_in_turn(folder: Path, given: argparse.Namespace) -> dict[int, list[Compared]]:
     """Ours and the plain way, by number of resamples."""
-    from slmroute_plugin.analysis.reading import read_study
+    from slmroute_plugin.analysis.study.reading import read_study
 
     settings = read_study(folder).settings[: given.compared]
     compare(settings[:2])

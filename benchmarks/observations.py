@@ -19,17 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 from own_process import write_or_say
 
-from slmroute_plugin.analysis.distributions import distributions_table
-from slmroute_plugin.analysis.reading import read_study
-from slmroute_plugin.analysis.resampled_areas import (
+from slmroute_plugin.analysis.measures.bootstrap_areas import (
     Areas,
     Routable,
     areas,
     resampled_areas,
     resampled_counts,
 )
-from slmroute_plugin.analysis.runs import Scores, Setting, Study, TaskRun, by_slm
-from slmroute_plugin.analysis.setting_tables import Interval
+from slmroute_plugin.analysis.measures.distributions import distributions_table
+from slmroute_plugin.analysis.study.reading import read_study
+from slmroute_plugin.analysis.study.runs import Scores, Setting, Study, TaskRun, by_slm
+from slmroute_plugin.analysis.tables.setting_tables import Interval
 
 RESAMPLES = 1000
 # Distances between whole distributions are dear.

@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from slmroute_plugin.analysis.runs import Setting
+    from slmroute_plugin.analysis.study.runs import Setting
 
 THRESHOLDS = np.linspace(0, 1, 101)
 
@@ -50,7 +50,7 @@ def compare_resampled(
     settings: Sequence[Setting], resamples: int, plain_resamples: int
 ) -> Compared:
     """With intervals; the plain way's seconds are scaled to all resamples."""
-    from slmroute_plugin.analysis.resampled_areas import (
+    from slmroute_plugin.analysis.measures.bootstrap_areas import (
         Routable,
         resampled_areas,
         resampled_counts,
@@ -79,8 +79,8 @@ def compare_resampled(
 
 def by_ranking(setting: Setting) -> Figures:
     """Ours: one ranking for each method, whatever the LLM."""
-    from slmroute_plugin.analysis.alignment import ranked_auroc
-    from slmroute_plugin.analysis.curves import curve_of, ranking
+    from slmroute_plugin.analysis.measures.alignment import ranked_auroc
+    from slmroute_plugin.analysis.measures.routing_curves import curve_of, ranking
 
     aurocs, curves = [], []
     for scores in setting.slm.scores.values():

@@ -120,7 +120,7 @@ def plan(path: Path) -> Planned:
 def report(folder: Path, resamples: int) -> Reported:
     """Make the tables of a report, in this process alone."""
     from slmroute_plugin.analysis.report import ReportSettings, make_report
-    from slmroute_plugin.analysis.setting_tables import HowToMeasure
+    from slmroute_plugin.analysis.tables.setting_tables import HowToMeasure
 
     rows = sum(
         path.read_bytes().count(b"\n") for path in (folder / "results").rglob("samples_*.jsonl")

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from slmroute_plugin.analysis.tables import RATIOS, Tables
+from slmroute_plugin.analysis.tables.tables import RATIOS, Tables
 
 METHODS = (
     "average_token_prob",

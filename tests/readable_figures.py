@@ -12,7 +12,7 @@ from matplotlib.text import Text
 
 from slmroute_plugin.analysis.figures.appearance import figure_style
 from slmroute_plugin.analysis.figures.catalogue import figures
-from slmroute_plugin.analysis.tables import Tables
+from slmroute_plugin.analysis.tables.tables import Tables
 
 Drawings = dict[str, Figure]
 

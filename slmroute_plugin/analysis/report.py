@@ -9,23 +9,23 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
-from slmroute_plugin.analysis.distributions import distributions_table, insight_table
 from slmroute_plugin.analysis.figures import draw_figures
-from slmroute_plugin.analysis.kept_figures import digest
-from slmroute_plugin.analysis.latex import latex_tables
-from slmroute_plugin.analysis.measuring import compared, measured
+from slmroute_plugin.analysis.measures.distributions import distributions_table, insight_table
 from slmroute_plugin.analysis.page import write_page
-from slmroute_plugin.analysis.reading import newest_files, read_study
 from slmroute_plugin.analysis.report_record import (
     file_state,
     put_in_place,
     read_record,
     unfinished_report,
 )
-from slmroute_plugin.analysis.runs import Problem, Study
-from slmroute_plugin.analysis.setting_tables import HowToMeasure
-from slmroute_plugin.analysis.table_files import write_table
-from slmroute_plugin.analysis.tables import Tables
+from slmroute_plugin.analysis.study.reading import newest_files, read_study
+from slmroute_plugin.analysis.study.runs import Problem, Study
+from slmroute_plugin.analysis.tables.files import write_table
+from slmroute_plugin.analysis.tables.kept_tables import digest
+from slmroute_plugin.analysis.tables.latex import latex_tables
+from slmroute_plugin.analysis.tables.setting_tables import HowToMeasure
+from slmroute_plugin.analysis.tables.study_tables import compared, measured
+from slmroute_plugin.analysis.tables.tables import Tables
 
 Progress = Callable[[str, int, int], None]
 

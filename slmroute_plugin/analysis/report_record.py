@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from slmroute_plugin.analysis.kept_figures import FOLDER
-from slmroute_plugin.analysis.runs import Problem
+from slmroute_plugin.analysis.study.runs import Problem
+from slmroute_plugin.analysis.tables.kept_tables import FOLDER
 from slmroute_plugin.storage.atomic_write import written_whole
 
 _UNFINISHED = ".unfinished"

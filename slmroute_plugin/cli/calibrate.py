@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from slmroute_plugin.analysis.calibration import Goal, GoalKind
-    from slmroute_plugin.analysis.selection import Selection
+    from slmroute_plugin.analysis.calibration.goals import Goal, GoalKind
+    from slmroute_plugin.analysis.calibration.selection import Selection
 
 FOLDER = "thresholds"
 
@@ -102,9 +102,9 @@ def calibrate(
         raise typer.BadParameter("this goal needs the answers of an LLM: name it with --llm.")
     selection = _selection(results, slm, method, llm, tasks or [])
 
-    from slmroute_plugin.analysis.calibration import GoalError
-    from slmroute_plugin.analysis.calibration import calibrate as calibrated
-    from slmroute_plugin.analysis.threshold_provenance import threshold_file
+    from slmroute_plugin.analysis.calibration.goals import GoalError
+    from slmroute_plugin.analysis.calibration.goals import calibrate as calibrated
+    from slmroute_plugin.analysis.calibration.provenance import threshold_file
     from slmroute_plugin.cli.calibrate_output import say_threshold
     from slmroute_plugin.storage.atomic_write import written_whole
 
@@ -126,7 +126,7 @@ def calibrate(
 def _goal(
     given: dict[GoalKind, float | None], guarantee: float | None, questions: int | None
 ) -> Goal:
-    from slmroute_plugin.analysis.calibration import Goal, GoalError
+    from slmroute_plugin.analysis.calibration.goals import Goal, GoalError
 
     goals = [(kind, value) for kind, value in given.items() if value is not None]
     options = [f"--{kind.replace('_', '-')}" for kind in given]
@@ -144,8 +144,8 @@ def _selection(
 ) -> Selection:
     from rich.console import Console
 
-    from slmroute_plugin.analysis.reading import read_study
-    from slmroute_plugin.analysis.selection import SelectionError, select
+    from slmroute_plugin.analysis.calibration.selection import SelectionError, select
+    from slmroute_plugin.analysis.study.reading import read_study
 
     if not results.is_dir():
         raise typer.BadParameter(f"there is no folder {results}.")

@@ -62,9 +62,9 @@ def report(
 
     Example: slmroute report results --out report --resamples 0 --no-figures
     """
-    from slmroute_plugin.analysis.reading import UnknownName
     from slmroute_plugin.analysis.report import ReportSettings, make_report
-    from slmroute_plugin.analysis.setting_tables import HowToMeasure
+    from slmroute_plugin.analysis.study.reading import UnknownName
+    from slmroute_plugin.analysis.tables.setting_tables import HowToMeasure
 
     if not results.is_dir():
         raise typer.BadParameter(

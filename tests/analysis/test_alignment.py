@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
-from slmroute_plugin.analysis.alignment import (
+from slmroute_plugin.analysis.measures.alignment import (
     alignment,
     auprc_score,
     auroc_score,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slmroute_plugin.analysis.calibration import (
+from slmroute_plugin.analysis.calibration.goals import (
     Answers,
     Goal,
     GoalError,

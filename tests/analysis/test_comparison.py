@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import friedmanchisquare
 
-from slmroute_plugin.analysis.comparison import (
+from slmroute_plugin.analysis.measures.bootstrap_areas import Routable, areas
+from slmroute_plugin.analysis.measures.comparison import (
     comparison_table,
     critical_difference,
     holm,
     ranks_table,
 )
-from slmroute_plugin.analysis.resampled_areas import Routable, areas
-from slmroute_plugin.analysis.runs import Scores, Setting, Study, TaskRun
+from slmroute_plugin.analysis.study.runs import Scores, Setting, Study, TaskRun
 
 Confidences = Mapping[str, NDArray[np.float64]]
 

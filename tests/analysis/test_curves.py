@@ -10,19 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slmroute_plugin.analysis.curve_summary import (
+from slmroute_plugin.analysis.measures.bootstrap_areas import Routable, areas
+from slmroute_plugin.analysis.measures.curve_summary import (
     average_improvement,
     first_crossing,
     mean_call_rate,
     summary,
 )
-from slmroute_plugin.analysis.curves import (
+from slmroute_plugin.analysis.measures.routing_curves import (
     Curve,
     oracle_curve,
     random_curve,
     routing_curve,
 )
-from slmroute_plugin.analysis.resampled_areas import Routable, areas
 
 ROW = st.tuples(st.sampled_from([0.0, 0.25, 0.5, 1.0, np.nan]), st.booleans(), st.booleans())
 ROWS = st.lists(ROW, min_size=1, max_size=25)

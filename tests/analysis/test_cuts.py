@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slmroute_plugin.analysis.cuts import cuts, last_within
+from slmroute_plugin.analysis.measures.threshold_cuts import cuts, last_within
 from slmroute_plugin.routing.policy import Threshold
 
 CONFIDENCES = st.lists(

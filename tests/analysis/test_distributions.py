@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import wasserstein_distance
 
-from slmroute_plugin.analysis.distributions import distributions_table, insight_table
-from slmroute_plugin.analysis.runs import Scores, Setting, Study, TaskRun
+from slmroute_plugin.analysis.measures.distributions import distributions_table, insight_table
+from slmroute_plugin.analysis.study.runs import Scores, Setting, Study, TaskRun
 
 Effects = dict[str, list[float]]
 

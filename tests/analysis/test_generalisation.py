@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slmroute_plugin.analysis.generalisation import generalisation_table
-from slmroute_plugin.analysis.runs import Scores, Setting, Study, TaskRun
+from slmroute_plugin.analysis.measures.generalisation import generalisation_table
+from slmroute_plugin.analysis.study.runs import Scores, Setting, Study, TaskRun
 
 
 def setting(task: str, confidence: list[float], slm: list[int], llm: list[int]) -> Setting:

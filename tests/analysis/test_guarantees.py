@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import binom, binomtest
 
-from slmroute_plugin.analysis.guarantees import kept_accuracy_at_least, ratio_at_most
+from slmroute_plugin.analysis.calibration.guarantees import kept_accuracy_at_least, ratio_at_most
 
 SPLITS = 1000
 # A failure rate of 5% would show as 6.1% or less in 95% of simulations; 5% it may not exceed here.

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slmroute_plugin.analysis.latex import latex_tables
-from slmroute_plugin.analysis.latex_text import escaped, interval, number, percent
-from slmroute_plugin.analysis.tables import Tables
+from slmroute_plugin.analysis.tables.latex import latex_tables
+from slmroute_plugin.analysis.tables.latex_text import escaped, interval, number, percent
+from slmroute_plugin.analysis.tables.tables import Tables
 
 SLM = r"\input{/etc/passwd}_50% & $x_y$ #1 ~^ <b> שלום"
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from slmroute_plugin.analysis.reading import UnknownName, read_run, read_study, sample_texts
+from slmroute_plugin.analysis.study.reading import UnknownName, read_run, read_study, sample_texts
 from slmroute_plugin.storage.sample_files import SampleFileError
 
 Rows = Callable[..., list[dict[str, Any]]]

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
-from slmroute_plugin.analysis.tables import Tables
+from slmroute_plugin.analysis.tables.tables import Tables
 from slmroute_plugin.cli import app
 
 Rows = Callable[..., list[dict[str, Any]]]
@@ -64,7 +64,7 @@ def test_the_whole_report_on_a_small_study(study: Path, tmp_path: Path) -> None:
 def test_a_second_report_measures_only_what_has_changed(
     study: Path, tmp_path: Path, write: Write, slm_rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from slmroute_plugin.analysis import measuring
+    from slmroute_plugin.analysis.tables import study_tables as measuring
 
     measured: list[str] = []
     ours = measuring.setting_tables

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from slmroute_plugin.analysis.curves import routing_curve
-from slmroute_plugin.analysis.resampled_areas import (
+from slmroute_plugin.analysis.measures.bootstrap_areas import (
     Routable,
     areas,
     resampled_areas,
     resampled_counts,
 )
+from slmroute_plugin.analysis.measures.routing_curves import routing_curve
 
 
 def drawn(n: int, seed: int, values: int = 6) -> Routable:

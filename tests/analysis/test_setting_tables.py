@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from slmroute_plugin.analysis.runs import Scores, Setting, TaskRun
-from slmroute_plugin.analysis.setting_tables import HowToMeasure, setting_tables
+from slmroute_plugin.analysis.study.runs import Scores, Setting, TaskRun
+from slmroute_plugin.analysis.tables.setting_tables import HowToMeasure, setting_tables
 
 LEFT_OUT = HowToMeasure(resamples=50)
 ROUTED = replace(LEFT_OUT, unparsed="route")

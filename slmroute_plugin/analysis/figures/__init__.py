@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from slmroute_plugin.analysis.tables import Tables
+from slmroute_plugin.analysis.tables.tables import Tables
 
 
 def draw_figures(tables: Tables, folder: Path) -> list[Path]:

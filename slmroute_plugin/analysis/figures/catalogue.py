@@ -16,7 +16,7 @@ from slmroute_plugin.analysis.figures import (
 )
 from slmroute_plugin.analysis.figures.names import Names
 from slmroute_plugin.analysis.figures.saving import Drawn
-from slmroute_plugin.analysis.tables import KEY, Tables
+from slmroute_plugin.analysis.tables.tables import KEY, Tables
 
 
 def figures(tables: Tables) -> Iterator[Drawn]:

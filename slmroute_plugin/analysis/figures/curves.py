@@ -10,8 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from slmroute_plugin.analysis.dataset_groups import in_groups
-from slmroute_plugin.analysis.figures import caveats
 from slmroute_plugin.analysis.figures.appearance import (
     REFERENCE_COLOUR,
     SMALL_SIZE,
@@ -32,7 +30,9 @@ from slmroute_plugin.analysis.figures.sheet import (
     sheet,
     wrapped,
 )
-from slmroute_plugin.analysis.tables import Tables
+from slmroute_plugin.analysis.study.dataset_groups import in_groups
+from slmroute_plugin.analysis.tables import caveats
+from slmroute_plugin.analysis.tables.tables import Tables
 
 MARKS = 5
 """Markers on each line."""

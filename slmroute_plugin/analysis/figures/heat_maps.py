@@ -11,8 +11,6 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from slmroute_plugin.analysis.dataset_groups import GROUPS, in_groups
-from slmroute_plugin.analysis.figures import caveats
 from slmroute_plugin.analysis.figures.appearance import (
     SMALL_SIZE,
     UNDEFINED_COLOUR,
@@ -29,7 +27,9 @@ from slmroute_plugin.analysis.figures.sheet import (
     text_width,
     undefined_patch,
 )
-from slmroute_plugin.analysis.tables import Tables
+from slmroute_plugin.analysis.study.dataset_groups import GROUPS, in_groups
+from slmroute_plugin.analysis.tables import caveats
+from slmroute_plugin.analysis.tables.tables import Tables
 
 FIRST_BY_GROUP = 4
 """Number of the first group's figure: the paper's four are 4 to 7."""

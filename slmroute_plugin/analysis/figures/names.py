@@ -13,7 +13,7 @@ from typing import Literal
 import pandas as pd
 
 from slmroute_plugin.analysis.figures.appearance import Look, looks
-from slmroute_plugin.analysis.tables import Tables
+from slmroute_plugin.analysis.tables.tables import Tables
 
 WIDTH = 30
 """Characters of a name at most, but for a number that tells two apart."""

@@ -17,7 +17,7 @@ from slmroute_plugin.analysis.figures.names import Names, file_parts
 from slmroute_plugin.analysis.figures.paging import ROWS_PER_PAGE, pages
 from slmroute_plugin.analysis.figures.saving import Drawn
 from slmroute_plugin.analysis.figures.sheet import Grid, blank, sheet, text_width
-from slmroute_plugin.analysis.tables import Tables
+from slmroute_plugin.analysis.tables.tables import Tables
 
 _LINE = 0.15
 _BAR = 0.06

@@ -10,13 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from slmroute_plugin.analysis.figures import caveats
 from slmroute_plugin.analysis.figures.appearance import REFERENCE_COLOUR, Look
 from slmroute_plugin.analysis.figures.names import Names
 from slmroute_plugin.analysis.figures.paging import PER_PAGE, pages
 from slmroute_plugin.analysis.figures.saving import Drawn
 from slmroute_plugin.analysis.figures.sheet import Grid, Key, blank, near_square, sheet
-from slmroute_plugin.analysis.tables import Tables
+from slmroute_plugin.analysis.tables import caveats
+from slmroute_plugin.analysis.tables.tables import Tables
 
 FEW = 20
 """Below as many questions per setting a point is drawn hollow: chance alone moves it much."""

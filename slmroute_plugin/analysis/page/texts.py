@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from slmroute_plugin.analysis.reading import SampleText
-from slmroute_plugin.analysis.runs import Study, TaskRun
+from slmroute_plugin.analysis.study.reading import SampleText
+from slmroute_plugin.analysis.study.runs import Study, TaskRun
 
 MARK = " […] "
 """Stands where something was cut out of a text."""

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from slmroute_plugin.analysis.page.blocks import Blocks
 from slmroute_plugin.analysis.page.columns import packed
 from slmroute_plugin.analysis.page.texts import Lengths, Texts, lengths, run_texts
-from slmroute_plugin.analysis.reading import sample_texts
-from slmroute_plugin.analysis.runs import Setting, Study, TaskRun
-from slmroute_plugin.analysis.setting_tables import Unparsed
-from slmroute_plugin.analysis.tables import Tables
+from slmroute_plugin.analysis.study.reading import sample_texts
+from slmroute_plugin.analysis.study.runs import Setting, Study, TaskRun
+from slmroute_plugin.analysis.tables.setting_tables import Unparsed
+from slmroute_plugin.analysis.tables.tables import Tables
 from slmroute_plugin.storage.atomic_write import written_whole
 
 WHOLE = ("alignment", "routing", "histograms", "insight", "comparison", "ranks")

@@ -6,7 +6,7 @@ import pytest
 from made_tables import LLMS, METHODS, SLMS, made_tables
 from readable_figures import Drawings, drawn
 
-from slmroute_plugin.analysis.tables import Tables
+from slmroute_plugin.analysis.tables.tables import Tables
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import numpy as np
 from made_tables import made_tables
 from readable_figures import Drawings, assert_readable, drawn, panels
 
-from slmroute_plugin.analysis.tables import Tables
+from slmroute_plugin.analysis.tables.tables import Tables
 
 
 def test_a_routing_curve_is_that_of_the_table(small: Tables, few: Drawings) -> None:

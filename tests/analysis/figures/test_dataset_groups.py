@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from slmroute_plugin.analysis.dataset_groups import GROUPS, OTHER, group_of, in_groups
+from slmroute_plugin.analysis.study.dataset_groups import GROUPS, OTHER, group_of, in_groups
 
 TASKS = Path(__file__).resolve().parents[3] / "tasks"
 TAG = re.compile(r"^tag: \[slmroute, slmroute_(\w+)\]$", re.MULTILINE)

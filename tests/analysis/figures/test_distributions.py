@@ -7,7 +7,7 @@ import pandas as pd
 from readable_figures import Drawings, panels
 
 from slmroute_plugin.analysis.figures.distributions import pooled
-from slmroute_plugin.analysis.tables import Tables
+from slmroute_plugin.analysis.tables.tables import Tables
 
 
 def test_a_distribution_has_a_line_per_data_set_and_bars_for_all(

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from readable_figures import Drawings, assert_readable, drawn, panels
 
-from slmroute_plugin.analysis.tables import Tables
+from slmroute_plugin.analysis.tables.tables import Tables
 
 
 def test_an_undefined_cell_is_hatched_and_says_so(small: Tables) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from readable_figures import Drawings
 
 from slmroute_plugin.analysis.figures.rank_diagrams import Ranked, cliques
-from slmroute_plugin.analysis.tables import Tables
+from slmroute_plugin.analysis.tables.tables import Tables
 
 
 def test_ranks_stand_at_their_place_on_the_ruler(small: Tables, few: Drawings) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from made_tables import HOSTILE, made_tables
 from readable_figures import Drawings, assert_readable, drawn, words
 
-from slmroute_plugin.analysis.tables import Tables
+from slmroute_plugin.analysis.tables.tables import Tables
 
 
 def test_figures_are_named_by_their_numbers(few: Drawings, many: Drawings) -> None:

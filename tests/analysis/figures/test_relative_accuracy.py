@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from readable_figures import Drawings
 
-from slmroute_plugin.analysis.tables import Tables
+from slmroute_plugin.analysis.tables.tables import Tables
 
 
 def test_relative_accuracy_is_the_ratio_of_means(small: Tables, few: Drawings) -> None:

@@ -10,7 +10,7 @@ from matplotlib import rcParams
 from PIL import Image
 
 from slmroute_plugin.analysis.figures import draw_figures
-from slmroute_plugin.analysis.tables import Tables
+from slmroute_plugin.analysis.tables.tables import Tables
 
 
 def test_figures_without_rows_are_not_made(small: Tables, tmp_path: Path) -> None:

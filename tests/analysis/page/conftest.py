@@ -12,15 +12,15 @@ import pandas as pd
 import pytest
 
 from slmroute_plugin.analysis.page import write_page
-from slmroute_plugin.analysis.reading import SampleText
-from slmroute_plugin.analysis.runs import Problem, Scores, Setting, Study, TaskRun
-from slmroute_plugin.analysis.setting_tables import (
+from slmroute_plugin.analysis.study.reading import SampleText
+from slmroute_plugin.analysis.study.runs import Problem, Scores, Setting, Study, TaskRun
+from slmroute_plugin.analysis.tables.setting_tables import (
     HowToMeasure,
     SettingTables,
     Unparsed,
     setting_tables,
 )
-from slmroute_plugin.analysis.tables import Tables
+from slmroute_plugin.analysis.tables.tables import Tables
 
 NASTY = "<img src=x onerror=\"document.title='pwned'\"></script><script>document.title='pwned'//"
 METHODS = ("perplexity", "jaccard_degree", "verbalization_1s")

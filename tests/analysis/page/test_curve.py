@@ -11,8 +11,8 @@ from page_controls import SMALL_MMLU, Open, choose, drawn, number, slide_to, tex
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from slmroute_plugin.analysis.runs import Study
-from slmroute_plugin.analysis.tables import Tables
+from slmroute_plugin.analysis.study.runs import Study
+from slmroute_plugin.analysis.tables.tables import Tables
 
 
 @pytest.mark.parametrize("method", ["perplexity", "verbalization_1s"])

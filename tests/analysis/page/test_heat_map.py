@@ -11,8 +11,8 @@ from page_controls import SMALL_MMLU, Open, text
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from slmroute_plugin.analysis.runs import Scores, Setting, Study
-from slmroute_plugin.analysis.tables import Tables
+from slmroute_plugin.analysis.study.runs import Scores, Setting, Study
+from slmroute_plugin.analysis.tables.tables import Tables
 
 
 def test_a_cell_of_the_heat_map_opens_its_curve(

@@ -13,8 +13,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from slmroute_plugin.analysis.page import write_page
-from slmroute_plugin.analysis.runs import Problem, Study
-from slmroute_plugin.analysis.tables import Tables
+from slmroute_plugin.analysis.study.runs import Problem, Study
+from slmroute_plugin.analysis.tables.tables import Tables
 
 
 def test_nothing_in_names_or_texts_is_run(opened: Open, page: Path, nasty: str) -> None:

@@ -9,7 +9,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
-from slmroute_plugin.analysis.runs import Study
+from slmroute_plugin.analysis.study.runs import Study
 
 
 def test_the_samples_of_a_large_dataset_are_drawn_as_they_come_into_sight(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from slmroute_plugin.analysis.curves import Ranking, ranking
+from slmroute_plugin.analysis.measures.routing_curves import Ranking, ranking
 
 _ROUNDING = 1e-9
 

@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from slmroute_plugin.analysis.comparison import comparison_table, ranks_table
-from slmroute_plugin.analysis.generalisation import generalisation_table
-from slmroute_plugin.analysis.kept_figures import FOLDER, below, figures_key, kept_or_new
-from slmroute_plugin.analysis.runs import Setting, Study, by_slm
-from slmroute_plugin.analysis.setting_tables import (
+from slmroute_plugin.analysis.measures.comparison import comparison_table, ranks_table
+from slmroute_plugin.analysis.measures.generalisation import generalisation_table
+from slmroute_plugin.analysis.study.runs import Setting, Study, by_slm
+from slmroute_plugin.analysis.tables.kept_tables import FOLDER, below, figures_key, kept_or_new
+from slmroute_plugin.analysis.tables.setting_tables import (
     HowToMeasure,
     SettingTables,
     setting_tables,

@@ -13,9 +13,9 @@ from typing import Any
 
 import pandas as pd
 
-from slmroute_plugin.analysis.figures.caveats import coverage_text, is_cross_fitted
-from slmroute_plugin.analysis.latex_text import UNDEFINED, escaped, interval, number, percent
-from slmroute_plugin.analysis.tables import Tables
+from slmroute_plugin.analysis.tables.caveats import coverage_text, is_cross_fitted
+from slmroute_plugin.analysis.tables.latex_text import UNDEFINED, escaped, interval, number, percent
+from slmroute_plugin.analysis.tables.tables import Tables
 from slmroute_plugin.storage.atomic_write import written_whole
 
 ROWS_PER_TABLE = 16

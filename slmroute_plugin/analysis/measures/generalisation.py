@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from slmroute_plugin.analysis.cuts import Cuts, cuts, last_within
-from slmroute_plugin.analysis.runs import Scores, Setting, Study, by_slm
+from slmroute_plugin.analysis.measures.threshold_cuts import Cuts, cuts, last_within
+from slmroute_plugin.analysis.study.runs import Scores, Setting, Study, by_slm
 
 TARGET_RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from slmroute_plugin.analysis.curves import Ranking, ranking
+from slmroute_plugin.analysis.measures.routing_curves import Ranking, ranking
 
 ECE_BINS = 15
 

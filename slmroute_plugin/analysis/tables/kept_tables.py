@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 import pandas as pd
 import pyarrow as pa
 
-from slmroute_plugin.analysis.runs import Setting, TaskRun
-from slmroute_plugin.analysis.setting_tables import HowToMeasure
+from slmroute_plugin.analysis.study.runs import Setting, TaskRun
+from slmroute_plugin.analysis.tables.setting_tables import HowToMeasure
 from slmroute_plugin.storage.atomic_write import written_whole
 
 FOLDER = ".figures"

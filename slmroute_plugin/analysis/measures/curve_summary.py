@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from slmroute_plugin.analysis.curves import Curve
+from slmroute_plugin.analysis.measures.routing_curves import Curve
 
 Floats = NDArray[np.float64]
 

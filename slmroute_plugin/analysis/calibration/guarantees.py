@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from slmroute_plugin.analysis.cuts import cuts
+from slmroute_plugin.analysis.measures.threshold_cuts import cuts
 
 LEARNED_SHARE = 0.2
 _STEPS = 100

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from slmroute_plugin.analysis.costs import estimated_costs
-from slmroute_plugin.analysis.runs import Problem, Scores, Setting, Study, TaskRun
-from slmroute_plugin.analysis.sample_columns import (
+from slmroute_plugin.analysis.study.costs import estimated_costs
+from slmroute_plugin.analysis.study.runs import Problem, Scores, Setting, Study, TaskRun
+from slmroute_plugin.analysis.study.sample_columns import (
     Wanted,
     distinct_texts,
     read_columns,

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from slmroute_plugin.analysis.calibration import Calibrated, Goal, Share
-from slmroute_plugin.analysis.selection import Selection
+from slmroute_plugin.analysis.calibration.goals import Calibrated, Goal, Share
+from slmroute_plugin.analysis.calibration.selection import Selection
 from slmroute_plugin.storage.threshold_file import ThresholdFile
 
 _PROCEDURES = {

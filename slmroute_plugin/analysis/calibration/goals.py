@@ -8,8 +8,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from slmroute_plugin.analysis.cuts import Cuts, cuts, last_within
-from slmroute_plugin.analysis.guarantees import kept_accuracy_at_least, ratio_at_most
+from slmroute_plugin.analysis.calibration.guarantees import kept_accuracy_at_least, ratio_at_most
+from slmroute_plugin.analysis.measures.threshold_cuts import Cuts, cuts, last_within
 
 GoalKind = Literal["ratio", "accuracy", "kept_accuracy", "budget_usd", "cpt"]
 

@@ -21,8 +21,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from slmroute_plugin.analysis.runs import Study
-from slmroute_plugin.analysis.setting_tables import BINS
+from slmroute_plugin.analysis.study.runs import Study
+from slmroute_plugin.analysis.tables.setting_tables import BINS
 
 BETWEEN = ("datasets", "slms", "methods")
 MEASURES = ("wasserstein", "jensen_shannon")

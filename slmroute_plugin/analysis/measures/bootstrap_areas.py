@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from slmroute_plugin.analysis.curves import Ranking, ranking
+from slmroute_plugin.analysis.measures.routing_curves import Ranking, ranking
 
 _BLOCK = 100  # resamples at a time, so that a block of counts stays small
 _ROWS = 512  # rows at a time that are made float64, so that they stay in the cache

@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from slmroute_plugin.analysis.resampled_areas import (
+from slmroute_plugin.analysis.measures.bootstrap_areas import (
     Routable,
     areas,
     resampled_areas,
     resampled_counts,
 )
-from slmroute_plugin.analysis.runs import Setting, Study, by_slm
+from slmroute_plugin.analysis.study.runs import Setting, Study, by_slm
 
 LEVEL = 0.05
 

@@ -12,23 +12,23 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from slmroute_plugin.analysis.alignment import alignment
-from slmroute_plugin.analysis.curve_summary import summary
-from slmroute_plugin.analysis.curves import (
+from slmroute_plugin.analysis.measures.alignment import alignment
+from slmroute_plugin.analysis.measures.bootstrap_areas import (
+    Areas,
+    Routable,
+    resampled_areas,
+    resampled_counts,
+)
+from slmroute_plugin.analysis.measures.curve_summary import summary
+from slmroute_plugin.analysis.measures.routing_curves import (
     Ranking,
     curve_of,
     oracle_curve,
     random_curve,
     ranking,
 )
-from slmroute_plugin.analysis.resampled_areas import (
-    Areas,
-    Routable,
-    resampled_areas,
-    resampled_counts,
-)
-from slmroute_plugin.analysis.runs import Scores, Setting, TaskRun
-from slmroute_plugin.analysis.tables import RATIOS
+from slmroute_plugin.analysis.study.runs import Scores, Setting, TaskRun
+from slmroute_plugin.analysis.tables.tables import RATIOS
 
 BINS = 20
 TOP_PERCENTS = range(100, 0, -5)

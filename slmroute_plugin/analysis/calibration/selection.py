@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from slmroute_plugin.analysis.calibration import Answers
-from slmroute_plugin.analysis.runs import Problem, Setting, Study
+from slmroute_plugin.analysis.calibration.goals import Answers
+from slmroute_plugin.analysis.study.runs import Problem, Setting, Study
 from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.storage.sample_files import TASK_PREFIX
 

@@ -1,0 +1,1 @@
+"""Thresholds that meet a goal, and what they promise."""

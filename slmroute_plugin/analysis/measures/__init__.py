@@ -1,0 +1,1 @@
+"""Measures of confidences: alignment, routing curves, comparisons, generalisation."""

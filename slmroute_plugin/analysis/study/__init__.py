@@ -1,0 +1,1 @@
+"""A study: the runs in a folder, read and joined."""
