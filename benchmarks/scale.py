@@ -80,9 +80,9 @@ def write_grid(folder: Path, factor: int) -> Path:
 
 def write_records(path: Path) -> None:
     """Every second cell done, with a file for each of its tasks."""
-    from slmroute_plugin.sweep.cells import cells_of
-    from slmroute_plugin.sweep.grid_file import load_grid
-    from slmroute_plugin.sweep.machine import hardware, versions
+    from slmroute_plugin.sweep.environment import hardware, versions
+    from slmroute_plugin.sweep.grid.cells import cells_of
+    from slmroute_plugin.sweep.grid.grid_file import load_grid
     from slmroute_plugin.sweep.records import Record, write_record
 
     grid = load_grid(path)
@@ -102,9 +102,9 @@ def write_records(path: Path) -> None:
 
 def plan(path: Path) -> Planned:
     """Plan a grid and write its manifest, in this process."""
-    from slmroute_plugin.sweep.grid_file import load_grid
+    from slmroute_plugin.sweep.grid.grid_file import load_grid
     from slmroute_plugin.sweep.manifest import Manifest
-    from slmroute_plugin.sweep.plan import make_plan
+    from slmroute_plugin.sweep.planning.plan import make_plan
 
     begun = time.perf_counter()
     grid = load_grid(path)

@@ -4,8 +4,9 @@
     python benchmarks/sizing.py my-grid.yaml
 
 Nothing is run: the figures are those of `slmroute sweep --dry-run`, whose assumptions are stated in
-slmroute_plugin/sweep/workload.yaml, added up by model. Disk is estimated from the bytes per row of
-the runs that are in this checkout's results/, and from the width of each model's hidden states.
+slmroute_plugin/sweep/planning/workload.yaml, added up by model. Disk is estimated from the bytes
+per row of the runs that are in this checkout's results/, and from the width of each model's hidden
+states.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from slmroute_plugin.llm.prices import prices
-from slmroute_plugin.sweep.cells import Cell, cells_of
-from slmroute_plugin.sweep.estimate import Estimate, Estimator
-from slmroute_plugin.sweep.grid_file import load_grid
-from slmroute_plugin.sweep.workload import ratios, stated_work
+from slmroute_plugin.sweep.grid.cells import Cell, cells_of
+from slmroute_plugin.sweep.grid.grid_file import load_grid
+from slmroute_plugin.sweep.planning.estimate import Estimate, Estimator
+from slmroute_plugin.sweep.planning.workload import ratios, stated_work
 
 ROOT = Path(__file__).resolve().parent.parent
 # Width of the residual stream, from each model's own configuration.

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from slmroute_plugin.sweep.options import Engine, How
+from slmroute_plugin.sweep.run_options import Engine, How
 
 
 def sweep(
@@ -61,8 +61,8 @@ def sweep(
     """
     from slmroute_plugin.cli.sweep_output import say_plan
     from slmroute_plugin.cli.sweep_run import run_grid
-    from slmroute_plugin.sweep.grid_file import GridError, load_grid
-    from slmroute_plugin.sweep.plan import cell_number, make_plan
+    from slmroute_plugin.sweep.grid.grid_file import GridError, load_grid
+    from slmroute_plugin.sweep.planning.plan import cell_number, make_plan
 
     console = Console(markup=False, highlight=False)
     how = How(engine, jobs, address, store, retries)
@@ -90,7 +90,7 @@ def sweep(
 def _check(how: How) -> None:
     from importlib.util import find_spec
 
-    from slmroute_plugin.sweep.grid_file import GridError
+    from slmroute_plugin.sweep.grid.grid_file import GridError
 
     if how.engine is Engine.ray:
         if find_spec("ray") is None:
@@ -102,7 +102,7 @@ def _check(how: How) -> None:
 
 def _check_store(url: str) -> None:
     """Before the first cell, rather than after it."""
-    from slmroute_plugin.sweep.store import Store, StoreError
+    from slmroute_plugin.sweep.engines.store import Store, StoreError
 
     try:
         Store(url).check()

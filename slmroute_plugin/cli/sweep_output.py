@@ -8,10 +8,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Column, Table
 
-from slmroute_plugin.sweep.estimate import Estimate
-from slmroute_plugin.sweep.plan import Plan, Planned
+from slmroute_plugin.sweep.after_cells import Step
+from slmroute_plugin.sweep.planning.estimate import Estimate
+from slmroute_plugin.sweep.planning.plan import Plan, Planned
 from slmroute_plugin.sweep.records import Record
-from slmroute_plugin.sweep.steps import Step
 
 _MOST_ROWS = 300
 

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.progress import TaskID
 
 from slmroute_plugin.cli.bars import work_bars
+from slmroute_plugin.sweep.cell_run import Order
 from slmroute_plugin.sweep.log_tail import progress_of
 from slmroute_plugin.sweep.records import Record
-from slmroute_plugin.sweep.running import Order
 
 _EVERY_S = 1.0
 

@@ -9,16 +9,16 @@ from rich.console import Console
 
 from slmroute_plugin.cli.sweep_output import say_end
 from slmroute_plugin.cli.sweep_progress import Watch
-from slmroute_plugin.sweep.accelerate_engine import run_with_accelerate
-from slmroute_plugin.sweep.grid_file import Grid
-from slmroute_plugin.sweep.local_engine import run_locally
-from slmroute_plugin.sweep.machine import gpu_ids
+from slmroute_plugin.sweep.after_cells import copy_recorded, steps_after
+from slmroute_plugin.sweep.cell_run import Order
+from slmroute_plugin.sweep.engines.accelerate import run_with_accelerate
+from slmroute_plugin.sweep.engines.local import run_locally
+from slmroute_plugin.sweep.environment import gpu_ids
+from slmroute_plugin.sweep.grid.grid_file import Grid
 from slmroute_plugin.sweep.manifest import Manifest
-from slmroute_plugin.sweep.options import Engine, How
-from slmroute_plugin.sweep.plan import Plan, Planned
+from slmroute_plugin.sweep.planning.plan import Plan, Planned
 from slmroute_plugin.sweep.records import Record, write_record
-from slmroute_plugin.sweep.running import Order
-from slmroute_plugin.sweep.steps import copy_recorded, steps_after
+from slmroute_plugin.sweep.run_options import Engine, How
 
 
 def run_grid(
@@ -81,7 +81,7 @@ def _records(grid: Grid, chosen: Sequence[Planned], how: How, watch: Watch) -> I
 
 def _engine(orders: Sequence[Order], how: How, watch: Watch) -> Iterator[Record]:
     if how.engine is Engine.ray:
-        from slmroute_plugin.sweep.ray_engine import Cluster, run_on_ray
+        from slmroute_plugin.sweep.engines.ray import Cluster, run_on_ray
 
         return run_on_ray(orders, Cluster(how.address, how.store), watch.started)
     gpus = gpu_ids()

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from slmroute_plugin.storage.atomic_write import written_whole
-from slmroute_plugin.sweep.cells import Cell
-from slmroute_plugin.sweep.machine import git_commit, hardware, versions
+from slmroute_plugin.sweep.after_cells import Step
+from slmroute_plugin.sweep.environment import git_commit, hardware, versions
+from slmroute_plugin.sweep.grid.cells import Cell
 from slmroute_plugin.sweep.records import Record, records_of
-from slmroute_plugin.sweep.steps import Step
 
 NAME = "manifest.json"
 _SECONDS_BETWEEN = 30

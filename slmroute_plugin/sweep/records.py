@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from slmroute_plugin.storage.atomic_write import written_whole
-from slmroute_plugin.sweep.cells import Cell
+from slmroute_plugin.sweep.grid.cells import Cell
 
 FOLDER = ".sweep"
 _RECORD = "record.json"

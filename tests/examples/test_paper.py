@@ -17,8 +17,8 @@ from slmroute_plugin.backends import Question, backend_for
 from slmroute_plugin.include_path import include_path
 from slmroute_plugin.settings.models import parse_settings
 from slmroute_plugin.signals import HiddenState, TokenLogprobs
-from slmroute_plugin.sweep.cells import cells_of
-from slmroute_plugin.sweep.grid_file import load_grid
+from slmroute_plugin.sweep.grid.cells import cells_of
+from slmroute_plugin.sweep.grid.grid_file import load_grid
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 TASK = "slmroute_demo_arithmetic"

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from slmroute_plugin.sweep.cells import Cell, Needs
-from slmroute_plugin.sweep.local_engine import Devices
-from slmroute_plugin.sweep.machine import gpu_ids, gpu_names
+from slmroute_plugin.sweep.engines.local import Devices
+from slmroute_plugin.sweep.environment import gpu_ids, gpu_names
+from slmroute_plugin.sweep.grid.cells import Cell, Needs
 
 
 def cell(gpus: float) -> Cell:

@@ -101,7 +101,7 @@ def descendants(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
     every = psutil.Process(process.pid).children(recursive=True)
     return [
         one for one in every
-        if "lm_eval" in one.cmdline() and "slmroute_plugin.sweep.attended" not in one.cmdline()
+        if "lm_eval" in one.cmdline() and "slmroute_plugin.sweep.tied_process" not in one.cmdline()
     ]  # fmt: skip
 
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from slmroute_plugin.sweep.grid_file import load_grid
-from slmroute_plugin.sweep.plan import make_plan
-from slmroute_plugin.sweep.ray_engine import Cluster as Where
-from slmroute_plugin.sweep.ray_engine import run_on_ray
+from slmroute_plugin.sweep.cell_run import Order
+from slmroute_plugin.sweep.engines.ray import Cluster as Where
+from slmroute_plugin.sweep.engines.ray import run_on_ray
+from slmroute_plugin.sweep.grid.grid_file import load_grid
+from slmroute_plugin.sweep.planning.plan import make_plan
 from slmroute_plugin.sweep.records import Record
-from slmroute_plugin.sweep.running import Order
 
 from .conftest import ARITHMETIC, ROOT, Demo, Rows, same_rows, sample_rows
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from slmroute_plugin.llm.prices import prices
-from slmroute_plugin.sweep.cells import Cell, Needs
-from slmroute_plugin.sweep.estimate import Estimate, Estimator
+from slmroute_plugin.sweep.grid.cells import Cell, Needs
 from slmroute_plugin.sweep.log_tail import Progress, last_lines, progress_of
 from slmroute_plugin.sweep.manifest import Manifest
+from slmroute_plugin.sweep.planning.estimate import Estimate, Estimator
+from slmroute_plugin.sweep.planning.workload import TaskWork, measured_work, ratios, stated_work
 from slmroute_plugin.sweep.records import (
     Record,
     cell_folder,
@@ -21,7 +22,6 @@ from slmroute_plugin.sweep.records import (
     read_record,
     write_record,
 )
-from slmroute_plugin.sweep.workload import TaskWork, measured_work, ratios, stated_work
 
 LOCAL = {"model": "hf", "model_args": {"pretrained": "m"}, "tasks": ["slmroute_gsm8k"]}
 API = {"model": "openai-chat-completions", "model_args": {"model": "gpt-4.1-mini"}}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from slmroute_plugin.sweep.grid_file import Grid
-from slmroute_plugin.sweep.steps import copy_recorded, steps_after
+from slmroute_plugin.sweep.after_cells import copy_recorded, steps_after
+from slmroute_plugin.sweep.grid.grid_file import Grid
 
 from .conftest import RECORDED, ROOT
 

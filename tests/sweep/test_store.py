@@ -7,8 +7,8 @@ from pathlib import Path
 import fsspec
 import pytest
 
+from slmroute_plugin.sweep.engines.store import Store, StoreError, fetched
 from slmroute_plugin.sweep.records import Record
-from slmroute_plugin.sweep.store import Store, StoreError, fetched
 
 from .conftest import Demo, forget_servers, invoke
 

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from slmroute_plugin.sweep.local_engine import Started, run_locally
+from slmroute_plugin.sweep.cell_run import Order
+from slmroute_plugin.sweep.engines.local import Started, run_locally
 from slmroute_plugin.sweep.records import Record
-from slmroute_plugin.sweep.running import Order
 
 
 def run_with_accelerate(

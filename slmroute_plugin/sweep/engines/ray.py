@@ -10,10 +10,10 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
 
-from slmroute_plugin.sweep.local_engine import Started
+from slmroute_plugin.sweep.cell_run import Order, run_cell
+from slmroute_plugin.sweep.engines.local import Started
+from slmroute_plugin.sweep.engines.store import Store, fetched
 from slmroute_plugin.sweep.records import Record
-from slmroute_plugin.sweep.running import Order, run_cell
-from slmroute_plugin.sweep.store import Store, fetched
 
 # Ray is asked about all that are on their way, again and again: more would only be waiting.
 _AT_ONCE = 1000

@@ -21,9 +21,9 @@ from slmroute_plugin.include_path import include_path
 from slmroute_plugin.llm.prices import estimated_tokens
 from slmroute_plugin.storage.atomic_write import written_whole
 from slmroute_plugin.storage.sample_files import SLM_FILTER, prompt_of, read_samples, reply_of
-from slmroute_plugin.sweep.cells import Cell
+from slmroute_plugin.sweep.environment import hardware, versions
+from slmroute_plugin.sweep.grid.cells import Cell
 from slmroute_plugin.sweep.log_tail import last_lines
-from slmroute_plugin.sweep.machine import hardware, versions
 from slmroute_plugin.sweep.publishing import publish
 from slmroute_plugin.sweep.records import Record, cell_folder
 
@@ -146,7 +146,7 @@ def _attempt(order: Order, stopped: Callable[[], bool]) -> int:
     config = order.folder / "config.yaml"
     with written_whole(config) as path:
         path.write_text(yaml.safe_dump(_config(order.cell, runs), sort_keys=False), "utf-8")
-    attended = [sys.executable, "-m", "slmroute_plugin.sweep.attended"]
+    attended = [sys.executable, "-m", "slmroute_plugin.sweep.tied_process"]
     launcher = order.launcher or (sys.executable,)
     command = [*attended, *launcher, "-m", "lm_eval", "--config", str(config.absolute())]
     with order.log.open("ab") as log:

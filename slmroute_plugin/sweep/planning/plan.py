@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slmroute_plugin.nearest import did_you_mean
-from slmroute_plugin.sweep.cells import Cell, cells_of
-from slmroute_plugin.sweep.estimate import Estimate, Estimator
-from slmroute_plugin.sweep.grid_file import Grid, GridError
+from slmroute_plugin.sweep.grid.cells import Cell, cells_of
+from slmroute_plugin.sweep.grid.grid_file import Grid, GridError
+from slmroute_plugin.sweep.planning.estimate import Estimate, Estimator
+from slmroute_plugin.sweep.planning.workload import measured_work
 from slmroute_plugin.sweep.records import Record, is_done, records_of
-from slmroute_plugin.sweep.workload import measured_work
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import replace
 
-from slmroute_plugin.sweep.cells import Cell
+from slmroute_plugin.sweep.cell_run import Order, run_cell
+from slmroute_plugin.sweep.grid.cells import Cell
 from slmroute_plugin.sweep.records import Record
-from slmroute_plugin.sweep.running import Order, run_cell
 
 Started = Callable[[Order], None]
 

@@ -11,8 +11,8 @@ from typing import Any, Literal, NamedTuple
 
 from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.settings.models import SettingsError, parse_settings
-from slmroute_plugin.sweep.grid_file import Grid, GridError, ModelEntry
-from slmroute_plugin.sweep.task_names import TaskNames
+from slmroute_plugin.sweep.grid.grid_file import Grid, GridError, ModelEntry
+from slmroute_plugin.sweep.grid.task_names import TaskNames
 
 Role = Literal["slm", "llm"]
 Kind = Literal["evaluation", "training"]

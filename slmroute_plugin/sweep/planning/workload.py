@@ -59,7 +59,8 @@ class Ratios(NamedTuple):
 def _stated() -> Mapping[str, Any]:
     import yaml
 
-    text = files("slmroute_plugin.sweep").joinpath("workload.yaml").read_text(encoding="utf-8")
+    file = files("slmroute_plugin.sweep.planning").joinpath("workload.yaml")
+    text = file.read_text(encoding="utf-8")
     stated: Mapping[str, Any] = yaml.safe_load(text)
     return stated
 

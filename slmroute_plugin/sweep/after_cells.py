@@ -13,7 +13,7 @@ from pathlib import Path
 
 from slmroute_plugin.storage.atomic_write import written_whole
 from slmroute_plugin.storage.sample_files import newest_sample_files
-from slmroute_plugin.sweep.grid_file import Grid
+from slmroute_plugin.sweep.grid.grid_file import Grid
 from slmroute_plugin.sweep.log_tail import last_lines
 from slmroute_plugin.sweep.records import FOLDER
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from slmroute_plugin.llm.prices import cost_usd
-from slmroute_plugin.sweep.cells import Cell
+from slmroute_plugin.sweep.grid.cells import Cell
+from slmroute_plugin.sweep.planning.workload import Ratios, TaskWork, ratios, stated_work
 from slmroute_plugin.sweep.records import Record
-from slmroute_plugin.sweep.workload import Ratios, TaskWork, ratios, stated_work
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def seconds_on_gpu(parameters_b: float, read: float, written: float, how: Ratios
         written: tokens of replies.
         how: the GPU, and what share of it is reached.
 
-    >>> from slmroute_plugin.sweep.workload import Ratios
+    >>> from slmroute_plugin.sweep.planning.workload import Ratios
     >>> seconds_on_gpu(1.0, 1e6, 0.0, Ratios(7, 98, 1e15, 0.5, 0.05, 0, 0))
     4.0
     """

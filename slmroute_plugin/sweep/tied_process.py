@@ -1,4 +1,4 @@
-"""`python -m slmroute_plugin.sweep.attended COMMAND…`: runs a command for as long as it is wanted.
+"""`python -m slmroute_plugin.sweep.tied_process COMMAND…`: runs it for as long as it is wanted.
 
 Its standard input is a pipe that whoever started it holds open. When that process ends, however it
 ends, the pipe closes, and the command is killed with all that it has started: nothing goes on

@@ -1,0 +1,1 @@
+"""Where cells run: on this machine, with accelerate, or on a Ray cluster."""

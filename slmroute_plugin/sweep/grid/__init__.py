@@ -1,0 +1,1 @@
+"""The grid file, and the cells that it asks for."""

@@ -1,0 +1,1 @@
+"""The plan of a sweep, and what it will roughly cost."""
