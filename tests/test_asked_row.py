@@ -8,7 +8,7 @@ import pytest
 
 from slmroute_plugin.backends import Question
 from slmroute_plugin.backends.contract import Span
-from slmroute_plugin.llm.exchange import Message
+from slmroute_plugin.conversation import Message
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.run.instance import RoutedInstance
 from slmroute_plugin.run.request import REQUEST_TYPE

@@ -11,7 +11,8 @@ import pluggy
 import pytest
 
 from slmroute_plugin import TokenLogprobs, hookimpl, hookspecs
-from slmroute_plugin.plugins.loading import plugin_manager, registered_methods
+from slmroute_plugin.plugins.loading import plugin_manager
+from slmroute_plugin.plugins.methods import registered_methods
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from slmroute_plugin.settings.models import SettingsError, chosen_methods, parse_settings
+from slmroute_plugin.settings.chosen_methods import chosen_methods
+from slmroute_plugin.settings.parsing import parse_settings
+from slmroute_plugin.settings.schema import SettingsError
 
 SIX = [
     "average_token_prob",

@@ -11,12 +11,8 @@ from pydantic import BaseModel
 from slmroute_plugin.llm.settings import LlmSettings
 from slmroute_plugin.routing.settings import RouteSettings
 from slmroute_plugin.scoring.judge.settings import JudgeSettings
-from slmroute_plugin.settings.models import (
-    HiddenStateSettings,
-    Settings,
-    SettingsError,
-    parse_settings,
-)
+from slmroute_plugin.settings.parsing import parse_settings
+from slmroute_plugin.settings.schema import HiddenStateSettings, Settings, SettingsError
 
 LLM = {"model": "gpt-4.1-mini"}
 ROUTE = {"method": "perplexity", "threshold": 0.5, "llm": LLM}

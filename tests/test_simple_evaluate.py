@@ -10,7 +10,7 @@ from lm_eval import simple_evaluate
 from lm_eval.tasks import TaskManager
 
 from slmroute_plugin.include_path import include_path
-from slmroute_plugin.settings.models import SettingsError
+from slmroute_plugin.settings.schema import SettingsError
 from slmroute_plugin.storage.hidden_states import load_hidden_states
 
 ARITHMETIC = "slmroute_demo_arithmetic"

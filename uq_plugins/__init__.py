@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from slmroute_plugin import hookimpl
-from slmroute_plugin.hookspecs import AnyMethod
+from slmroute_plugin.methods.protocol import AnyMethod
 from uq_plugins.average_token_prob import AverageTokenProb
 from uq_plugins.jaccard_degree import JaccardDegree
 from uq_plugins.ood_probe import OodProbe

@@ -7,13 +7,13 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
-from slmroute_plugin.llm.exchange import Message
+from slmroute_plugin.conversation import Message
 from slmroute_plugin.observation import AnswerKind, Missing, Observation
 from slmroute_plugin.signals import Restated, Signal, Tokens
 from slmroute_plugin.storage.question_identity import IDENTITY_BYTES
 
 if TYPE_CHECKING:
-    from lm_eval.api.model import LM
+    pass
 
 
 class Span(NamedTuple):
@@ -132,28 +132,3 @@ class SizesBatches(Protocol):
     """
 
     batch_sizes: BatchSizes
-
-
-def backend_for(lm: LM) -> Backend:
-    """The backend that serves `lm`: a plugin's, our own, or the one that gives plain answers."""
-    from slmroute_plugin.backends.plain import PlainBackend
-    from slmroute_plugin.plugins.loading import plugin_manager
-
-    offered: Backend | None = plugin_manager().hook.slmroute_backend(lm=lm)
-    if offered is not None:
-        return offered
-    # The classes are asked for by name, so that API models need no torch.
-    modules = {base.__module__ for base in type(lm).__mro__}
-    if "lm_eval.models.huggingface" in modules:
-        from slmroute_plugin.backends.transformers import transformers_backend
-
-        local = transformers_backend(lm)
-        if local is not None:
-            return local
-    if "lm_eval.models.openai_completions" in modules:
-        from slmroute_plugin.backends.openai_compatible import openai_compatible_backend
-
-        remote = openai_compatible_backend(lm)
-        if remote is not None:
-            return remote
-    return PlainBackend(lm)

@@ -18,7 +18,7 @@ from slmroute_plugin.cli import probes as probe_commands
 from slmroute_plugin.cli import report as report_commands
 from slmroute_plugin.cli import sweep as sweep_command
 from slmroute_plugin.include_path import include_path
-from slmroute_plugin.plugins.loading import registered_methods
+from slmroute_plugin.plugins.methods import registered_methods
 from slmroute_plugin.signals import (
     ChoiceProb,
     HiddenState,

@@ -75,7 +75,8 @@ def judge(
 def _settings(model: str, base_url: str | None, prompt: Path | None, further: list[str]) -> Any:
     import yaml
 
-    from slmroute_plugin.settings.models import SettingsError, parse_settings
+    from slmroute_plugin.settings.parsing import parse_settings
+    from slmroute_plugin.settings.schema import SettingsError
 
     raw: dict[str, Any] = {"model": model, "base_url": base_url}
     for each in further:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from slmroute_plugin.cli.bars import work_bars
-from slmroute_plugin.hookspecs import TrainedMethod
+from slmroute_plugin.methods.protocol import TrainedMethod
 
 if TYPE_CHECKING:
     from slmroute_plugin.probes.probe import Probe, Provenance
@@ -163,8 +163,10 @@ def _trained(
     results: Path, names: list[str] | None, options: list[str]
 ) -> dict[str, TrainedMethod]:
     """The methods that are named, or all whose features were kept."""
-    from slmroute_plugin.plugins.loading import registered_methods
-    from slmroute_plugin.settings.models import SettingsError, chosen_methods, parse_settings
+    from slmroute_plugin.plugins.methods import registered_methods
+    from slmroute_plugin.settings.chosen_methods import chosen_methods
+    from slmroute_plugin.settings.parsing import parse_settings
+    from slmroute_plugin.settings.schema import SettingsError
     from slmroute_plugin.storage.hidden_states import FOLDERS
 
     trained = {

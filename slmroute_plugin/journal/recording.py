@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 from slmroute_plugin.backends import Backend, Observed, Question
 from slmroute_plugin.backends.contract import BatchSizes, SizesBatches
 from slmroute_plugin.journal.keys import ordered
-from slmroute_plugin.journal.records import Record
+from slmroute_plugin.journal.records import Record, TaskFacts
 from slmroute_plugin.journal.store import Journal
-from slmroute_plugin.journal.tasks import TaskFacts
 from slmroute_plugin.observation import Observation
 from slmroute_plugin.signals import Signal
 

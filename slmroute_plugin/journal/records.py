@@ -137,3 +137,21 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is no text")
     return value
+
+
+class TaskFacts(NamedTuple):
+    """One task, as one model is asked it under one set of settings.
+
+    Attributes:
+        key: what determines its answers, and the task's name.
+        model: the model as lm-eval was given it.
+        task: the task's name.
+        code: version of the program that asked.
+        about: what is asked for each question, in words.
+    """
+
+    key: bytes
+    model: str
+    task: str
+    code: str
+    about: str

@@ -11,9 +11,8 @@ from itertools import islice
 from pathlib import Path
 from types import TracebackType
 
-from slmroute_plugin.journal.records import Packed, Record, pack, unpack
+from slmroute_plugin.journal.records import Packed, Record, TaskFacts, pack, unpack
 from slmroute_plugin.journal.schema import APPLICATION, FILE_VERSION, TABLES
-from slmroute_plugin.journal.tasks import TaskFacts
 from slmroute_plugin.storage.sqlite import open_shared, write_ahead
 
 logger = logging.getLogger(__name__)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from slmroute_plugin.llm.budget import Budget
-from slmroute_plugin.llm.exchange import Message, Reply
-from slmroute_plugin.llm.pace import Pace
+from slmroute_plugin.conversation import Message
+from slmroute_plugin.llm.exchange import Reply
+from slmroute_plugin.llm.limits import Limits
 from slmroute_plugin.llm.prices import cost_usd, estimated_tokens
 from slmroute_plugin.llm.settings import LlmSettings
 from slmroute_plugin.openai_protocol.attempts import Attempts
@@ -50,15 +50,6 @@ class Call:
         """About how many tokens it takes at most, the answer's limit included."""
         limits = (self.parameters.get(name) for name in ("max_completion_tokens", "max_tokens"))
         return self.prompt_tokens + int(next((limit for limit in limits if limit), 0))
-
-
-@dataclass
-class Limits:
-    """What holds for all batches of a process: dollars, requests and tokens per minute."""
-
-    budget: Budget
-    requests: Pace
-    tokens: Pace
 
 
 class Batch:

@@ -13,7 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from slmroute_plugin.llm.exchange import LlmError, Message, Reply
+from slmroute_plugin.conversation import Message
+from slmroute_plugin.llm.exchange import LlmError, Reply
 from slmroute_plugin.storage.sqlite import open_shared, write_ahead
 
 logger = logging.getLogger(__name__)

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from slmroute_plugin.llm.batch import Batch, Call, Limits
-from slmroute_plugin.llm.budget import Budget
+from slmroute_plugin.llm.batch import Batch, Call
 from slmroute_plugin.llm.cache import AnswerCache, cache_key
+from slmroute_plugin.llm.endpoint_from_environment import base_url, endpoint
 from slmroute_plugin.llm.exchange import LlmError, Reply, Request
-from slmroute_plugin.llm.pace import Pace
+from slmroute_plugin.llm.limits import Budget, Limits, Pace
 from slmroute_plugin.llm.progress import Asking
 from slmroute_plugin.llm.settings import LlmSettings
-from slmroute_plugin.openai_protocol.endpoint import Endpoint, base_url, endpoint, is_openai
+from slmroute_plugin.openai_protocol.endpoint import Endpoint, is_openai
 
 
 class OpenAiLlm:

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypedDict
+from typing import Any, Protocol
 
-
-class Message(TypedDict):
-    """One turn of a chat, as the OpenAI protocol has it."""
-
-    role: str
-    content: str
+from slmroute_plugin.conversation import Message
 
 
 @dataclass(frozen=True)
@@ -80,10 +73,3 @@ class Llm(Protocol):
 
 class LlmError(RuntimeError):
     """The stronger model cannot be used at all; the text says what to mend."""
-
-
-def messages_hash(messages: Sequence[Message]) -> str:
-    """SHA-256 by which the same conversation is known in any run, whatever its chat template."""
-    plain = [[message["role"], message["content"]] for message in messages]
-    text = json.dumps(plain, ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from slmroute_plugin.llm.exchange import LlmError, Reply, Request, messages_hash
+from slmroute_plugin.conversation import messages_hash
+from slmroute_plugin.llm.exchange import LlmError, Reply, Request
 from slmroute_plugin.storage.sample_files import (
     SLM_FILTER,
     SampleFileError,

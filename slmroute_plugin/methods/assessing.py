@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
 
-from slmroute_plugin.hookspecs import AnswersItself, Method
+from slmroute_plugin.methods.protocol import AnswersItself, Method
 from slmroute_plugin.observation import NoConfidence, Observation
 
 logger = logging.getLogger(__name__)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
-
-from slmroute_plugin.llm.exchange import LlmError
 
 OPENAI_URL = "https://api.openai.com/v1"
 NO_KEY = "none"
@@ -29,20 +26,6 @@ class Endpoint:
     def without_key(self, text: str) -> str:
         """A text of the server's with `[key]` for the key: servers quote the one they refuse."""
         return text.replace(self.key, "[key]") if len(self.key) >= _SHORTEST_SECRET else text
-
-
-def base_url(setting: str | None) -> str:
-    """The API's base URL: the setting, else `$OPENAI_BASE_URL`, else OpenAI's.
-
-    Raises:
-        LlmError: the one in the environment cannot be used.
-    """
-    if setting is not None:
-        return setting
-    url = os.environ.get("OPENAI_BASE_URL", "").strip()
-    if fault := url_fault(url or OPENAI_URL):
-        raise LlmError(f"The environment variable OPENAI_BASE_URL {fault}.")
-    return url or OPENAI_URL
 
 
 def url_fault(url: str) -> str | None:
@@ -69,25 +52,3 @@ def is_openai(url: str) -> bool:
     """Whether a base URL is OpenAI's own, of any region."""
     host = urlsplit(url).hostname or ""
     return host == "api.openai.com" or host.endswith(".api.openai.com")
-
-
-def endpoint(url: str, key_variable: str) -> Endpoint:
-    """The base URL with the key that the environment holds.
-
-    Raises:
-        LlmError: no key for OpenAI's API, or one that cannot be sent.
-    """
-    key = os.environ.get(key_variable, "").strip()
-    if not key and is_openai(url):
-        raise LlmError(
-            f"{url} needs a key: set the environment variable {key_variable}, or name another "
-            "server with `base_url`."
-        )
-    # The HTTP packages would quote such a key in their errors and logs.
-    if not (key.isascii() and key.isprintable()) or " " in key:
-        raise LlmError(
-            f"The key in the environment variable {key_variable} holds a blank, a line break or "
-            "another character that no key has: set it anew."
-        )
-    # Servers of one's own mostly need no key, but the package insists on some text.
-    return Endpoint(url, key or NO_KEY)

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from slmroute_plugin.hookspecs import TrainedMethod
+from slmroute_plugin.methods.protocol import TrainedMethod
 from slmroute_plugin.methods.training_rows import TrainingRows
 from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.probes.files import probe_path, save_probe

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
-from slmroute_plugin.hookspecs import TrainedMethod
+from slmroute_plugin.methods.protocol import TrainedMethod
 from slmroute_plugin.observation import Observation
 from slmroute_plugin.probes.files import load_probe, probe_path
 from slmroute_plugin.probes.probe import Probe

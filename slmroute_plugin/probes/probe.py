@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from slmroute_plugin.hookspecs import TrainedMethod
+from slmroute_plugin.methods.protocol import TrainedMethod
 from slmroute_plugin.observation import NoConfidence
 from slmroute_plugin.signals import HiddenState
 from slmroute_plugin.storage.hidden_states import Feature, as_kept

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from slmroute_plugin.hookspecs import TrainedMethod
+from slmroute_plugin.methods.protocol import TrainedMethod
 from slmroute_plugin.probes.probe import FittedOn
 from slmroute_plugin.probes.training_data import Answered
 from slmroute_plugin.storage.source import Source

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from slmroute_plugin.hookspecs import TrainedMethod
 from slmroute_plugin.methods.assessing import Assessment, assess, report_missing
+from slmroute_plugin.methods.protocol import TrainedMethod
 from slmroute_plugin.observation import Missing, Observation
 from slmroute_plugin.probes.files import load_probe, probe_path
 from slmroute_plugin.probes.live import FittedMethod

@@ -9,8 +9,8 @@ from typing import Any
 from lm_eval.api.instance import Instance
 
 from slmroute_plugin.backends import Question
-from slmroute_plugin.llm.exchange import Message
-from slmroute_plugin.settings.models import Settings
+from slmroute_plugin.conversation import Message
+from slmroute_plugin.settings.schema import Settings
 from slmroute_plugin.storage.source import Source
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from slmroute_plugin.backends import Backend
-from slmroute_plugin.hookspecs import AnyMethod, Method, TrainedMethod
+from slmroute_plugin.methods.protocol import AnyMethod, Method, TrainedMethod
 from slmroute_plugin.probes.live import FittedMethod, find_probes
-from slmroute_plugin.settings.models import Settings, SettingsError, chosen_methods
+from slmroute_plugin.settings.chosen_methods import chosen_methods
+from slmroute_plugin.settings.schema import Settings, SettingsError
 from slmroute_plugin.signals import HiddenState, Signal
 from slmroute_plugin.storage.hidden_states import Feature
 from slmroute_plugin.storage.source import Source

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from slmroute_plugin.backends import Backend, Observed, backend_for
+from slmroute_plugin.backends import Backend, Observed
 from slmroute_plugin.methods.assessing import Assessment, assess, report_missing
 from slmroute_plugin.observation import Answer, Missing
+from slmroute_plugin.plugins.backends import backend_for
+from slmroute_plugin.processes import gather_shares, share_of, unsplit_processes
 from slmroute_plugin.run.plan import Plan
 from slmroute_plugin.run.task_run import task_run
 from slmroute_plugin.storage.hidden_states import (
@@ -78,7 +80,7 @@ def _by_task(requests: Sequence[RoutedInstance]) -> dict[str | None, list[Routed
 def _answer_task(
     lm: LM, backend: Backend, name: str, instances: list[RoutedInstance], plan: Plan
 ) -> list[Answer]:
-    mine = _share(lm, len(instances))
+    mine = share_of(lm, len(instances))
     observed: dict[int, Answer] = {}
     assessments: list[Assessment] = []
     reused = 0
@@ -101,7 +103,7 @@ def _answer_task(
                 bar.set_postfix_str(f"{reused} from the journal", refresh=False)
             bar.update(len(assessed))
     report_missing(name, assessments)
-    observed = _gather_shares(lm, observed)
+    observed = gather_shares(lm, observed)
     answers = [observed[index] for index in range(len(instances))]
     for feature in plan.kept:
         _keep_hidden_states(lm, instances, answers, feature, plan.source)
@@ -127,36 +129,6 @@ def _answer(seen: Observed, assessment: Assessment, plan: Plan, instance: Routed
     )
 
 
-def _unsplit_processes(lm: LM) -> Any:
-    """The accelerator of processes among which lm-eval did not split the questions, if any.
-
-    Under `accelerate launch` without one GPU per process, lm-eval 0.4.13 gives every process
-    all the questions and keeps the first one's results.
-    """
-    accelerator = getattr(lm, "accelerator", None)
-    if accelerator is not None and accelerator.num_processes > lm.world_size:
-        return accelerator
-    return None
-
-
-def _share(lm: LM, count: int) -> range:
-    accelerator = _unsplit_processes(lm)
-    if accelerator is None:
-        return range(count)
-    return range(accelerator.process_index, count, accelerator.num_processes)
-
-
-def _gather_shares(lm: LM, observed: dict[int, Answer]) -> dict[int, Answer]:
-    accelerator = _unsplit_processes(lm)
-    if accelerator is None:
-        return observed
-    import torch.distributed
-
-    shares: list[Mapping[int, Answer]] = [{} for _ in range(accelerator.num_processes)]
-    torch.distributed.all_gather_object(shares, observed)
-    return {index: answer for share in shares for index, answer in share.items()}
-
-
 def _keep_hidden_states(
     lm: LM,
     instances: Sequence[RoutedInstance],
@@ -175,7 +147,7 @@ def _keep_hidden_states(
         if feature in answer.kept and instance.question is not None
     ]
     gathered = lm.gather_object(rows, dst=0) if lm.world_size > 1 else [rows]
-    accelerator = _unsplit_processes(lm)
+    accelerator = unsplit_processes(lm)
     if lm.rank or (accelerator is not None and accelerator.process_index):
         return
     every = (row for share in gathered or [] for row in share)

@@ -13,11 +13,11 @@ from slmroute_plugin.backends import Backend
 from slmroute_plugin.backends.contract import Resumable
 from slmroute_plugin.journal.keys import code_version, digest, ordered, question_key, run_key
 from slmroute_plugin.journal.recording import Asked, Batch, recorded
+from slmroute_plugin.journal.records import TaskFacts
 from slmroute_plugin.journal.store import Journal
-from slmroute_plugin.journal.tasks import TaskFacts
 from slmroute_plugin.run.instance import RoutedInstance
 from slmroute_plugin.run.plan import Plan
-from slmroute_plugin.settings.models import Settings
+from slmroute_plugin.settings.schema import Settings
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from slmroute_plugin.observation import AnswerKind
 from slmroute_plugin.scoring.final_marker import marker_ends, sentence_end, skip_lead_in
-from slmroute_plugin.scoring.reference import Extracted, Reference
+from slmroute_plugin.scoring.rule import Extracted, Reference
 
 _NEGATION = (
     r"(?:not|never|(?:is|was|are|were|ca|does|would)n['\u2019]?t|cannot)"

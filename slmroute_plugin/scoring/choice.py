@@ -22,7 +22,7 @@ from slmroute_plugin.scoring.option_letter import (
     named_letters,
 )
 from slmroute_plugin.scoring.option_text import Mention, mention_at, mentions
-from slmroute_plugin.scoring.reference import Extracted, Reference
+from slmroute_plugin.scoring.rule import Extracted, Reference
 
 _CONTENT = re.compile(r"[^\W_]")
 _TITLE = re.compile(r"(?:(?:the\s+)?(?:option|choice|letter)\b[\s:*_(\[\"']*)+", re.IGNORECASE)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from slmroute_plugin.observation import AnswerKind
 from slmroute_plugin.scoring.final_marker import marker_ends, skip_lead_in, statement_end
-from slmroute_plugin.scoring.reference import Extracted, Reference
+from slmroute_plugin.scoring.rule import Extracted, Reference
 
 _ARTICLE = re.compile(r"\b(?:a|an|the)\b")
 _WITHOUT_PUNCTUATION = str.maketrans("", "", string.punctuation)

@@ -9,7 +9,7 @@ from slmroute_plugin.observation import AnswerKind
 from slmroute_plugin.scoring.final_marker import marker_ends, sentence_end, skip_lead_in
 from slmroute_plugin.scoring.math_equivalence import math_equivalence
 from slmroute_plugin.scoring.number import NumberRule
-from slmroute_plugin.scoring.reference import Extracted, Reference
+from slmroute_plugin.scoring.rule import Extracted, Reference
 
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)

@@ -13,7 +13,7 @@ from slmroute_plugin.scoring.final_marker import (
     sentence_end,
     skip_lead_in,
 )
-from slmroute_plugin.scoring.reference import Extracted, Reference
+from slmroute_plugin.scoring.rule import Extracted, Reference
 
 _SEPARATOR = r"(?:,\\!\s?|\{,\}|,|[\u00a0\u2009\u202f])"
 _WHOLE = rf"(?:[0-9]{{1,3}}(?:{_SEPARATOR}[0-9]{{3}})+(?![0-9])|[0-9]+)"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from string import ascii_uppercase
 
 from slmroute_plugin.scoring.option_text import mention_at, refuted_before
-from slmroute_plugin.scoring.reference import Extracted
+from slmroute_plugin.scoring.rule import Extracted
 
 _DELIMITED = re.compile(
     r"""

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
 from slmroute_plugin.observation import AnswerKind
-from slmroute_plugin.scoring.reference import Extracted, Reference
+from slmroute_plugin.scoring.rule import Extracted, Reference
 
 if TYPE_CHECKING:
     from rouge_score.rouge_scorer import RougeScorer

@@ -8,8 +8,8 @@ from slmroute_plugin.scoring.choice import ChoiceRule
 from slmroute_plugin.scoring.match import MatchRule
 from slmroute_plugin.scoring.math_expression import MathRule
 from slmroute_plugin.scoring.number import NumberRule
-from slmroute_plugin.scoring.reference import Rule
 from slmroute_plugin.scoring.rouge import RougeRule
+from slmroute_plugin.scoring.rule import Rule
 
 
 def rule(name: str) -> Rule:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from slmroute_plugin.observation import Answer
 from slmroute_plugin.scoring.judge.judge import Judge
 from slmroute_plugin.scoring.judge.prompt import Case
-from slmroute_plugin.scoring.reference import Reference, Rule
-from slmroute_plugin.scoring.rule import Verdict, score
+from slmroute_plugin.scoring.rule import Reference, Rule, Verdict, score
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from os import environ
@@ -24,7 +24,6 @@ from slmroute_plugin.storage.sample_files import SLM_FILTER, prompt_of, read_sam
 from slmroute_plugin.sweep.environment import hardware, versions
 from slmroute_plugin.sweep.grid.cells import Cell
 from slmroute_plugin.sweep.log_tail import last_lines
-from slmroute_plugin.sweep.publishing import publish
 from slmroute_plugin.sweep.records import Record, cell_folder
 
 logger = logging.getLogger(__name__)
@@ -239,3 +238,30 @@ def _size(results: Path, files: Sequence[str]) -> _Size:
             questions += 1
             letters += len(prompt_of(row)) + len(reply_of(row))
     return _Size(questions, estimated_tokens(letters))
+
+
+def publish(runs: Path, results: Path) -> tuple[str, ...]:
+    """Move what a finished run wrote, samples last: where they are, all is.
+
+    Args:
+        runs: what was lm-eval's output path.
+        results: the folder of results.
+
+    Returns:
+        The files, relative to the folder of results.
+    """
+    names = sorted(_files(runs), key=lambda name: (Path(name).name.startswith("samples_"), name))
+    for name in names:
+        target = results / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (runs / name).replace(target)
+    return tuple(names)
+
+
+def _files(runs: Path) -> Iterator[str]:
+    for folder in runs.iterdir():
+        # The journal and the caches stay where they are.
+        if folder.is_dir() and not folder.name.startswith("."):
+            for path in folder.rglob("*"):
+                if path.is_file():
+                    yield path.relative_to(runs).as_posix()

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from slmroute_plugin.scoring import Rule, rule
-from slmroute_plugin.storage.source import PROBE_ROWS, ProbeRows, Source, model_id
+from slmroute_plugin.storage.source import PROBE_ROWS, ProbeRows, Source
+from slmroute_plugin.task.model_arguments import model_id
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Keys among `--model_args`, which lm-eval writes into its logs and results."""
+"""lm-eval's model arguments: which model they name, and which keys they expose."""
 
 from __future__ import annotations
 
@@ -23,3 +23,30 @@ def _holds_key(name: str, value: Any) -> bool:
         headers = value if isinstance(value, Mapping) else {}
         return not _SECRET_HEADERS.isdisjoint(str(one).lower() for one in headers)
     return name in _SECRET and isinstance(value, str) and bool(value)
+
+
+def model_id(metadata: Mapping[str, Any]) -> str:
+    """The model as lm-eval was given it, with revision and file; "" if it was passed in."""
+    name = model_name(metadata)
+    further = [metadata.get(key) for key in ("revision", "subfolder", "gguf_file")]
+    return "@".join(str(part) for part in (name, *further) if part) if name else ""
+
+
+def model_name(metadata: Mapping[str, Any]) -> str | None:
+    """The name after which lm-eval calls the model's folder of results; None if passed in."""
+    # lm-eval names a model's folder after the first of these arguments; it hands them to
+    # tasks as part of the metadata, and the folder's name itself to nobody.
+    for key in ("peft", "delta", "pretrained", "model", "path", "engine"):
+        if metadata.get(key):
+            return str(metadata[key])
+    return None
+
+
+def model_arguments(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What lm-eval was given to make the model from; empty if the model was passed in."""
+    if model_name(metadata) is None:
+        # What there is then comes from the task's file and from lm-eval.
+        return {}
+    return {
+        key: value for key, value in metadata.items() if key not in ("slmroute", "config_source")
+    }

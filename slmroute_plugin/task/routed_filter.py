@@ -15,11 +15,12 @@ from lm_eval.utils import handle_non_serializable, hash_string
 
 from slmroute_plugin.llm.exchange import LlmError, Reply, Request
 from slmroute_plugin.observation import Answer
-from slmroute_plugin.plugins.policies import llm_for, policy_for
-from slmroute_plugin.routing.processes import decide
+from slmroute_plugin.plugins.llms import llm_for
+from slmroute_plugin.plugins.policies import policy_for
+from slmroute_plugin.routing.decision import decide
 from slmroute_plugin.routing.routed_answer import RoutedAnswer
 from slmroute_plugin.routing.settings import RouteSettings
-from slmroute_plugin.settings.models import Settings
+from slmroute_plugin.settings.schema import Settings
 
 logger = logging.getLogger(__name__)
 

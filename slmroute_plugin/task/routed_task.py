@@ -13,25 +13,25 @@ from lm_eval.api.filter import FilterEnsemble
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.utils import apply_template, create_iterator, warning_once
 
-from slmroute_plugin.llm.exchange import Message, messages_hash
+from slmroute_plugin.conversation import Message, messages_hash
 from slmroute_plugin.observation import Answer
-from slmroute_plugin.routing.processes import is_first_of_equals
+from slmroute_plugin.processes import is_first_of_equals
 from slmroute_plugin.routing.routed_answer import RoutedAnswer
 from slmroute_plugin.run.instance import RoutedInstance
 from slmroute_plugin.run.request import REQUEST_TYPE, add_request_type
 from slmroute_plugin.scoring import Reference
 from slmroute_plugin.scoring.judge.judge import Judge
 from slmroute_plugin.scoring.scorer import QuestionScorer, cases
-from slmroute_plugin.settings.models import chosen_methods, parse_settings
+from slmroute_plugin.settings.chosen_methods import chosen_methods
+from slmroute_plugin.settings.parsing import parse_settings
 from slmroute_plugin.signals import Restated
 from slmroute_plugin.storage.sample_files import SLM_FILTER
-from slmroute_plugin.storage.source import model_arguments, model_name
 from slmroute_plugin.task.aggregations import aggregation_for
 from slmroute_plugin.task.columns import routed_columns, slm_columns
 from slmroute_plugin.task.data import check_split, mirrored, named_dataset
 from slmroute_plugin.task.filters import JudgingFilter, SlmFilter
 from slmroute_plugin.task.keys import take_keys
-from slmroute_plugin.task.model_arguments import exposed_keys
+from slmroute_plugin.task.model_arguments import exposed_keys, model_arguments, model_name
 from slmroute_plugin.task.questions import AskedRow, question_of
 from slmroute_plugin.task.routed_filter import RoutedFilter, RoutedTaskFacts
 from slmroute_plugin.task.row_checks import named_columns, named_template

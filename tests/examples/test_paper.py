@@ -13,9 +13,10 @@ from lm_eval import simple_evaluate
 from lm_eval.config.evaluate_config import EvaluatorConfig
 from lm_eval.tasks import TaskManager
 
-from slmroute_plugin.backends import Question, backend_for
+from slmroute_plugin.backends import Question
 from slmroute_plugin.include_path import include_path
-from slmroute_plugin.settings.models import parse_settings
+from slmroute_plugin.plugins.backends import backend_for
+from slmroute_plugin.settings.parsing import parse_settings
 from slmroute_plugin.signals import HiddenState, TokenLogprobs
 from slmroute_plugin.sweep.grid.cells import cells_of
 from slmroute_plugin.sweep.grid.grid_file import load_grid

@@ -10,8 +10,7 @@ from typer.testing import CliRunner
 from slmroute_plugin.cli import app
 from slmroute_plugin.journal import Journal
 from slmroute_plugin.journal.keys import code_version
-from slmroute_plugin.journal.records import Record
-from slmroute_plugin.journal.tasks import TaskFacts
+from slmroute_plugin.journal.records import Record, TaskFacts
 
 NOW = code_version()
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import torch
 
-from slmroute_plugin.backends import Question, backend_for
+from slmroute_plugin.backends import Question
 from slmroute_plugin.backends.transformers.fingerprint import weights_digest
 from slmroute_plugin.journal.keys import code_version, question_key, run_key
 from slmroute_plugin.observation import Missing
+from slmroute_plugin.plugins.backends import backend_for
 from slmroute_plugin.signals import HiddenState, Restated, Samples, TokenLogprobs
 
 QUESTION = Question(

@@ -19,8 +19,7 @@ import numpy as np
 import pytest
 
 from slmroute_plugin.journal import Journal, JournalError
-from slmroute_plugin.journal.records import Record
-from slmroute_plugin.journal.tasks import TaskFacts
+from slmroute_plugin.journal.records import Record, TaskFacts
 
 TASK = TaskFacts(b"task", "model", "slmroute_x", "0.1.0+abc", "{}")
 

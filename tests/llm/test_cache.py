@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slmroute_plugin.conversation import messages_hash
 from slmroute_plugin.llm.cache import AnswerCache, cache_key
-from slmroute_plugin.llm.exchange import LlmError, Reply, messages_hash
+from slmroute_plugin.llm.exchange import LlmError, Reply
 
 from .conftest import Llm, Questions
 

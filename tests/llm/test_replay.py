@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from slmroute_plugin.llm.exchange import LlmError, Reply, Request, messages_hash
+from slmroute_plugin.conversation import messages_hash
+from slmroute_plugin.llm.exchange import LlmError, Reply, Request
 from slmroute_plugin.llm.replay import ReplayLlm
 
 NAME = "samples_{task}_2026-01-0{day}T10-00-00.000000.jsonl"

@@ -133,7 +133,7 @@ def test_a_placeholder_for_a_key_is_not_cut_out_of_answers(
 
 
 def test_a_running_client_shows_no_key(llm: Llm, server: Any, canary: str) -> None:
-    from slmroute_plugin.openai_protocol.endpoint import endpoint
+    from slmroute_plugin.llm.endpoint_from_environment import endpoint
 
     where = endpoint(server.url, "OPENAI_API_KEY")
     assert canary in where.key

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from slmroute_plugin.cli import app
 from slmroute_plugin.include_path import include_path
-from slmroute_plugin.settings.models import SettingsError
+from slmroute_plugin.settings.schema import SettingsError
 from slmroute_plugin.storage.sample_files import newest_sample_files, read_samples, write_samples
 
 TASKS = ("slmroute_demo_arithmetic", "slmroute_demo_mmlu")

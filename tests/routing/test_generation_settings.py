@@ -11,7 +11,7 @@ from slmroute_plugin import hookimpl
 from slmroute_plugin.llm.exchange import Reply, Request
 from slmroute_plugin.observation import Answer
 from slmroute_plugin.plugins.loading import plugin_manager
-from slmroute_plugin.settings.models import parse_settings
+from slmroute_plugin.settings.parsing import parse_settings
 from slmroute_plugin.task.routed_filter import RoutedFilter, RoutedTaskFacts
 
 

@@ -18,7 +18,8 @@ from slmroute_plugin import hookimpl
 from slmroute_plugin.include_path import include_path
 from slmroute_plugin.llm.exchange import Reply
 from slmroute_plugin.plugins.loading import plugin_manager
-from slmroute_plugin.settings.models import SettingsError, parse_settings
+from slmroute_plugin.settings.parsing import parse_settings
+from slmroute_plugin.settings.schema import SettingsError
 
 ARITHMETIC = "slmroute_demo_arithmetic"
 KEY = "sk-canary-3141592653"

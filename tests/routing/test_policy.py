@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slmroute_plugin.routing.decision import decide
 from slmroute_plugin.routing.policy import Ratio, Threshold
-from slmroute_plugin.routing.processes import decide
 
 CONFIDENCES = st.lists(st.none() | st.floats(0, 1), max_size=40)
 

@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from slmroute_plugin import PromptStates, TrainingRows
-from slmroute_plugin.hookspecs import TrainedMethod
+from slmroute_plugin.methods.protocol import TrainedMethod
 from uq_plugins import ProbeDirichlet
 from uq_plugins.probe_dirichlet import dirichlet_shares
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import uq_plugins
 from slmroute_plugin import ChoiceProb, NoConfidence, Observation, TokenLogprobs, Tokens, hookspecs
-from slmroute_plugin.hookspecs import AnswersItself, Method, TrainedMethod
+from slmroute_plugin.methods.protocol import AnswersItself, Method, TrainedMethod
 from slmroute_plugin.signals import NextTokenProbs, Reply, Restated, Samples
 
 METHODS = {method.name: method for method in uq_plugins.slmroute_methods()}

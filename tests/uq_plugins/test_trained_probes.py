@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neural_network import MLPClassifier
 
 from slmroute_plugin import HiddenState, TrainingRows
-from slmroute_plugin.hookspecs import TrainedMethod
+from slmroute_plugin.methods.protocol import TrainedMethod
 from uq_plugins import OodProbe, TrainedProbe
 
 PROBES = [TrainedProbe(), OodProbe()]

@@ -16,7 +16,7 @@ from slmroute_plugin.analysis.figures.appearance import (
     TEXT_SIZE,
     Look,
 )
-from slmroute_plugin.analysis.figures.names import Names, file_parts
+from slmroute_plugin.analysis.figures.names import Names
 from slmroute_plugin.analysis.figures.paging import PER_PAGE, ROWS_PER_PAGE, pages
 from slmroute_plugin.analysis.figures.saving import Drawn
 from slmroute_plugin.analysis.figures.sheet import (
@@ -32,6 +32,7 @@ from slmroute_plugin.analysis.figures.sheet import (
 )
 from slmroute_plugin.analysis.study.dataset_groups import in_groups
 from slmroute_plugin.analysis.tables import caveats
+from slmroute_plugin.analysis.tables.file_names import file_parts
 from slmroute_plugin.analysis.tables.tables import Tables
 
 MARKS = 5

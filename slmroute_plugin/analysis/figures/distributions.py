@@ -11,12 +11,13 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from slmroute_plugin.analysis.figures.appearance import Look, look
-from slmroute_plugin.analysis.figures.names import Names, file_parts
+from slmroute_plugin.analysis.figures.names import Names
 from slmroute_plugin.analysis.figures.paging import PER_PAGE, pages
 from slmroute_plugin.analysis.figures.saving import Drawn
 from slmroute_plugin.analysis.figures.sheet import Grid, Key, blank, near_square, sheet
 from slmroute_plugin.analysis.study.dataset_groups import in_groups
 from slmroute_plugin.analysis.tables import caveats
+from slmroute_plugin.analysis.tables.file_names import file_parts
 from slmroute_plugin.analysis.tables.tables import Tables
 
 BAR_COLOUR = "#c8c8c8"

@@ -18,8 +18,6 @@ from slmroute_plugin.analysis.tables.tables import Tables
 WIDTH = 30
 """Characters of a name at most, but for a number that tells two apart."""
 
-_FILE_CHARACTERS = re.compile(r"[^A-Za-z0-9.-]+")
-
 
 @dataclass(frozen=True)
 class Names:
@@ -89,32 +87,6 @@ def shown(names: Iterable[str], models: bool = False, width: int = WIDTH) -> dic
         taken.add(candidate)
         short[name] = candidate
     return short
-
-
-def file_part(name: str) -> str:
-    """A name as part of a file's name: letters, digits, dots and dashes, 40 at most.
-
-    >>> file_part("gpt-4.1 mini/<b>")
-    'gpt-4.1_mini_b'
-    """
-    return _FILE_CHARACTERS.sub("_", name)[:40].strip("_.-") or "unnamed"
-
-
-def file_parts(names: Iterable[str]) -> dict[str, str]:
-    """For each name a part of a file's name; no two alike, on any file system.
-
-    >>> file_parts(["a/b", "a_b"])
-    {'a/b': 'a_b', 'a_b': 'a_b-2'}
-    """
-    taken: set[str] = set()
-    parts = {}
-    for name in sorted(set(names)):
-        part, number = file_part(name), 2
-        while part.lower() in taken:
-            part, number = f"{file_part(name)}-{number}", number + 1
-        taken.add(part.lower())
-        parts[name] = part
-    return parts
 
 
 def _values(frames: Iterable[pd.DataFrame], column: str) -> set[str]:

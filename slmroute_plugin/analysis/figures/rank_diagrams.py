@@ -13,10 +13,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from slmroute_plugin.analysis.figures.appearance import SMALL_SIZE
-from slmroute_plugin.analysis.figures.names import Names, file_parts
+from slmroute_plugin.analysis.figures.names import Names
 from slmroute_plugin.analysis.figures.paging import ROWS_PER_PAGE, pages
 from slmroute_plugin.analysis.figures.saving import Drawn
 from slmroute_plugin.analysis.figures.sheet import Grid, blank, sheet, text_width
+from slmroute_plugin.analysis.tables.file_names import file_parts
 from slmroute_plugin.analysis.tables.tables import Tables
 
 _LINE = 0.15

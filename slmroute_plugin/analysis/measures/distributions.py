@@ -22,7 +22,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from slmroute_plugin.analysis.study.runs import Study
-from slmroute_plugin.analysis.tables.setting_tables import BINS
 
 BETWEEN = ("datasets", "slms", "methods")
 MEASURES = ("wasserstein", "jensen_shannon")
@@ -204,3 +203,6 @@ def _p_value(
             levels, by_dataset, equal_var=False, alternative="greater", method=method
         )
     return float(result.pvalue)
+
+
+BINS = 20

@@ -92,7 +92,7 @@ def latex_tables(tables: Tables, folder: Path) -> list[Path]:
         OSError: the folder cannot be written to.
     """
     # The names of figures load matplotlib, which takes a while.
-    from slmroute_plugin.analysis.figures.names import file_parts
+    from slmroute_plugin.analysis.tables.file_names import file_parts
 
     texts: dict[str, str] = {}
     parts = file_parts([*tables.alignment["slm"], *tables.routing["slm"]])

@@ -20,6 +20,7 @@ from slmroute_plugin.analysis.measures.bootstrap_areas import (
     resampled_counts,
 )
 from slmroute_plugin.analysis.measures.curve_summary import summary
+from slmroute_plugin.analysis.measures.distributions import BINS
 from slmroute_plugin.analysis.measures.routing_curves import (
     Ranking,
     curve_of,
@@ -30,7 +31,6 @@ from slmroute_plugin.analysis.measures.routing_curves import (
 from slmroute_plugin.analysis.study.runs import Scores, Setting, TaskRun
 from slmroute_plugin.analysis.tables.tables import RATIOS
 
-BINS = 20
 TOP_PERCENTS = range(100, 0, -5)
 
 Unparsed = Literal["leave-out", "route"]

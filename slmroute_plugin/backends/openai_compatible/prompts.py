@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import jinja2
 
 from slmroute_plugin.backends.contract import Question
-from slmroute_plugin.llm.exchange import Message
+from slmroute_plugin.conversation import Message
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.signals import NextTokenProbs, Reply, Restated
 

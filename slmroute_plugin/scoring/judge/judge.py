@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from slmroute_plugin.llm.exchange import LlmError, Reply, Request
-from slmroute_plugin.plugins.policies import llm_for
-from slmroute_plugin.scoring.judge.prompt import REMINDER, Case, fill
-from slmroute_plugin.scoring.judge.reply import parse_reply
+from slmroute_plugin.plugins.llms import llm_for
+from slmroute_plugin.scoring.judge.prompt import REMINDER, Case, fill, parse_reply
 from slmroute_plugin.scoring.judge.settings import JudgeSettings
-from slmroute_plugin.scoring.reference import Rule
-from slmroute_plugin.scoring.rule import Verdict, score
+from slmroute_plugin.scoring.rule import Rule, Verdict, score
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import json
 import re
 from typing import NamedTuple
 
-from slmroute_plugin.scoring.reference import Reference
+from slmroute_plugin.scoring.rule import Reference
 
 PROMPT = """\
 You grade an answer to a question. Decide whether the answer is essentially equivalent to the \
@@ -40,6 +40,7 @@ _ESCAPED = re.compile(
     "<(?=[^\\s\\d=])|\\[(?=/?[A-Z])|[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
+_REPLY = re.compile(r"[\s*_`]*(in)?correct[\s*_`]*\.?[\s*_`]*", re.IGNORECASE | re.ASCII)
 
 
 class Case(NamedTuple):
@@ -101,3 +102,15 @@ def _as_data(value: str | list[str]) -> str:
 def _escape(found: re.Match[str]) -> str:
     character = found[0]
     return f"\\u{ord(character):04x}" if ord(character) < 128 else json.dumps(character)[1:-1]
+
+
+def parse_reply(text: str) -> bool | None:
+    """True for CORRECT, False for INCORRECT, None for all else.
+
+    Case, surrounding blanks, Markdown's marks and one full stop do not matter; a second word does.
+
+    >>> parse_reply("**Correct.**"), parse_reply("incorrect"), parse_reply("It is correct")
+    (True, False, None)
+    """
+    found = _REPLY.fullmatch(text)
+    return None if found is None else found[1] is None

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from slmroute_plugin.nearest import did_you_mean
-from slmroute_plugin.settings.models import SettingsError, parse_settings
+from slmroute_plugin.settings.parsing import parse_settings
+from slmroute_plugin.settings.schema import SettingsError
 from slmroute_plugin.sweep.grid.grid_file import Grid, GridError, ModelEntry
 from slmroute_plugin.sweep.grid.task_names import TaskNames
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slmroute_plugin.analysis.figures.names import WIDTH, file_parts, shown
+from slmroute_plugin.analysis.figures.names import WIDTH, shown
+from slmroute_plugin.analysis.tables.file_names import file_parts
 
 names = st.sets(st.text(max_size=60), max_size=12)
 

@@ -15,7 +15,7 @@ from scripted_server import usual_answer
 from served_model import ServedModel
 
 from slmroute_plugin.include_path import include_path
-from slmroute_plugin.settings.models import SettingsError
+from slmroute_plugin.settings.schema import SettingsError
 
 ARITHMETIC = "slmroute_demo_arithmetic"
 SMALL_TALK = "Write a random word."

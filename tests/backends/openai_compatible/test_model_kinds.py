@@ -11,10 +11,10 @@ from lm_eval.models.openai_completions import OpenAIChatCompletion
 from lm_eval.models.sglang_generate_API import SGLANGGENERATEAPI
 from served_model import ServedModel
 
-from slmroute_plugin.backends import backend_for
 from slmroute_plugin.backends.openai_compatible import openai_compatible_backend
 from slmroute_plugin.backends.openai_compatible.server import ServerError
 from slmroute_plugin.backends.plain import PlainBackend
+from slmroute_plugin.plugins.backends import backend_for
 from slmroute_plugin.signals import NextTokenProbs, Reply, Restated, Samples, TokenLogprobs
 
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from slmroute_plugin.backends import backend_for
 from slmroute_plugin.backends.openai_compatible import openai_compatible_backend
+from slmroute_plugin.plugins.backends import backend_for
 from slmroute_plugin.signals import (
     ChoiceProb,
     NextTokenProbs,

@@ -10,8 +10,9 @@ import torch
 from scripted_server import completion, text_completion
 from served_model import ServedModel
 
-from slmroute_plugin.backends import Question, backend_for
+from slmroute_plugin.backends import Question
 from slmroute_plugin.observation import Missing
+from slmroute_plugin.plugins.backends import backend_for
 from slmroute_plugin.signals import (
     ChoiceProb,
     NextTokenProbs,

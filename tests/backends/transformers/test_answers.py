@@ -9,7 +9,8 @@ import pytest
 import torch
 from lm_eval.api.instance import Instance
 
-from slmroute_plugin.backends import Question, backend_for
+from slmroute_plugin.backends import Question
+from slmroute_plugin.plugins.backends import backend_for
 from slmroute_plugin.signals import HiddenState, TokenLogprobs
 
 

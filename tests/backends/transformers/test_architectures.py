@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from slmroute_plugin.backends import backend_for
 from slmroute_plugin.backends.transformers.branching_engine import BranchingEngine
 from slmroute_plugin.backends.transformers.recomputing_engine import RecomputingEngine
+from slmroute_plugin.plugins.backends import backend_for
 from slmroute_plugin.signals import HiddenState, Samples
 
 SHARED_KV = {"num_key_value_heads": 2}

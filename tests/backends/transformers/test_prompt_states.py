@@ -14,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from slmroute_plugin.backends import Question, backend_for
+from slmroute_plugin.backends import Question
 from slmroute_plugin.backends.contract import Observed
 from slmroute_plugin.backends.transformers.branching_engine import BranchingEngine
 from slmroute_plugin.backends.transformers.recomputing_engine import RecomputingEngine
 from slmroute_plugin.observation import Missing
+from slmroute_plugin.plugins.backends import backend_for
 from slmroute_plugin.signals import (
     ChoiceProb,
     HiddenState,

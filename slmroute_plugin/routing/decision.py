@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from slmroute_plugin.processes import gather_from_all
 from slmroute_plugin.routing.policy import Policy
 
 
@@ -34,7 +35,7 @@ def decide(
         ValueError: the policy does not decide about every answer.
     """
     mine = Part(tuple(confidence), tuple(questions))
-    parts, rank = _gather(mine)
+    parts, rank = gather_from_all(mine)
     if len(parts) > 1 and all(part == parts[0] for part in parts):
         return Decision(_decided(policy, mine), rank == 0)
     routed = _decided(
@@ -56,19 +57,3 @@ def _decided(policy: Policy, part: Part) -> list[bool]:
             f"{len(part.questions)} answers: it must say of each whether it goes"
         )
     return decided
-
-
-def is_first_of_equals(what: Sequence[str]) -> bool:
-    """Whether this process is the one to do work that others may hold a copy of."""
-    parts, rank = _gather(tuple(what))
-    return rank == 0 or any(part != parts[0] for part in parts)
-
-
-def _gather(mine: Any) -> tuple[list[Any], int]:
-    import torch.distributed as processes
-
-    if not (processes.is_available() and processes.is_initialized()):
-        return [mine], 0
-    parts: list[Any] = [None] * processes.get_world_size()
-    processes.all_gather_object(parts, mine)
-    return parts, int(processes.get_rank())

@@ -1,0 +1,98 @@
+"""The UQ methods that plugins registered."""
+
+from __future__ import annotations
+
+import logging
+from importlib import metadata
+from typing import NamedTuple
+
+import pluggy
+
+from slmroute_plugin.methods.protocol import AnyMethod, TrainedMethod
+from slmroute_plugin.plugins.loading import ENTRY_POINT_GROUP, plugin_manager
+from slmroute_plugin.storage.hidden_states import Feature
+
+logger = logging.getLogger(__name__)
+
+
+class RegisteredMethod(NamedTuple):
+    """A method and where it comes from."""
+
+    method: AnyMethod
+    plugin: str
+    distribution: str
+
+    @property
+    def on_request(self) -> bool:
+        """Whether the method runs only when it is named, or under `uq: all`."""
+        return bool(getattr(self.method, "on_request", False))
+
+
+def registered_methods(manager: pluggy.PluginManager | None = None) -> dict[str, RegisteredMethod]:
+    """Every UQ method on offer, by name, in the order of registration.
+
+    A plugin whose hook raises, a method without the parts of the protocol, and a name that
+    is taken each cost a warning and are left out.
+    """
+    manager = manager or plugin_manager()
+    distributions = _distributions()
+    found: dict[str, RegisteredMethod] = {}
+    # One by one, in the order of registration, rather than through the hook caller: that goes
+    # from last to first, and one plugin's exception takes the others along.
+    for implementation in manager.hook.slmroute_methods.get_hookimpls():
+        plugin = implementation.plugin_name
+        try:
+            methods: list[AnyMethod] = list(implementation.function())  # type: ignore[call-overload]
+        except Exception as error:  # a stranger's code may raise anything
+            logger.warning(
+                "Plugin %r offers no methods: %s: %s", plugin, type(error).__name__, error
+            )
+            continue
+        for method in methods:
+            fault = _fault(method)
+            if fault:
+                logger.warning("Plugin %r: %r was left out: %s", plugin, method, fault)
+            elif method.name in found:
+                logger.warning(
+                    "Plugin %r: the method name %r is taken by plugin %r: left out",
+                    plugin,
+                    method.name,
+                    found[method.name].plugin,
+                )
+            else:
+                origin = distributions.get(plugin, "this process")
+                found[method.name] = RegisteredMethod(method, plugin, origin)
+    return found
+
+
+def _fault(method: object) -> str | None:
+    name = getattr(method, "name", None)
+    if not isinstance(name, str) or not name.isidentifier():
+        return f"its name {name!r} is no identifier"
+    try:
+        asks = method.asks  # type: ignore[attr-defined]
+    except Exception as error:  # a stranger's property may raise anything
+        return f"its `asks` raises {type(error).__name__}: {error}"
+    if not isinstance(asks, tuple):
+        return f"its `asks` is {type(asks).__name__}, not a tuple of signals"
+    if isinstance(method, TrainedMethod):
+        return _training_fault(method)
+    if not callable(getattr(method, "confidence", None)):
+        return "it has no `confidence(seen)`, nor `trains_on`, `fit` and `predict`"
+    return None
+
+
+def _training_fault(method: TrainedMethod) -> str | None:
+    if method.trains_on not in ("in_domain", "out_of_domain"):
+        return f"its `trains_on` is {method.trains_on!r}, not 'in_domain' or 'out_of_domain'"
+    if len(method.asks) != 1 or not isinstance(method.asks[0], Feature):
+        return "a trained method asks for one signal, HiddenState() or PromptStates()"
+    return None
+
+
+def _distributions() -> dict[str, str]:
+    return {
+        entry.name: f"{entry.dist.name} {entry.dist.version}"
+        for entry in metadata.entry_points(group=ENTRY_POINT_GROUP)
+        if entry.dist is not None
+    }

@@ -1,0 +1,64 @@
+"""The UQ methods that the settings choose, with their options."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from slmroute_plugin.methods.protocol import AnyMethod
+from slmroute_plugin.nearest import did_you_mean
+from slmroute_plugin.plugins.methods import RegisteredMethod, registered_methods
+from slmroute_plugin.settings.schema import Settings, SettingsError
+
+
+def chosen_methods(
+    settings: Settings, registered: Mapping[str, RegisteredMethod] | None = None
+) -> dict[str, AnyMethod]:
+    """The methods that the settings name, with their options set.
+
+    Raises:
+        SettingsError: an unknown method name or option; offers the nearest name.
+    """
+    known = registered_methods() if registered is None else registered
+    for name in settings.options:
+        if name not in known:
+            raise SettingsError(
+                f"metadata.slmroute.options: no UQ method is called {name!r}. "
+                f"{did_you_mean(name, known)}"
+            )
+    if settings.uq == "none":
+        return {}
+    if isinstance(settings.uq, list):
+        names = list(dict.fromkeys(settings.uq))
+    else:
+        names = [n for n, each in known.items() if settings.uq == "all" or not each.on_request]
+    for name in names:
+        if name not in known:
+            raise SettingsError(
+                f"metadata.slmroute.uq: no UQ method is called {name!r}. "
+                f"{did_you_mean(name, known)}"
+            )
+    return {
+        name: _with_options(known[name].method, settings.options.get(name, {})) for name in names
+    }
+
+
+def _with_options(method: AnyMethod, options: Mapping[str, Any]) -> AnyMethod:
+    if not options:
+        return method
+    where = f"metadata.slmroute.options.{method.name}"
+    if not dataclasses.is_dataclass(method) or isinstance(method, type):
+        raise SettingsError(f"{where}: the method {method.name!r} takes no options.")
+    defaults = {f.name: getattr(method, f.name) for f in dataclasses.fields(method)}
+    for key, value in options.items():
+        if key not in defaults:
+            raise SettingsError(f"{where}: unknown option {key!r}. {did_you_mean(key, defaults)}")
+        wanted = type(defaults[key])
+        if type(value) is not wanted and not (wanted is float and type(value) is int):
+            raise SettingsError(f"{where}.{key} must be {wanted.__name__}, not {value!r}.")
+    try:
+        changed: AnyMethod = dataclasses.replace(method, **options)
+    except ValueError as error:
+        raise SettingsError(f"{where}: {error}") from None
+    return changed
