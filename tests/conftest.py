@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from checkout import ROOT
 from hypothesis import settings
 
 # A busy machine is no fault of the code.
@@ -20,7 +22,6 @@ os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
-ROOT = Path(__file__).resolve().parent.parent
 GENERATION_METHODS = frozenset(
     {
         "average_token_prob",
@@ -166,3 +167,34 @@ def real_data() -> Iterator[Path]:
     if not folder.is_dir():
         pytest.skip(f"no folder of real rows at {folder} (set SLMROUTE_DATA)")
     yield folder
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[..., Path]:
+    """Writes one task's hidden states and samples into a model's folder, and returns the folder."""
+    from probe_results import write_task
+
+    return partial(write_task, tmp_path)
+
+
+@pytest.fixture
+def judge_server(httpserver: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A judge that listens; a key for it is in the environment."""
+    from judge_server import KEY, JudgeServer
+
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    return JudgeServer(httpserver)
+
+
+@pytest.fixture
+def slow_judge(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A judge that takes a moment over each case, and several cases at a time."""
+    from judge_server import KEY
+    from scripted_server import ScriptedServer, completion
+
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    server = ScriptedServer()
+    server.start()
+    server.otherwise = server.body(completion("CORRECT"), after_s=0.05)
+    yield server
+    server.stop()

@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from .conftest import ROOT, environment
+from checkout import ROOT, environment
 
 
 def said_by(script: str, *options: str, cwd: Path) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from checkout import ROOT
 from typer.testing import CliRunner, Result
 
 from slmroute_plugin.cli import app
@@ -17,7 +18,7 @@ from slmroute_plugin.routing.policy import Threshold
 from slmroute_plugin.storage.sample_files import SLM_FILTER, newest_sample_files, read_samples
 from slmroute_plugin.storage.threshold_file import read_threshold
 
-RESULTS = Path(__file__).resolve().parents[2] / "results"
+RESULTS = ROOT / "results"
 SLM = "SmolLM2-135M-Instruct"
 LLM = "Qwen2.5-Coder-1.5B-Instruct"
 TASK = "slmroute_demo_arithmetic"

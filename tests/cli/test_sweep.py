@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import yaml
-
-from .conftest import RECORDED, ROOT, Demo, invoke
+from checkout import ROOT
+from demo_grid import RECORDED, Demo, invoke
 
 PAPER = ROOT / "examples" / "paper" / "grid.yaml"
 

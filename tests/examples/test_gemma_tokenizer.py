@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-from pathlib import Path
 from typing import Any
 
 import pytest
+from checkout import ROOT
 
-FILE = Path(__file__).resolve().parents[2] / "examples" / "small" / "gemma_tokenizer.py"
+FILE = ROOT / "examples" / "small" / "gemma_tokenizer.py"
 SPECIAL = [("<pad>", 3), ("<eos>", 3), ("<bos>", 3), ("<unk>", 3)]
 DEFINED = [("\n\n", 4), ("▁▁", 4)]
 # In the order in which they are merged.

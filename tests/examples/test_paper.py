@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
+from checkout import ROOT
 from lm_eval import simple_evaluate
 from lm_eval.config.evaluate_config import EvaluatorConfig
 from lm_eval.tasks import TaskManager
@@ -21,7 +22,7 @@ from slmroute_plugin.signals import HiddenState, TokenLogprobs
 from slmroute_plugin.sweep.grid.cells import cells_of
 from slmroute_plugin.sweep.grid.grid_file import load_grid
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+EXAMPLES = ROOT / "examples"
 TASK = "slmroute_demo_arithmetic"
 
 

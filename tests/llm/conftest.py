@@ -13,9 +13,6 @@ from slmroute_plugin.llm.client import OpenAiLlm
 from slmroute_plugin.llm.exchange import Reply, Request
 from slmroute_plugin.llm.settings import LlmSettings
 
-Llm = Callable[..., OpenAiLlm]
-Questions = Callable[[int], list[Request]]
-
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:

@@ -13,12 +13,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from llm_clients import Llm, Questions
 
 from slmroute_plugin.conversation import messages_hash
 from slmroute_plugin.llm.cache import AnswerCache, cache_key
 from slmroute_plugin.llm.exchange import LlmError, Reply
-
-from .conftest import Llm, Questions
 
 REPLY = Reply(
     text="B — «é» 日本 \ud83d",

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from llm_clients import Llm, Questions
 
 from slmroute_plugin.llm.exchange import LlmError, Reply
-
-from .conftest import Llm, Questions
 
 N = 12
 ODD = "question 7"

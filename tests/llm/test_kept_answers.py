@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 from ctrl_c import heed_ctrl_c
+from llm_clients import Llm, Questions
 
 from slmroute_plugin.llm.exchange import Reply
-
-from .conftest import Llm, Questions
 
 
 def test_everything_that_was_reported_is_kept(

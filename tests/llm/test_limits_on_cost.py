@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from llm_clients import Llm, Questions
 
 from slmroute_plugin.llm.exchange import Reply, Request
-
-from .conftest import Llm, Questions
 
 
 def test_the_budget_stops_asking_but_not_the_run(

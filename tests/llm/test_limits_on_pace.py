@@ -6,10 +6,9 @@ import time
 from typing import Any
 
 import pytest
+from llm_clients import Llm, Questions
 
 from slmroute_plugin.llm.exchange import Request
-
-from .conftest import Llm, Questions
 
 
 def test_no_more_requests_are_under_way_than_allowed(

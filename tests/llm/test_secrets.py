@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from llm_clients import Llm, Questions
 
 from slmroute_plugin.llm.exchange import LlmError
-
-from .conftest import Llm, Questions
 
 
 def everything_about(error: BaseException) -> str:

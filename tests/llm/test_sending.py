@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from llm_clients import Llm, Questions
 
 from slmroute_plugin.llm.client import OpenAiLlm
 from slmroute_plugin.llm.exchange import LlmError, Reply, Request
 from slmroute_plugin.llm.settings import LlmSettings
-
-from .conftest import Llm, Questions
 
 
 def test_messages_and_parameters_are_sent_as_they_are(server: Any, llm: Llm) -> None:

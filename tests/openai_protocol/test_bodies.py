@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted_server import completion
 
 from slmroute_plugin.openai_protocol.bodies import Body, parse_body, read_body
 from slmroute_plugin.openai_protocol.failures import BadBody
@@ -100,9 +100,7 @@ def test_any_text_is_json_or_a_bad_body(text: str) -> None:
         ([{"type": "thinking", "thinking": "A?"}, {"type": "text", "text": "B"}], None, "B"),
     ],
 )
-def test_thinking_is_cut_off(
-    content: Any, think_end: str | None, answer: str, completion: Callable[..., Any]
-) -> None:
+def test_thinking_is_cut_off(content: Any, think_end: str | None, answer: str) -> None:
     body = read_body(completion(content), think_end)
     assert (body.text, body.error) == (answer, None)
 
@@ -118,7 +116,7 @@ def test_thinking_is_cut_off(
     ],
 )
 def test_tokens_that_ran_out_before_the_answer_are_no_answer(
-    content: str, think_end: str | None, completion: Callable[..., Any]
+    content: str, think_end: str | None
 ) -> None:
     body = read_body(completion(content, finish_reason="length"), think_end)
     assert body.text is None
@@ -126,12 +124,12 @@ def test_tokens_that_ran_out_before_the_answer_are_no_answer(
     assert (body.prompt_tokens, body.completion_tokens) == (100, 50)
 
 
-def test_an_answer_that_was_cut_is_still_an_answer(completion: Callable[..., Any]) -> None:
+def test_an_answer_that_was_cut_is_still_an_answer() -> None:
     body = read_body(completion("First, we", finish_reason="length"), "</think>")
     assert (body.text, body.finish_reason) == ("First, we", "length")
 
 
-def test_half_a_surrogate_pair_cannot_break_a_file_later(completion: Callable[..., Any]) -> None:
+def test_half_a_surrogate_pair_cannot_break_a_file_later() -> None:
     body = read_body(parse_body(json.dumps(completion("a\ud83d"))), None)
     assert body.text == "a?"
 

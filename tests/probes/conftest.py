@@ -1,66 +1,11 @@
-"""Folders of results for the probes: hidden states that tell right from wrong, and samples."""
+"""Trained methods of a few lines, for tests of what fits and uses them."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-
-from slmroute_plugin.signals import HiddenState
-from slmroute_plugin.storage.hidden_states import (
-    HiddenStates,
-    KeptRow,
-    hidden_states_path,
-    save_hidden_states,
-)
-from slmroute_plugin.storage.question_identity import question_identity
-from slmroute_plugin.storage.sample_files import write_samples
-from slmroute_plugin.storage.source import Source
-
-WIDTH = 8
-
-
-class MeanProbe:
-    """Confidence by which class's mean is nearer: a trained method of a few lines."""
-
-    name = "mean_probe"
-    trains_on = "in_domain"
-    asks = (HiddenState(),)
-
-    def fit(self, rows: Any, seed: int) -> dict[str, Any]:
-        features, right = rows.features(), rows.correct > 0.5
-        noise = np.random.default_rng(seed).normal(0, 1e-3, features.shape[1])
-        return {
-            "right": (features[right].mean(axis=0) + noise).astype(np.float32),
-            "wrong": features[~right].mean(axis=0),
-        }
-
-    def predict(self, weights: Any, feature: Any) -> float:
-        near = [float(np.linalg.norm(feature - weights[name])) for name in ("right", "wrong")]
-        return near[1] / (near[0] + near[1])
-
-
-class OtherMeanProbe(MeanProbe):
-    name = "other_mean_probe"
-    trains_on = "out_of_domain"
-
-
-class Memory:
-    """Says 1 of what it was fitted on, and 0 of all else."""
-
-    name = "memory"
-    trains_on = "in_domain"
-    asks = (HiddenState(),)
-
-    def fit(self, rows: Any, seed: int) -> dict[str, Any]:
-        return {"seen": rows.features()}
-
-    def predict(self, weights: Any, feature: Any) -> float:
-        return float((weights["seen"] == feature).all(axis=1).any())
+from probe_results import MeanProbe, Memory, OtherMeanProbe
 
 
 @pytest.fixture
@@ -71,53 +16,3 @@ def methods() -> dict[str, Any]:
 @pytest.fixture
 def memory() -> Any:
     return Memory()
-
-
-@pytest.fixture
-def written(tmp_path: Path) -> Callable[..., Path]:
-    """Writes one task's hidden states and samples into a model's folder, and returns the folder."""
-
-    def write(
-        task: str,
-        dataset: str,
-        role: str = "training",
-        rows: int = 30,
-        *,
-        questions: Sequence[str] | None = None,
-        correct: Sequence[float] | None = None,
-        signal: HiddenState = HiddenState(),  # noqa: B008 (it is frozen)
-        model: str = "tiny",
-        hub: str = "",
-        width: int = WIDTH,
-        seed: int = 0,
-        spoil: Callable[[Any], None] | None = None,
-        other_prompts: bool = False,
-    ) -> Path:
-        folder = tmp_path / "tiny"
-        random = np.random.default_rng([seed, len(task), *task.encode()])
-        rows = len(correct) if correct is not None else rows
-        asked = list(questions or (f"{task}, question {row}?" for row in range(rows)))
-        right = list(correct) if correct is not None else [float(i % 2) for i in range(len(asked))]
-        hidden = random.normal(0, 1, (len(asked), width)).astype(np.float32)
-        hidden += np.asarray(right, dtype=np.float32)[:, None] * 2
-        if spoil:
-            spoil(hidden)
-        kept = [
-            KeptRow(row, hidden[row], f"prompt {asked[row]}", question_identity(asked[row]))
-            for row in range(len(asked))
-        ]
-        source = Source(model, task, dataset, hub, role)  # type: ignore[arg-type]
-        states = HiddenStates.from_rows(kept, signal, source)
-        assert states is not None
-        save_hidden_states(hidden_states_path(folder, HiddenState, task), states)
-        suffix = " again" if other_prompts else ""
-        samples = []
-        for row, question in enumerate(asked):
-            prompt = f"prompt {question}{suffix}"
-            same = {"doc_id": row, "prompt_hash": hashlib.sha256(prompt.encode()).hexdigest()}
-            samples.append({**same, "filter": "slm", "acc": right[row], "answer": "é"})
-            samples.append({**same, "filter": "routed", "acc": 1.0})
-        write_samples(folder, task, samples)
-        return folder
-
-    return write

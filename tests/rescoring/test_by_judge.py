@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from judge_server import KEY, fields_of
 from lm_eval import simple_evaluate
 from lm_eval.loggers import EvaluationTracker
 from lm_eval.tasks import TaskManager
@@ -52,7 +53,7 @@ def saved(result: Any, results: Path) -> Path:
 
 
 def test_in_the_run_and_after_the_fact_give_the_same_columns(
-    lm: Any, judge_server: Any, judge_key: str, fields_of: Any, tmp_path: Path
+    lm: Any, judge_server: Any, tmp_path: Path
 ) -> None:
     def by_parity(prompt: str) -> str:
         (target,) = fields_of(prompt)["Reference answers"]
@@ -88,9 +89,9 @@ def test_in_the_run_and_after_the_fact_give_the_same_columns(
     ]
     expected = json.loads(json.dumps([[r.get(c) for c in [*columns, "judge_error"]] for r in rows]))
     assert [[row.get(c) for c in [*columns, "judge_error"]] for row in after] == expected
-    assert judge_key not in done.output
+    assert KEY not in done.output
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert not [path for path in files if judge_key.encode() in path.read_bytes()]
+    assert not [path for path in files if KEY.encode() in path.read_bytes()]
 
 
 def test_rows_without_their_text_stay_as_they_are(judge_server: Any, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from probe_results import MeanProbe, OtherMeanProbe
 
 from slmroute_plugin.probes.fitting import FitSettings, fit_probes
 from slmroute_plugin.probes.training_data import Problem
@@ -14,6 +15,11 @@ from slmroute_plugin.rescoring.by_probes import Scored, score_samples
 from slmroute_plugin.storage.sample_files import newest_sample_files, read_samples
 
 Written = Callable[..., Path]
+
+
+@pytest.fixture
+def methods() -> dict[str, Any]:
+    return {"mean_probe": MeanProbe(), "other_mean_probe": OtherMeanProbe()}
 
 
 @pytest.fixture

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
+from checkout import ROOT
 from lm_eval.tasks import TaskManager
 
 from slmroute_plugin.include_path import include_path
 from slmroute_plugin.observation import Answer
 from slmroute_plugin.storage.sample_files import newest_sample_files, read_samples
 
-RECORDING = Path(__file__).resolve().parents[2] / "results" / "Qwen2.5-Coder-1.5B-Instruct"
+RECORDING = ROOT / "results" / "Qwen2.5-Coder-1.5B-Instruct"
 
 
 @pytest.mark.parametrize("name", ["slmroute_demo_arithmetic", "slmroute_demo_mmlu"])

@@ -1,114 +1,13 @@
-"""What tests of sweeps share: the demo grid, a plain run to hold it against, and the command."""
+"""Fixtures of sweeps: the demo grid, a plain run to hold it against, and a server of files."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import pytest
-import yaml
-from lm_eval import simple_evaluate
-from lm_eval.tasks import TaskManager
-from typer.testing import CliRunner, Result
-
-from slmroute_plugin.cli import app
-
-from ..probe_framework.conftest import written as written  # a fixture
-
-ROOT = Path(__file__).resolve().parents[2]
-RECORDED = ROOT / "results" / "Qwen2.5-Coder-1.5B-Instruct"
-ARITHMETIC = "slmroute_demo_arithmetic"
-MMLU = "slmroute_demo_mmlu"
-METHODS = ("jaccard_degree", "perplexity")
-Rows = dict[tuple[str, str, int], dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Demo:
-    """A folder with two tiny models, their lm-eval files, and a grid of them."""
-
-    folder: Path
-
-    @property
-    def grid(self) -> Path:
-        """The grid's file."""
-        return self.folder / "grid.yaml"
-
-    @property
-    def results(self) -> Path:
-        """Where it writes to."""
-        return self.folder / "results"
-
-    def manifest(self) -> dict[str, Any]:
-        """What the sweep left."""
-        return dict(json.loads((self.results / "manifest.json").read_text(encoding="utf-8")))
-
-    def change(self, **changes: Any) -> None:
-        """Change keys of the grid."""
-        grid = yaml.safe_load(self.grid.read_text(encoding="utf-8")) | changes
-        self.grid.write_text(yaml.safe_dump(grid, sort_keys=False), encoding="utf-8")
-
-    def change_model(self, name: str, **changes: Any) -> None:
-        """Change keys of a model's file."""
-        path = self.folder / f"{name}.yaml"
-        config = yaml.safe_load(path.read_text(encoding="utf-8")) | changes
-        path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-
-
-def environment(**more: str) -> dict[str, str]:
-    """Of processes that are started: this checkout's code, one thread, no GPU."""
-    return os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | more
-
-
-def sweep(demo: Demo, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run `slmroute sweep` on the demo grid."""
-    return subprocess.run(
-        [sys.executable, "-m", "slmroute_plugin", "sweep", "grid.yaml", *options],
-        cwd=demo.folder,
-        env=environment(COLUMNS="150"),
-        capture_output=True,
-        text=True,
-        timeout=560,
-        check=False,
-    )
-
-
-def invoke(grid: Path, *options: str) -> Result:
-    """Run it in this process, where what it is refused for can be seen."""
-    return CliRunner().invoke(app, ["sweep", str(grid), *options], env={"COLUMNS": "150"})
-
-
-def sample_rows(results: Path) -> Rows:
-    """The newest samples of both models, by model, task and question."""
-    found: Rows = {}
-    for folder in sorted(results.glob("*tiny-*")):
-        for task in (ARITHMETIC, MMLU):
-            for path in sorted(folder.glob(f"samples_{task}_2*.jsonl"))[-1:]:
-                for line in path.read_text(encoding="utf-8").splitlines():
-                    row = json.loads(line)
-                    found[folder.name.rpartition("__")[2], task, row["doc_id"]] = row
-    return found
-
-
-def same_rows(found: Rows, expected: Rows, tasks: Collection[str] = (ARITHMETIC, MMLU)) -> None:
-    """Fail unless both hold the same questions, replies, and confidences but for rounding."""
-    expected = {key: row for key, row in expected.items() if key[1] in tasks}
-    assert len(expected) == 8 * len(tasks)
-    assert found.keys() == expected.keys()
-    for key, row in expected.items():
-        other = found[key]
-        assert other["resps"] == row["resps"]
-        for method in METHODS:
-            assert other[f"confidence/{method}"] == pytest.approx(
-                row[f"confidence/{method}"], abs=1e-3
-            )
+from demo_grid import Demo, Rows, forget_servers, plain_rows_of, save_tiny_models, write_demo
 
 
 @pytest.fixture(scope="session")
@@ -116,14 +15,7 @@ def tiny_models(
     tiny: Any, tokenizer: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Mapping[str, Path]:
     """Two tiny random models of different kinds, as folders that lm-eval can load."""
-    folders = {}
-    qwen3 = {"num_key_value_heads": 2, "head_dim": 8}
-    for name, kind, changes in (("tiny-llama", "Llama", {}), ("tiny-qwen3", "Qwen3", qwen3)):
-        folders[name] = tmp_path_factory.mktemp("models") / name
-        model = tiny(kind, num_hidden_layers=9, max_position_embeddings=1024, **changes).model
-        model.save_pretrained(folders[name])
-        tokenizer.save_pretrained(folders[name])
-    return folders
+    return save_tiny_models(tiny, tokenizer, tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="session")
@@ -131,34 +23,7 @@ def make_demo(
     tiny_models: Mapping[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[], Demo]:
     """Makes a fresh folder with the demo grid."""
-
-    def make() -> Demo:
-        demo = Demo(tmp_path_factory.mktemp("grid"))
-        for name, folder in tiny_models.items():
-            config = {
-                "model": "hf",
-                "model_args": {"pretrained": str(folder), "dtype": "float32"},
-                "device": "cpu",
-                "apply_chat_template": True,
-                "batch_size": 2,
-                "gen_kwargs": {"max_gen_toks": 8},
-                "metadata": {"slmroute": {"uq": list(METHODS)}},
-                "log_samples": True,
-                "output_path": "results",
-            }
-            (demo.folder / f"{name}.yaml").write_text(
-                yaml.safe_dump(config, sort_keys=False), encoding="utf-8"
-            )
-        grid = {
-            "slms": [f"{name}.yaml" for name in tiny_models],
-            "llms": [{"replay": str(RECORDED)}],
-            "tasks": {"words": ARITHMETIC, "options": [MMLU]},
-            "limit": 4,
-        }
-        demo.grid.write_text(yaml.safe_dump(grid, sort_keys=False), encoding="utf-8")
-        return demo
-
-    return make
+    return lambda: write_demo(tmp_path_factory.mktemp("grid"), tiny_models)
 
 
 @pytest.fixture
@@ -177,31 +42,7 @@ def there(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> Demo:
 @pytest.fixture(scope="session")
 def plain_rows(tiny_models: Mapping[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Rows:
     """What plain lm-eval runs of both models on both tasks give, without any sweep."""
-    settings = {"uq": list(METHODS), "results": str(tmp_path_factory.mktemp("plain"))}
-    found: Rows = {}
-    for name, folder in tiny_models.items():
-        # The command line would read lm-eval's own thousands of tasks first.
-        manager = TaskManager(
-            include_path=str(ROOT / "tasks"),
-            include_defaults=False,
-            metadata={"pretrained": str(folder), "slmroute": settings},
-        )
-        run = simple_evaluate(
-            model="hf",
-            model_args={"pretrained": str(folder), "dtype": "float32"},
-            device="cpu",
-            batch_size=2,
-            tasks=[ARITHMETIC, MMLU],
-            task_manager=manager,
-            gen_kwargs={"max_gen_toks": 8},
-            limit=4,
-            apply_chat_template=True,
-            bootstrap_iters=0,
-            log_samples=True,
-        )
-        for task in (ARITHMETIC, MMLU):
-            found |= {(name, task, row["doc_id"]): row for row in run["samples"][task]}
-    return found
+    return plain_rows_of(tiny_models, tmp_path_factory.mktemp("plain"))
 
 
 @pytest.fixture
@@ -223,8 +64,3 @@ def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     yield f"s3://bucket/{tmp_path.name}"
     server.stop()
     forget_servers()
-
-
-def forget_servers() -> None:
-    """What fsspec is connected to is kept, whatever the environment says by now."""
-    fsspec.get_filesystem_class("s3").clear_instance_cache()

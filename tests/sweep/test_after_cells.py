@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from checkout import ROOT
+from demo_grid import RECORDED
 
 from slmroute_plugin.sweep.after_cells import copy_recorded, steps_after
 from slmroute_plugin.sweep.grid.grid_file import Grid
-
-from .conftest import RECORDED, ROOT
 
 SLM = "SmolLM2-135M-Instruct"
 

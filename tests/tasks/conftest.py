@@ -10,11 +10,12 @@ from typing import Any
 
 import datasets
 import pytest
+from checkout import ROOT
 from lm_eval.tasks import TaskManager
 
 from slmroute_plugin.task import RoutedTask
 
-FOLDER = Path(__file__).resolve().parents[2] / "tasks"
+FOLDER = ROOT / "tasks"
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checkout import ROOT
 from lm_eval.tasks import TaskManager
 
 from slmroute_plugin.storage.question_identity import normalised, question_identity
 
-FOLDER = Path(__file__).resolve().parents[2] / "tasks"
+FOLDER = ROOT / "tasks"
 # What each task asks on its row of our own.
 QUESTIONS = {
     "gsm8k": "A farm sells 40 crates of 31 eggs. How many eggs is that? ",

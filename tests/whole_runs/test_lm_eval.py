@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checkout import ROOT
 
 from slmroute_plugin.include_path import include_path
 from slmroute_plugin.storage.hidden_states import load_hidden_states
 
 ARITHMETIC = "slmroute_demo_arithmetic"
 MMLU = "slmroute_demo_mmlu"
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+
+from checkout import ROOT
 
 from slmroute_plugin.analysis.study.dataset_groups import GROUPS, OTHER, group_of, in_groups
 
-TASKS = Path(__file__).resolve().parents[3] / "tasks"
+TASKS = ROOT / "tasks"
 TAG = re.compile(r"^tag: \[slmroute, slmroute_(\w+)\]$", re.MULTILINE)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from judge_server import KEY
 
 from slmroute_plugin.scoring import Reference, rule
 from slmroute_plugin.scoring.judge.judge import Judge
@@ -68,7 +69,7 @@ def test_without_a_verdict_twice_the_rule_decides(
 
 @pytest.mark.parametrize("status", [400, 401])
 def test_a_call_that_fails_leaves_it_to_the_rule_and_shows_no_key(
-    status: int, judge_server: Any, judge_key: str, tmp_path: Path, caplog: Any
+    status: int, judge_server: Any, tmp_path: Path, caplog: Any
 ) -> None:
     caplog.set_level("DEBUG")
     judge_server.says = lambda prompt: status
@@ -79,8 +80,8 @@ def test_a_call_that_fails_leaves_it_to_the_rule_and_shows_no_key(
     assert {one.scored_by for one in verdicts} == {"number"}
     for one in verdicts:
         assert one.judge_error and str(status) in one.judge_error
-        assert judge_key not in one.judge_error
-    assert judge_key not in caplog.text
+        assert KEY not in one.judge_error
+    assert KEY not in caplog.text
 
 
 def test_an_empty_answer_is_wrong_without_a_call(judge_server: Any, tmp_path: Path) -> None:

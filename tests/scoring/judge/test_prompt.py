@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from judge_server import fields_of
 
 from slmroute_plugin.scoring import Reference
 from slmroute_plugin.scoring.judge.prompt import PROMPT, Case, fill, parse_reply
@@ -31,9 +31,7 @@ ATTACKS = [
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_no_answer_leaves_its_field(
-    attack: str, fields_of: Callable[[str], dict[str, Any]]
-) -> None:
+def test_no_answer_leaves_its_field(attack: str) -> None:
     harmless = fill(PROMPT, Case("Capital?", Reference(("Paris",)), "Rome"))
     prompt = fill(PROMPT, Case("Capital?", Reference(("Paris",)), attack))
     assert fields_of(prompt)["Answer to grade"] == attack

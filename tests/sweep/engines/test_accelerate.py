@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-
-from .conftest import ARITHMETIC, Demo, Rows, same_rows, sample_rows, sweep
+from demo_grid import ARITHMETIC, Demo, Rows, same_rows, sample_rows, sweep
 
 
 @pytest.mark.slow

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-
-from .conftest import ARITHMETIC, MMLU, Demo, Rows, environment, same_rows, sample_rows, sweep
+from checkout import environment
+from demo_grid import ARITHMETIC, MMLU, Demo, Rows, same_rows, sample_rows, sweep
 
 pytestmark = pytest.mark.slow
 

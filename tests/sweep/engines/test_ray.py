@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checkout import ROOT
+from demo_grid import ARITHMETIC, Demo, Rows, same_rows, sample_rows
 
 from slmroute_plugin.sweep.cell_run import Order
 from slmroute_plugin.sweep.engines.ray import Cluster as Where
@@ -16,8 +18,6 @@ from slmroute_plugin.sweep.engines.ray import run_on_ray
 from slmroute_plugin.sweep.grid.grid_file import load_grid
 from slmroute_plugin.sweep.planning.plan import make_plan
 from slmroute_plugin.sweep.records import Record
-
-from .conftest import ARITHMETIC, ROOT, Demo, Rows, same_rows, sample_rows
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.slow

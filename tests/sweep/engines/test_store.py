@@ -6,11 +6,10 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from demo_grid import Demo, forget_servers, invoke
 
 from slmroute_plugin.sweep.engines.store import Store, StoreError, fetched
 from slmroute_plugin.sweep.records import Record
-
-from .conftest import Demo, forget_servers, invoke
 
 LOG, SAMPLES = ".sweep/0-cell/log.txt", "model/samples_task_2026.jsonl"
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import pytest
 from pytest_httpserver import HTTPServer
-from scripted_server import ScriptedServer, completion
 from werkzeug import Request, Response
 
 KEY = "sk-canary-2718281828"
@@ -68,33 +66,3 @@ class JudgeServer:
             ),
             content_type="application/json",
         )
-
-
-@pytest.fixture
-def judge_server(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[JudgeServer]:
-    """A judge that listens; a key for it is in the environment."""
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    yield JudgeServer(httpserver)
-
-
-@pytest.fixture
-def slow_judge(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
-    """A judge that takes a moment over each case, and several cases at a time."""
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    server = ScriptedServer()
-    server.start()
-    server.otherwise = server.body(completion("CORRECT"), after_s=0.05)
-    yield server
-    server.stop()
-
-
-@pytest.fixture(name="fields_of")
-def fields_of_fixture() -> Callable[[str], dict[str, Any]]:
-    """Reads the fields of the default prompt."""
-    return fields_of
-
-
-@pytest.fixture
-def judge_key() -> str:
-    """The key that is in the environment beside `judge_server`."""
-    return KEY
