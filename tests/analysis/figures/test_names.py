@@ -4,7 +4,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slmroute_plugin.analysis.figures.names import WIDTH, shown
-from slmroute_plugin.analysis.tables.file_names import file_parts
 
 names = st.sets(st.text(max_size=60), max_size=12)
 
@@ -38,12 +37,3 @@ def test_shown_names_are_short_apart_and_on_one_line(found: set[str]) -> None:
         assert len(set(short.values())) == len(found)
         assert all(0 < len(name) <= WIDTH + len(" (12)") for name in short.values())
         assert all(name.isprintable() for name in short.values())
-
-
-@settings(deadline=None, max_examples=50)
-@given(names)
-def test_parts_of_file_names_are_safe_and_apart(found: set[str]) -> None:
-    parts = file_parts(found)
-    assert len({part.lower() for part in parts.values()}) == len(found)
-    for part in parts.values():
-        assert part.isascii() and not set(part) & set("/\\: <>|?*") and part.strip(".")
