@@ -26,7 +26,7 @@ help:
 	@echo "            $(TRAIN_LIMIT) to train on (TRAIN_LIMIT); what it is unsure of goes to a larger model,"
 	@echo "            whose answers are recorded (LLM=gpt-4.1-mini asks that one); writes to $(RUNS)"
 	@echo "make test   run the test suite"
-	@echo "make lint   check style and types"
+	@echo "make lint   check style, types, layers of imports and dependencies"
 	@echo "make clean  remove the environment, demo runs and caches"
 	@echo
 	@echo "The first of them creates .venv with what constraints.txt pins; later ones re-use it."
@@ -68,6 +68,10 @@ lint: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@# What is installed must not import what only development needs.
+	$(BIN)/deptry slmroute_plugin uq_plugins tasks --optional-dependencies-dev-groups dev
+	$(BIN)/deptry slmroute_plugin uq_plugins tasks tests $(wildcard tests/support) benchmarks examples
 
 clean:
 	rm -rf .venv runs dist build $(SLM) .pytest_cache .mypy_cache .ruff_cache .hypothesis

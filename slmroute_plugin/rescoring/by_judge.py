@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slmroute_plugin.nearest import did_you_mean
+from slmroute_plugin.plugins.llms import llm_for
 from slmroute_plugin.scoring import rule
 from slmroute_plugin.scoring.judge.judge import Judge
 from slmroute_plugin.scoring.judge.settings import JudgeSettings
@@ -110,7 +112,7 @@ def _judge_task(
         return
     if task.rule.kind != "free":
         return
-    judge = Judge(settings, folder.parent, name)
+    judge = Judge(settings, partial(llm_for, settings.llm(), folder.parent), name)
     scorers = [task.scorer(one.doc, judge) for one in readable]
     judge.consider(
         [

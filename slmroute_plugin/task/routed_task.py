@@ -15,6 +15,7 @@ from lm_eval.utils import apply_template, create_iterator, warning_once
 
 from slmroute_plugin.conversation import Message, messages_hash
 from slmroute_plugin.observation import Answer
+from slmroute_plugin.plugins.llms import llm_for
 from slmroute_plugin.processes import is_first_of_equals
 from slmroute_plugin.routing.routed_answer import RoutedAnswer
 from slmroute_plugin.run.instance import RoutedInstance
@@ -90,7 +91,8 @@ class RoutedTask(ConfigurableTask):  # type: ignore[misc]
         super().__init__(data_dir, cache_dir, download_mode, config=own)
         self.judge: Judge | None = None
         if self.settings.judge and self.rule.kind == "free":
-            self.judge = Judge(self.settings.judge, self.settings.results, self.source.task)
+            llm = partial(llm_for, self.settings.judge.llm(), self.settings.results)
+            self.judge = Judge(self.settings.judge, llm, self.source.task)
         judging: list[Callable[[], Any]] = []
         if self.judge:
             judging.append(partial(JudgingFilter, self._consider))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from slmroute_plugin.llm.exchange import LlmError, Reply, Request
-from slmroute_plugin.plugins.llms import llm_for
+from slmroute_plugin.llm.exchange import Llm, LlmError, Reply, Request
 from slmroute_plugin.scoring.judge.prompt import REMINDER, Case, fill, parse_reply
 from slmroute_plugin.scoring.judge.settings import JudgeSettings
 from slmroute_plugin.scoring.rule import Rule, Verdict, score
@@ -32,15 +30,15 @@ class Judge:
     """Scores free-form answers by asking an LLM; each case is asked about only once.
 
     Args:
-        settings: the LLM, and what it is told.
-        results: the folder beside which its replies are cached.
+        settings: the name of the LLM, and what it is told.
+        llm: returns the LLM; called when the first case is asked about.
         what: the work, as a task's name.
     """
 
-    def __init__(self, settings: JudgeSettings, results: Path, what: str) -> None:
+    def __init__(self, settings: JudgeSettings, llm: Callable[[], Llm], what: str) -> None:
         self.name = f"judge:{settings.name}"
         self._settings = settings
-        self._results = results
+        self._llm = llm
         self._what = what
         self._opinions: dict[Case, Opinion] = {}
 
@@ -89,8 +87,7 @@ class Judge:
             Request([{"role": "user", "content": prompt}], _GENERATION) for prompt in prompts
         ]
         try:
-            llm = llm_for(self._settings.llm(), self._results)
-            return llm.ask(requests, f"{self._what}, judged")
+            return self._llm().ask(requests, f"{self._what}, judged")
         except LlmError as error:
             # The answers are dear: they are scored by the rule, and the table shows what failed.
             return [Reply(error=str(error)) for _ in requests]

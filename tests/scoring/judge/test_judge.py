@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from judge_server import KEY
 
+from slmroute_plugin.plugins.llms import llm_for
 from slmroute_plugin.scoring import Reference, rule
 from slmroute_plugin.scoring.judge.judge import Judge
 from slmroute_plugin.scoring.judge.prompt import REMINDER, Case
@@ -18,8 +20,8 @@ TWELVE = Reference(("12",))
 
 
 def made(server: Any, results: Path, **settings: Any) -> Judge:
-    given = {"model": "j", "base_url": server.url, "max_attempts": 1} | settings
-    return Judge(JudgeSettings(**given), results, "task")
+    given = JudgeSettings(**{"model": "j", "base_url": server.url, "max_attempts": 1} | settings)
+    return Judge(given, partial(llm_for, given.llm(), results), "task")
 
 
 def cases(number: int) -> list[Case]:
