@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 T_co = TypeVar("T_co", covariant=True)
 
 Position = Literal["last_prompt", "last_answer"]
+_POSITIONS: Mapping[Position, str] = {
+    "last_prompt": "the prompt's last token",
+    "last_answer": "the answer's last token",
+}
 
 
 class Tokens(NamedTuple):
@@ -28,17 +32,29 @@ class Tokens(NamedTuple):
 
 
 class Signal(Generic[T_co]):
-    """Base of all signals; the type parameter is what `Observation[signal]` returns."""
+    """The base of all signals; the type parameter is what `Observation[signal]` returns."""
+
+    def in_words(self) -> str:
+        """Describe what the model is asked for, in a few words."""
+        return (type(self).__doc__ or type(self).__name__).partition("\n")[0].strip()
 
 
 @dataclass(frozen=True)
 class TokenLogprobs(Signal[Tokens]):
     """Token ids and log-probabilities of the answer, cut to the span of text that is kept."""
 
+    def in_words(self) -> str:
+        """Describe what the model is asked for, in a few words."""
+        return "log-probability of every token of the answer"
+
 
 @dataclass(frozen=True)
 class ChoiceProb(Signal[float]):
     """Probability of the option token that was chosen, at the place where the answer names it."""
+
+    def in_words(self) -> str:
+        """Describe what the model is asked for, in a few words."""
+        return "probability of the chosen option"
 
 
 @dataclass(frozen=True)
@@ -55,6 +71,10 @@ class HiddenState(Signal["NDArray[np.float32]"]):
     layer: int = -8
     position: Position = "last_answer"
 
+    def in_words(self) -> str:
+        """Describe what the model is asked for, in a few words."""
+        return f"hidden state of layer {self.layer} at {_POSITIONS[self.position]}"
+
 
 @dataclass(frozen=True)
 class PromptStates(Signal["NDArray[np.float32]"]):
@@ -63,6 +83,10 @@ class PromptStates(Signal["NDArray[np.float32]"]):
     The mean is over the question's own tokens; neither padding nor other rows count.
     """
 
+    def in_words(self) -> str:
+        """Describe what the model is asked for, in a few words."""
+        return "mean hidden state of the prompt, all layers"
+
 
 @dataclass(frozen=True)
 class Samples(Signal[tuple[str, ...]]):
@@ -70,6 +94,10 @@ class Samples(Signal[tuple[str, ...]]):
 
     n: int = 5
     temperature: float = 1.0
+
+    def in_words(self) -> str:
+        """Describe what the model is asked for, in a few words."""
+        return f"{self.n} more answers, sampled at temperature {self.temperature:g}"
 
 
 @dataclass(frozen=True)
@@ -85,6 +113,10 @@ class NextTokenProbs(Signal[Mapping[str, float]]):
     follow_up: str
     words: tuple[str, ...]
 
+    def in_words(self) -> str:
+        """Describe what the model is asked for, in a few words."""
+        return f"probability of {' or '.join(self.words)} after a follow-up"
+
 
 @dataclass(frozen=True)
 class Reply(Signal[str]):
@@ -98,6 +130,10 @@ class Reply(Signal[str]):
     follow_up: str
     max_tokens: int = 32
 
+    def in_words(self) -> str:
+        """Describe what the model is asked for, in a few words."""
+        return "a reply to a follow-up"
+
 
 @dataclass(frozen=True)
 class Restated(Signal[str]):
@@ -106,7 +142,27 @@ class Restated(Signal[str]):
     Args:
         instruction: added below the task's own instruction.
         extra_tokens: room for what the instruction adds, beyond the task's own limit.
+        marker: the word that the added line begins with, if the instruction asks for one; the
+            task's stop strings do not cut that line off.
     """
 
     instruction: str
     extra_tokens: int = 32
+    marker: str = ""
+
+    def in_words(self) -> str:
+        """Describe what the model is asked for, in a few words."""
+        return "the question once more, with another instruction"
+
+
+SIGNALS: tuple[type[Signal[Any]], ...] = (
+    TokenLogprobs,
+    ChoiceProb,
+    HiddenState,
+    PromptStates,
+    Samples,
+    NextTokenProbs,
+    Reply,
+    Restated,
+)
+"""Every kind of signal; each backend delivers or refuses each of them."""

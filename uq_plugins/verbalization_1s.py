@@ -21,6 +21,13 @@ class _Parts(NamedTuple):
     statement: str | None
 
 
+class _Stated(NamedTuple):
+    """A marker, and where the statement behind it ends."""
+
+    marker: re.Match[str]
+    end: int
+
+
 @dataclass(frozen=True)
 class Verbalization1S:
     """The probability that the model states below an answer of its own.
@@ -31,7 +38,8 @@ class Verbalization1S:
 
     Args:
         instruction: added below the task's own instruction; must name the marker.
-        marker: the word before the probability; its last occurrence ends the answer.
+        marker: the word before the probability; the first line that states something behind it
+            ends the answer.
         extra_tokens: room for the added line, beyond the task's own limit.
     """
 
@@ -52,7 +60,7 @@ class Verbalization1S:
 
     @property
     def _reply(self) -> Restated:
-        return Restated(self.instruction, self.extra_tokens)
+        return Restated(self.instruction, self.extra_tokens, self.marker)
 
     @property
     def asks(self) -> tuple[Signal[object], ...]:
@@ -60,7 +68,10 @@ class Verbalization1S:
         return (self._reply,)
 
     def confidence(self, seen: Observation) -> float:
-        """The probability stated after the last marker.
+        """Return the probability stated behind the first marker that states anything.
+
+        What a model goes on to write, a question of its own and its confidence in the answer to
+        it for instance, does not count.
 
         Raises:
             NoConfidence: there is no marker, or not exactly one probability after it;
@@ -80,27 +91,41 @@ class Verbalization1S:
         return self._parts(seen[self._reply]).answer
 
     def _parts(self, reply: str) -> _Parts:
-        found = self._last_marker(reply)
-        if found is None:
+        stated = self._stated(reply)
+        if stated is None:
             return _Parts(reply.strip(), None)
-        # The first line with a word in it: a small model often goes on with other numbers.
-        statement = re.match(r"\W*[^\n]*", reply[found.end() :])
-        end = found.end() + (statement.end() if statement else 0)
-        line_start = reply.rfind("\n", 0, found.start()) + 1
-        before = reply[line_start : found.start()]
+        marker, end = stated
+        line_start = reply.rfind("\n", 0, marker.start()) + 1
+        before = reply[line_start : marker.start()]
         # Bullets, asterisks and "My" before the marker belong to its line, an answer does not.
         is_decoration = re.fullmatch(r"\W*(?:my|final|overall)?\W*", before, re.IGNORECASE)
-        cut = line_start if is_decoration else found.start()
+        cut = line_start if is_decoration else marker.start()
         answer = reply[:cut].strip() or reply[end:].strip()
         # Under the label that `stated_confidence` knows, whatever the marker is.
-        return _Parts(answer, "Confidence" + reply[found.end("word") : end])
+        return _Parts(answer, "Confidence" + reply[marker.end("word") : end])
 
-    def _last_marker(self, reply: str) -> re.Match[str] | None:
+    def _stated(self, reply: str) -> _Stated | None:
+        """Find the first marker that states something; the first marker, if none does."""
         word = rf"(?P<word>(?<!\w){re.escape(self.marker)}(?!\w))"
         # "Confidence (0-100%):" anywhere, or else a line that begins with the word.
         forms = (rf"{word}[^\n:=：.!?]{{0,40}}[:=：]", rf"^[^\w\n]*{word}")
         for form in forms:
-            found = list(re.finditer(form, reply, re.IGNORECASE | re.MULTILINE))
-            if found:
-                return found[-1]
+            markers = list(re.finditer(form, reply, re.IGNORECASE | re.MULTILINE))
+            if markers:
+                stated = [
+                    _Stated(marker, _statement_end(reply, marker.end())) for marker in markers
+                ]
+                # The form of the instruction, repeated, states nothing.
+                return next((one for one in stated if not _is_form(reply, one)), stated[0])
         return None
+
+
+def _statement_end(reply: str, begin: int) -> int:
+    # The first line with a word in it: a small model often goes on with other numbers.
+    statement = re.compile(r"\W*[^\n]*").match(reply, begin)
+    return statement.end() if statement else begin
+
+
+def _is_form(reply: str, stated: _Stated) -> bool:
+    statement = reply[stated.marker.end() : stated.end].strip()
+    return not statement or statement.startswith("<")

@@ -1,6 +1,7 @@
 """The contract of a backend: how one kind of lm-eval model delivers the signals asked of it."""
 
 from slmroute_plugin.backends.contract import (
+    Advises,
     Backend,
     BatchSizes,
     Observed,
@@ -9,9 +10,11 @@ from slmroute_plugin.backends.contract import (
     SizesBatches,
     Span,
     in_one_batch,
+    no_such_signal,
 )
 
 __all__ = [
+    "Advises",
     "Backend",
     "BatchSizes",
     "Observed",
@@ -20,4 +23,5 @@ __all__ = [
     "SizesBatches",
     "Span",
     "in_one_batch",
+    "no_such_signal",
 ]

@@ -113,6 +113,17 @@ class Resumable(Protocol):
         """All that determines an answer besides the question, as JSON; no secrets."""
 
 
+@runtime_checkable
+class Advises(Protocol):
+    """A backend that has no confidences by default, and says what to do about it.
+
+    Attributes:
+        advice: a line with the reason and the fix.
+    """
+
+    advice: str
+
+
 class BatchSizes(Protocol):
     """By batch setting, how many questions are asked at once; a dict, or a journal's memory."""
 
@@ -132,3 +143,14 @@ class SizesBatches(Protocol):
     """
 
     batch_sizes: BatchSizes
+
+
+def no_such_signal(signal: Signal[Any], models: str) -> str:
+    """Say that a kind of models has no such signal, and which one that is.
+
+    Args:
+        signal: of a kind that the backend does not know, a plugin's for instance.
+        models: the kind of models, in the plural.
+    """
+    kind = type(signal)
+    return f"{models} have no signal {kind.__module__}.{kind.__qualname__}"

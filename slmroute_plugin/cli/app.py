@@ -19,17 +19,6 @@ from slmroute_plugin.cli import report as report_commands
 from slmroute_plugin.cli import sweep as sweep_command
 from slmroute_plugin.include_path import include_path
 from slmroute_plugin.plugins.methods import registered_methods
-from slmroute_plugin.signals import (
-    ChoiceProb,
-    HiddenState,
-    NextTokenProbs,
-    PromptStates,
-    Reply,
-    Restated,
-    Samples,
-    Signal,
-    TokenLogprobs,
-)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -46,8 +35,6 @@ app.command()(judge_commands.judge)
 app.command()(report_commands.report)
 app.command()(calibrate_command.calibrate)
 app.command()(sweep_command.sweep)
-
-_POSITIONS = {"last_prompt": "the prompt's last token", "last_answer": "the answer's last token"}
 
 
 class TaskRow(NamedTuple):
@@ -123,7 +110,7 @@ def methods() -> None:
         kind = type(registered.method)
         table.add_row(
             name,
-            "\n".join(_in_words(signal) for signal in registered.method.asks) or "nothing",
+            "\n".join(signal.in_words() for signal in registered.method.asks) or "nothing",
             f"{registered.distribution}\n{kind.__module__}",
             _first_line(kind),
         )
@@ -142,28 +129,6 @@ def _task_rows(folder: Path) -> list[TaskRow]:
     manager = TaskManager(include_path=folder, include_defaults=False)
     index = manager.task_index
     return [TaskRow(name, tuple(sorted(index[name].tags))) for name in manager.all_subtasks]
-
-
-def _in_words(signal: Signal[object]) -> str:
-    match signal:
-        case TokenLogprobs():
-            return "log-probability of every token of the answer"
-        case ChoiceProb():
-            return "probability of the chosen option"
-        case HiddenState(layer=layer, position=position):
-            return f"hidden state of layer {layer} at {_POSITIONS[position]}"
-        case PromptStates():
-            return "mean hidden state of the prompt, all layers"
-        case Samples(n=n, temperature=temperature):
-            return f"{n} more answers, sampled at temperature {temperature:g}"
-        case NextTokenProbs(words=words):
-            return f"probability of {' or '.join(words)} after a follow-up"
-        case Reply():
-            return "a reply to a follow-up"
-        case Restated():
-            return "the question once more, with another instruction"
-        case _:
-            return _first_line(type(signal))
 
 
 def _first_line(kind: type) -> str:

@@ -7,8 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from slmroute_plugin.backends import Backend, Observed, Question
-from slmroute_plugin.backends.contract import BatchSizes, SizesBatches
+from slmroute_plugin.backends import Backend, BatchSizes, Observed, Question, SizesBatches
 from slmroute_plugin.journal.keys import ordered
 from slmroute_plugin.journal.records import Record, TaskFacts
 from slmroute_plugin.journal.store import Journal

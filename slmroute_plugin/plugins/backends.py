@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slmroute_plugin.backends.contract import Backend
+from slmroute_plugin.backends import Backend
 
 if TYPE_CHECKING:
     from lm_eval.api.model import LM

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from slmroute_plugin.backends import Backend
+from slmroute_plugin.backends import Advises, Backend
 from slmroute_plugin.methods.protocol import AnyMethod, Method, TrainedMethod
 from slmroute_plugin.probes.live import FittedMethod, find_probes
 from slmroute_plugin.settings.chosen_methods import chosen_methods
@@ -39,7 +39,7 @@ class Plan:
     def __init__(self, backend: Backend, settings: Settings, source: Source, folder: Path) -> None:
         self.source = source
         chosen, refused = _chosen(backend, settings, source)
-        self.left_out = _left_out(refused)
+        self.left_out = _advice(backend, settings, source) or _left_out(refused)
         self.methods: dict[str, Method] = {
             name: one for name, one in chosen.items() if not isinstance(one, TrainedMethod)
         }
@@ -99,6 +99,12 @@ def _chosen(backend: Backend, settings: Settings, source: Source) -> _Chosen:
         else:
             refused[name] = "; ".join(refusals)
     return _Chosen(served, refused)
+
+
+def _advice(backend: Backend, settings: Settings, source: Source) -> str:
+    """Return what to do about a model that gets no confidences by default; "" if nothing is."""
+    silent = settings.uq == "auto" and source.rows != "training"
+    return backend.advice if silent and isinstance(backend, Advises) else ""
 
 
 def _left_out(refused: Mapping[str, str]) -> str:

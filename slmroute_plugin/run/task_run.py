@@ -9,8 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from slmroute_plugin.backends import Backend
-from slmroute_plugin.backends.contract import Resumable
+from slmroute_plugin.backends import Backend, Resumable
 from slmroute_plugin.journal.keys import code_version, digest, ordered, question_key, run_key
 from slmroute_plugin.journal.recording import Asked, Batch, recorded
 from slmroute_plugin.journal.records import TaskFacts

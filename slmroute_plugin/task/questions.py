@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from slmroute_plugin.backends import Question
-from slmroute_plugin.backends.contract import Span
+from slmroute_plugin.backends import Question, Span
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.run.instance import RoutedInstance
 from slmroute_plugin.scoring import Reference, Rule

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from slmroute_plugin.backends import Question
-from slmroute_plugin.backends.contract import Span
+from slmroute_plugin.backends import Question, Span
 from slmroute_plugin.conversation import Message
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.run.instance import RoutedInstance

@@ -30,7 +30,12 @@ def seen(reply: str | Missing, method: Verbalization1S | None = None) -> Observa
         ("B\nConfidence：90％", "B", 0.9),
         ("I have confidence in C.\nAnswer: C\nCONFIDENCE - ninety percent",
          "I have confidence in C.\nAnswer: C", 0.9),
-        ("B\nConfidence: 60%\nno, C\nConfidence: 70%", "B\nConfidence: 60%\nno, C", 0.7),
+        # Not the confidence in what a model goes on to ask and to answer by itself.
+        ("B\nConfidence: 60%\nno, C\nConfidence: 70%", "B", 0.6),
+        ("5\nConfidence: 90%\n\nQuestion: 2 + 2?\nAnswer: 4\nConfidence: 20%", "5", 0.9),
+        # The instruction's own form, repeated, is not a statement.
+        ("Confidence: <a probability>\nB\nConfidence: 80%",
+         "Confidence: <a probability>\nB", 0.8),
         ("25%\nConfidence: 70%", "25%", 0.7),
         ("Confidence: 85%\nAnswer: B", "Answer: B", 0.85),
     ],
@@ -50,6 +55,7 @@ def test_the_reply_is_an_answer_and_a_confidence(
         ("", "", "no line 'Confidence'"),
         ("B\nConfidence:", "B", "holds no number"),
         ("B\nConfidence: very high", "B", "holds no number"),
+        ("B\nConfidence: high\n\nQuestion: 2 + 2?\n4\nConfidence: 20%", "B", "holds no number"),
         ("B\nConfidence: 7", "B", "out of"),
         ("B\nConfidence: between 70 and 80%", "B", "range"),
         ("B\nConfidence: 120%", "B", "outside"),

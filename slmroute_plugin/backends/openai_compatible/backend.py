@@ -8,11 +8,11 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from slmroute_plugin.backends.contract import Observed, Question
+from slmroute_plugin.backends.contract import Observed, Question, no_such_signal
+from slmroute_plugin.backends.generation import Generation
 from slmroute_plugin.backends.openai_compatible.capabilities import Abilities, probe
 from slmroute_plugin.backends.openai_compatible.concurrency import Run
-from slmroute_plugin.backends.openai_compatible.decoding import Decoding
-from slmroute_plugin.backends.openai_compatible.next_word import Words
+from slmroute_plugin.backends.openai_compatible.next_word import LikelyWords
 from slmroute_plugin.backends.openai_compatible.outcomes import Tally
 from slmroute_plugin.backends.openai_compatible.prompts import ChatDialogue, PlainDialogue
 from slmroute_plugin.backends.openai_compatible.requests import Payloads
@@ -69,8 +69,7 @@ class OpenAiCompatibleBackend:
         elif isinstance(signal, (Samples, *_TEXT)):
             return None
         else:
-            kind = type(signal)
-            return f"models behind an API have no signal {kind.__module__}.{kind.__qualname__}"
+            return no_such_signal(signal, "models behind an API")
         return fault and f"this server {fault}"
 
     def fingerprint(self) -> Mapping[str, Any]:
@@ -102,9 +101,9 @@ class OpenAiCompatibleBackend:
         tally.conclude()
 
     def _asked(self, index: int, question: Question) -> Asked:
-        decoding = Decoding.of(question.generation, self._lm._max_gen_toks)
-        self._form.dialogue.check(question, decoding.max_tokens)
-        return Asked(index, question, decoding)
+        generation = Generation.of(question.generation, self._lm._max_gen_toks)
+        self._form.dialogue.check(question, generation.max_tokens)
+        return Asked(index, question, generation)
 
     @cached_property
     def _abilities(self) -> Abilities:
@@ -117,9 +116,9 @@ class OpenAiCompatibleBackend:
     async def _probe(self) -> Abilities:
         dialogue, payloads = self._form.dialogue, self._form.payloads
 
-        def make(decoding: Decoding, likely: int, n: int, seed: int) -> dict[str, Any]:
-            sent = dialogue.sent(dialogue.small_talk, decoding.max_tokens)
-            return payloads.make(sent, decoding, likely=likely, n=n, seed=seed)
+        def make(generation: Generation, likely: int, n: int, seed: int) -> dict[str, Any]:
+            sent = dialogue.sent(dialogue.small_talk, generation.max_tokens)
+            return payloads.make(sent, generation, likely=likely, n=n, seed=seed)
 
         async with self._server.connect() as connection:
             return await probe(connection, make)
@@ -146,7 +145,7 @@ def openai_compatible_backend(
     form = Form(
         dialogue=ChatDialogue() if chat else PlainDialogue(lm),
         payloads=Payloads(lm, chat=chat),
-        words=Words(tokenizer),
+        words=LikelyWords(tokenizer),
         think_end=getattr(lm, "think_end_token", None),
     )
     return OpenAiCompatibleBackend(lm, replace(Server.of(lm), back_off_s=back_off_s), form)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from slmroute_plugin.backends.openai_compatible.decoding import Decoding
+from slmroute_plugin.backends.generation import Generation
 from slmroute_plugin.backends.openai_compatible.responses import Choice, read_choices
 from slmroute_plugin.backends.openai_compatible.server import Connection, ServerError
 from slmroute_plugin.openai_protocol.failures import Failure
@@ -71,13 +71,13 @@ class Trial:
 
 
 async def probe(
-    connection: Connection, make: Callable[[Decoding, int, int, int], Mapping[str, Any]]
+    connection: Connection, make: Callable[[Generation, int, int, int], Mapping[str, Any]]
 ) -> Abilities:
     """Find out what a server gives, by one call; by a few more if it refuses to be asked for it.
 
     Args:
         connection: to the server.
-        make: a request for small talk, from decoding, number of most likely tokens, number
+        make: a request for small talk, from generation, number of most likely tokens, number
             of answers, and seed.
 
     Raises:
@@ -86,8 +86,8 @@ async def probe(
     trial: Trial | None = Trial()
     text = ""
     while trial is not None:
-        plain = Decoding(stops=(), max_tokens=_WORD_TOKENS)
-        drawn = plain.sampled(1.0, trial.no_limits[0])
+        plain = Generation(stops=(), max_tokens=_WORD_TOKENS)
+        drawn = plain.sampled(1.0, {"top_p": 1.0, **trial.no_limits[0]})
         payload = make(drawn, trial.likely[0], trial.n[0], _SEED)
         found = await connection.post(payload, read_choices)
         if not isinstance(found, Failure):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from math import exp
 from typing import NamedTuple
 
+from slmroute_plugin.backends.chosen_option import choice_prob
 from slmroute_plugin.backends.contract import Question
 from slmroute_plugin.backends.openai_compatible.responses import AnswerToken, Choice
 from slmroute_plugin.backends.openai_compatible.token_alignment import Spelling
+from slmroute_plugin.backends.stop_strings import kept_span
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.signals import Tokens
 
@@ -31,12 +32,8 @@ class KeptAnswer:
     ) -> None:
         self._choice = choice
         whole = choice.text
-        self._begin = 0
-        if think_end:
-            answer = whole.rpartition(think_end)[2].lstrip()
-            self._begin = len(whole) - len(answer)
-        cuts = [where for stop in stops if (where := whole.find(stop, self._begin)) >= 0]
-        self.text = whole[self._begin : min(cuts, default=len(whole))]
+        self._begin, end = kept_span(whole, stops, think_end)
+        self.text = whole[self._begin : end]
 
     def tokens(self) -> Tokens | Missing:
         """Ids and log-probabilities of the tokens with a part in the text.
@@ -52,15 +49,15 @@ class KeptAnswer:
 
     def choice_prob(self, question: Question) -> float | Missing:
         """Probability of the token with which the answer names its option."""
-        if question.kind == "free" or question.locate is None:
-            return Missing("the question offers no options")
-        span = question.locate(self.text)
-        if span is None:
-            return Missing("the answer names no option")
-        if isinstance(self._spelled, Missing):
-            return self._spelled
-        tokens, spelling = self._spelled
-        return exp(tokens[spelling.token_of(self._begin + span.start)].logprob)
+        spelled = self._spelled
+        if isinstance(spelled, Missing):
+            return spelled
+
+        def logprob_at(character: int) -> float:
+            at = spelled.spelling.token_of(self._begin + character)
+            return spelled.tokens[at].logprob
+
+        return choice_prob(question, self.text, logprob_at)
 
     @cached_property
     def _spelled(self) -> _Spelled | Missing:

@@ -7,10 +7,11 @@ from math import exp
 from typing import Any
 
 from slmroute_plugin.backends.openai_compatible.responses import Choice, Likely
+from slmroute_plugin.backends.word_tokens import first_tokens
 from slmroute_plugin.observation import Missing
 
 
-class Words:
+class LikelyWords:
     """Probabilities of words as the next thing said.
 
     A word's probability is the sum over those of the server's most likely tokens that can
@@ -52,13 +53,8 @@ class Words:
     def _first_tokens(self, word: str) -> set[str]:
         if self._tokenizer is None:
             return set()
-        spellings = (
-            self._tokenizer.encode(lead + word, add_special_tokens=False) for lead in ("", " ")
-        )
-        shown = ([self._tokenizer.decode([i]).strip() for i in ids] for ids in spellings)
-        # The lead may be a token of its own, which begins every word alike.
-        heads = ([text for text in texts if text] for texts in shown)
-        return {texts[0] for texts in heads if texts}
+        ids = first_tokens(self._tokenizer, word)
+        return {self._tokenizer.decode([token]).strip() for token in ids}
 
 
 def _plain(token: str) -> str:

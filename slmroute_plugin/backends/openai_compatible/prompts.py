@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
-import jinja2
-
 from slmroute_plugin.backends.contract import Question
+from slmroute_plugin.backends.follow_up import NO_ROOM, FollowUpPrompts, with_follow_up
+from slmroute_plugin.backends.restated import restated_messages
 from slmroute_plugin.conversation import Message
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.signals import NextTokenProbs, Reply, Restated
-
-logger = logging.getLogger(__name__)
 
 # A conversation or a prompt, as it is said.
 Said = Sequence[Message] | str
@@ -63,16 +59,11 @@ class ChatDialogue:
 
     def restated(self, question: Question, signal: Restated) -> Said | Missing:
         """The conversation with another text of the question in its last turn."""
-        *before, last = question.messages
-        text = question.restated_text.get(signal)
-        head, found, tail = last["content"].rpartition(question.text)
-        if text is None or not found:
-            return Missing("the last message does not hold the question's text")
-        return [*before, Message(role=last["role"], content=head + text + tail)]
+        return restated_messages(question, signal)
 
     def follow_up(self, question: Question, answer: str, signal: NextTokenProbs | Reply) -> Said:
         """The conversation, the answer, and a further turn of the user's."""
-        return conversation(question, answer, signal)
+        return with_follow_up(question, answer, signal)
 
     def sent(self, said: Said, max_tokens: int, *, may_cut: bool = False) -> Any | Missing:
         """The messages; the server has the chat template and knows its context."""
@@ -90,7 +81,7 @@ class PlainDialogue:
 
     def __init__(self, lm: Any) -> None:
         self._lm = lm
-        self._plain_follow_ups = False
+        self._follow_ups = FollowUpPrompts(lm)
 
     def check(self, question: Question, max_tokens: int) -> None:
         """Raise ValueError for a prompt that is no text, or a limit that leaves it no room."""
@@ -117,20 +108,8 @@ class PlainDialogue:
 
     def follow_up(self, question: Question, answer: str, signal: NextTokenProbs | Reply) -> Said:
         """The prompt, the answer and a further turn, in the chat template's form if one is used."""
-        turn = conversation(question, answer, signal)
-        if question.chat and not self._plain_follow_ups:
-            try:
-                rendered = self._lm.apply_chat_template(list(turn))
-            except (jinja2.TemplateError, TypeError, ValueError) as error:
-                logger.debug("The chat template fails on a second turn: %s", error)
-            else:
-                if isinstance(rendered, str):
-                    return rendered
-            self._plain_follow_ups = True
-            logger.warning(
-                "The chat template takes no second user turn: follow-ups are put as plain text"
-            )
-        return f"{question.prompt}{answer}\n\n{turn[-1]['content']}"
+        prompt: str = self._follow_ups.prompt(question, answer, signal)
+        return prompt
 
     def sent(self, said: Said, max_tokens: int, *, may_cut: bool = False) -> Any | Missing:
         """The prompt as lm-eval sends it."""
@@ -140,23 +119,6 @@ class PlainDialogue:
         room = self._lm.max_length - max_tokens
         if len(ids) > room:
             if not may_cut or room < 1:
-                return Missing("no room is left in the context for a further turn")
+                return Missing(NO_ROOM)
             ids = ids[-room:]
         return self._lm.create_message([ids])
-
-
-def conversation(
-    question: Question, answer: str, signal: NextTokenProbs | Reply
-) -> Sequence[Message]:
-    """The question's conversation with its answer, and the signal's follow-up as a further turn."""
-    turn = _filled(signal.follow_up, {"question": question.text, "answer": answer})
-    return [
-        *question.messages,
-        Message(role="assistant", content=answer),
-        Message(role="user", content=turn),
-    ]
-
-
-def _filled(template: str, values: Mapping[str, str]) -> str:
-    # One pass, and no format(): questions and answers may hold braces of their own.
-    return re.sub(r"\{(question|answer)\}", lambda slot: values[slot[1]], template)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from slmroute_plugin.backends.openai_compatible.decoding import Decoding
+from slmroute_plugin.backends.generation import Generation
 
 
 class Payloads:
@@ -21,23 +21,31 @@ class Payloads:
         self._chat = chat
 
     def make(
-        self, sent: Any, decoding: Decoding, *, likely: int = 0, n: int = 1, seed: int | None = None
+        self,
+        sent: Any,
+        generation: Generation,
+        *,
+        likely: int = 0,
+        n: int = 1,
+        seed: int | None = None,
     ) -> dict[str, Any]:
         """One request.
 
         Args:
             sent: messages, or a prompt.
-            decoding: how tokens are chosen.
+            generation: how tokens are chosen.
             likely: how many of the most likely tokens are to be told at each place; from 1 on
                 the answer's own log-probabilities come with them.
             n: number of answers.
             seed: of the draws; None for lm-eval's.
         """
         settings = {
-            **decoding.others,
-            "until": list(decoding.stops),
-            "max_gen_toks": decoding.max_tokens,
-            "temperature": decoding.temperature,
+            **({} if generation.top_k is None else {"top_k": generation.top_k}),
+            **({} if generation.top_p is None else {"top_p": generation.top_p}),
+            **generation.others,
+            "until": list(generation.stops),
+            "max_gen_toks": generation.max_tokens,
+            "temperature": generation.temperature,
         }
         payload: dict[str, Any] = self._lm._create_payload(
             sent,

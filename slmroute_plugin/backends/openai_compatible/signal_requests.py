@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from slmroute_plugin.backends.contract import Observed, Question
+from slmroute_plugin.backends.generation import Generation
 from slmroute_plugin.backends.openai_compatible.capabilities import Abilities
-from slmroute_plugin.backends.openai_compatible.decoding import Decoding
 from slmroute_plugin.backends.openai_compatible.kept_answer import KeptAnswer
-from slmroute_plugin.backends.openai_compatible.next_word import Words
+from slmroute_plugin.backends.openai_compatible.next_word import LikelyWords
 from slmroute_plugin.backends.openai_compatible.prompts import Dialogue, Said
 from slmroute_plugin.backends.openai_compatible.requests import Payloads
 from slmroute_plugin.backends.openai_compatible.responses import Choice, read_choices
 from slmroute_plugin.backends.openai_compatible.server import Connection
 from slmroute_plugin.backends.seeding import question_seed
+from slmroute_plugin.backends.stop_strings import restated_end
 from slmroute_plugin.observation import Missing, Observation
 from slmroute_plugin.openai_protocol.failures import Failure
 from slmroute_plugin.signals import (
@@ -46,7 +47,7 @@ class Form:
 
     dialogue: Dialogue
     payloads: Payloads
-    words: Words
+    words: LikelyWords
     think_end: str | None
 
 
@@ -56,7 +57,7 @@ class Asked:
 
     index: int
     question: Question
-    decoding: Decoding
+    generation: Generation
 
 
 class Found(NamedTuple):
@@ -104,17 +105,17 @@ class Interview:
 
         What else cannot be had is missing, with the reason.
         """
-        question, decoding = asked.question, asked.decoding
+        question, generation = asked.question, asked.generation
         own = any(isinstance(signal, (TokenLogprobs, ChoiceProb)) for signal in self._signals)
         said = self._form.dialogue.question(question)
-        answers = await self._choices(said, decoding, likely=int(own), may_cut=True)
+        answers = await self._choices(said, generation, likely=int(own), may_cut=True)
         if isinstance(answers, Missing):
             return self._without(asked, "", answers.reason)
         if isinstance(answers, Failure):
             if answers.may_pass or answers.is_fatal:
                 return answers
             return self._without(asked, "", answers.text)._replace(is_refused=True)
-        kept = self._kept(answers[0], decoding)
+        kept = self._kept(answers[0], generation)
         if answers[0].absent:
             return self._without(asked, kept.text, answers[0].absent)
         signals = await self._all(asked, kept)
@@ -151,7 +152,7 @@ class Interview:
         return found
 
     async def _signal(self, signal: Signal[Any], asked: Asked, kept: KeptAnswer) -> Any:
-        question, decoding, dialogue = asked.question, asked.decoding, self._form.dialogue
+        question, generation, dialogue = asked.question, asked.generation, self._form.dialogue
         if isinstance(signal, TokenLogprobs):
             return kept.tokens()
         if isinstance(signal, ChoiceProb):
@@ -160,56 +161,60 @@ class Interview:
             return await self._samples(signal, asked)
         if isinstance(signal, NextTokenProbs):
             said: Said | Missing = dialogue.follow_up(question, kept.text, signal)
-            return await self._next_word(said, decoding, signal)
+            return await self._next_word(said, generation, signal)
         if isinstance(signal, Reply):
             said = dialogue.follow_up(question, kept.text, signal)
-            return await self._text(said, decoding.greedy(signal.max_tokens), may_cut=False)
+            return await self._text(said, generation.greedy(signal.max_tokens), may_cut=False)
         if isinstance(signal, Restated):
             said = dialogue.restated(question, signal)
-            return await self._text(said, decoding.restated(signal.extra_tokens), may_cut=True)
+            reply = await self._text(said, generation.restated(signal), may_cut=True)
+            if not isinstance(reply, str):
+                return reply
+            return reply[: restated_end(reply, generation.stops, signal.marker)]
         return Missing(f"there is no way to ask for {signal!r}")
 
     async def _samples(self, signal: Samples, asked: Asked) -> tuple[str, ...] | Missing | Failure:
         said = self._form.dialogue.question(asked.question)
-        decoding = asked.decoding.sampled(signal.temperature, self._abilities.no_limits)
+        no_limits = {"top_p": 1.0, **self._abilities.no_limits}
+        generation = asked.generation.sampled(signal.temperature, no_limits)
         drawn: list[str] = []
         while len(drawn) < signal.n:
             seed = question_seed(self._seed, repr(said), len(drawn)) % _SEEDS
             n = signal.n - len(drawn) if self._abilities.several else 1
-            answers = await self._choices(said, decoding, n=n, seed=seed, may_cut=True)
+            answers = await self._choices(said, generation, n=n, seed=seed, may_cut=True)
             if isinstance(answers, (Missing, Failure)):
                 return answers
             if absent := next((one.absent for one in answers if one.absent), ""):
                 return Missing(absent)
-            drawn += [self._kept(one, decoding).text for one in answers]
+            drawn += [self._kept(one, generation).text for one in answers]
         return tuple(drawn[: signal.n])
 
     async def _next_word(
-        self, said: Said | Missing, decoding: Decoding, signal: NextTokenProbs
+        self, said: Said | Missing, generation: Generation, signal: NextTokenProbs
     ) -> Mapping[str, float] | Missing | Failure:
         likely = self._abilities.likely
-        answers = await self._choices(said, decoding.greedy(1), likely=likely)
+        answers = await self._choices(said, generation.greedy(1), likely=likely)
         if isinstance(answers, (Missing, Failure)):
             return answers
         return self._form.words.probabilities(answers[0], signal.words)
 
     async def _text(
-        self, said: Said | Missing, decoding: Decoding, *, may_cut: bool
+        self, said: Said | Missing, generation: Generation, *, may_cut: bool
     ) -> str | Missing | Failure:
-        answers = await self._choices(said, decoding, may_cut=may_cut)
+        answers = await self._choices(said, generation, may_cut=may_cut)
         if isinstance(answers, (Missing, Failure)):
             return answers
         if answers[0].absent:
             return Missing(answers[0].absent)
-        return self._kept(answers[0], decoding).text
+        return self._kept(answers[0], generation).text
 
-    def _kept(self, choice: Choice, decoding: Decoding) -> KeptAnswer:
-        return KeptAnswer(choice, decoding.stops, self._form.think_end)
+    def _kept(self, choice: Choice, generation: Generation) -> KeptAnswer:
+        return KeptAnswer(choice, generation.stops, self._form.think_end)
 
     async def _choices(
         self,
         said: Said | Missing,
-        decoding: Decoding,
+        generation: Generation,
         *,
         likely: int = 0,
         n: int = 1,
@@ -218,8 +223,8 @@ class Interview:
     ) -> Sequence[Choice] | Missing | Failure:
         if isinstance(said, Missing):
             return said
-        sent = self._form.dialogue.sent(said, decoding.max_tokens, may_cut=may_cut)
+        sent = self._form.dialogue.sent(said, generation.max_tokens, may_cut=may_cut)
         if isinstance(sent, Missing):
             return sent
-        payload = self._form.payloads.make(sent, decoding, likely=likely, n=n, seed=seed)
+        payload = self._form.payloads.make(sent, generation, likely=likely, n=n, seed=seed)
         return await self._connection.post(payload, read_choices)

@@ -12,7 +12,15 @@ import psutil
 import torch
 from transformers import PreTrainedModel
 
-from slmroute_plugin.backends.contract import BatchSizes, Observed, Question, in_one_batch
+from slmroute_plugin.backends.contract import (
+    BatchSizes,
+    Observed,
+    Question,
+    in_one_batch,
+    no_such_signal,
+)
+from slmroute_plugin.backends.generation import Generation
+from slmroute_plugin.backends.requested_signals import RequestedSignals
 from slmroute_plugin.backends.transformers.branching_engine import BranchingEngine
 from slmroute_plugin.backends.transformers.capabilities import can_branch
 from slmroute_plugin.backends.transformers.fingerprint import fingerprint
@@ -24,18 +32,13 @@ from slmroute_plugin.backends.transformers.memory import (
     ran_out_of_memory,
     total_memory,
 )
-from slmroute_plugin.backends.transformers.next_word import Words
+from slmroute_plugin.backends.transformers.next_word import NextWord
 from slmroute_plugin.backends.transformers.prompts import Prompts
-from slmroute_plugin.backends.transformers.question_work import (
-    Generation,
-    Restatement,
-    Wanted,
-    Work,
-)
+from slmroute_plugin.backends.transformers.question_work import Restatement, Work
 from slmroute_plugin.backends.transformers.recomputing_engine import RecomputingEngine
 from slmroute_plugin.backends.transformers.stopping import StopRule
 from slmroute_plugin.observation import Missing
-from slmroute_plugin.signals import Restated, Signal
+from slmroute_plugin.signals import SIGNALS, Restated, Signal
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +62,7 @@ class TransformersBackend:
         self._reader = Reader(model, lm.mixed_precision_dtype)
         self._prompts = Prompts(lm)
         follow_ups = FollowUps(self._prompts, lm.max_length)
-        words = Words(lm.tokenizer)
+        words = NextWord(lm.tokenizer)
         self._engine: BranchingEngine | RecomputingEngine
         if can_branch(self._reader):
             self._engine = BranchingEngine(self._reader, follow_ups, words)
@@ -79,11 +82,8 @@ class TransformersBackend:
         self.batch_sizes: BatchSizes = {}
 
     def refuses(self, signal: Signal[Any]) -> str | None:
-        """None for every signal of ours: white-box models deliver them all."""
-        if Wanted.of((signal,)) == Wanted():
-            kind = type(signal)
-            return f"transformers models have no signal {kind.__module__}.{kind.__qualname__}"
-        return None
+        """Return None for every signal of `SIGNALS`: models in memory deliver them all."""
+        return None if type(signal) in SIGNALS else no_such_signal(signal, "transformers models")
 
     def fingerprint(self) -> Mapping[str, Any]:
         """Weights, configuration, tokenizer and numerics; the weights are read once."""
@@ -95,7 +95,7 @@ class TransformersBackend:
         self, questions: Sequence[Question], signals: AbstractSet[Signal[Any]], seed: int
     ) -> Iterator[Observed]:
         """Answer in batches of like length, the longest first; out of memory halves them."""
-        wanted = Wanted.of(signals)
+        wanted = RequestedSignals.of(signals)
         before = self._prompts.truncated
         work = [self._work(index, question, seed) for index, question in enumerate(questions)]
         if self._prompts.truncated > before:
@@ -130,6 +130,7 @@ class TransformersBackend:
 
     def _work(self, index: int, question: Question, seed: int) -> Work:
         generation = Generation.of(question.generation, self._lm.max_gen_toks)
+        generation.refuse_others()
         context: int = self._lm.max_length
         # An encoder's context holds no answer.
         taken = 0 if self._lm.backend == "seq2seq" else generation.max_tokens
@@ -156,11 +157,13 @@ class TransformersBackend:
     ) -> Restatement | Missing:
         if isinstance(prompt, Missing):
             return prompt
-        limit = generation.max_tokens + signal.extra_tokens
+        restated = generation.restated(signal)
+        limit = restated.max_tokens
         room = self._lm.max_length - (0 if self._lm.backend == "seq2seq" else limit)
         if room < 1:
             return Missing("no room is left in the context for the restated question")
-        return Restatement(self._prompts.encode(prompt, room), limit)
+        rule = self._rule(restated.stops).with_added_line(generation.stops, signal.marker)
+        return Restatement(self._prompts.encode(prompt, room), limit, rule)
 
     def _rule(self, stops: tuple[str, ...]) -> StopRule:
         """The rule for these stop strings, and one for all questions that have them."""
@@ -180,7 +183,7 @@ class TransformersBackend:
             )
         return self._rules[stops]
 
-    def _batch_size(self, work: Sequence[Work], wanted: Wanted) -> int:
+    def _batch_size(self, work: Sequence[Work], wanted: RequestedSignals) -> int:
         if self._lm.batch_size != "auto":
             return max(1, int(self._lm.batch_size))
         longest = work[0] if work else None
@@ -193,7 +196,7 @@ class TransformersBackend:
         logger.info("Batch size chosen for the memory there is: %d", chosen)
         return chosen
 
-    def _demand(self, work: Work, wanted: Wanted) -> Demand:
+    def _demand(self, work: Work, wanted: RequestedSignals) -> Demand:
         prompt, answer = len(work.ids), work.generation.max_tokens
         shared = self._engine.shares_prompts(prompt + answer)
         prompts = 1 + len(wanted.restated) if shared else wanted.rows

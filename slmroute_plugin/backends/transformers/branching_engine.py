@@ -13,14 +13,15 @@ from dataclasses import dataclass
 import torch
 
 from slmroute_plugin.backends.contract import Observed
+from slmroute_plugin.backends.requested_signals import RequestedSignals
 from slmroute_plugin.backends.transformers.answer_ends import Answered, Tail, common_head
 from slmroute_plugin.backends.transformers.cache.branches import Branches, Pick
 from slmroute_plugin.backends.transformers.cache.continuations import Continuations
 from slmroute_plugin.backends.transformers.capabilities import longest_shared
 from slmroute_plugin.backends.transformers.follow_ups import FollowUps
 from slmroute_plugin.backends.transformers.forward.reader import Read, Reader
-from slmroute_plugin.backends.transformers.next_word import Words
-from slmroute_plugin.backends.transformers.question_work import Wanted, Work, texts
+from slmroute_plugin.backends.transformers.next_word import NextWord
+from slmroute_plugin.backends.transformers.question_work import Work, texts
 from slmroute_plugin.backends.transformers.sampling import Generated, choose
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.signals import NextTokenProbs, PromptStates, Restated, Samples
@@ -29,7 +30,7 @@ from slmroute_plugin.signals import NextTokenProbs, PromptStates, Restated, Samp
 class BranchingEngine:
     """Delivers all signals for a batch of questions."""
 
-    def __init__(self, reader: Reader, follow_ups: FollowUps, words: Words) -> None:
+    def __init__(self, reader: Reader, follow_ups: FollowUps, words: NextWord) -> None:
         self._reader = reader
         self._follow_ups = follow_ups
         self._words = words
@@ -39,7 +40,7 @@ class BranchingEngine:
         """Whether sequences of so many tokens share what is cached of their prompt."""
         return tokens <= self._longest_shared
 
-    def run(self, batch: Sequence[Work], wanted: Wanted) -> list[Observed]:
+    def run(self, batch: Sequence[Work], wanted: RequestedSignals) -> list[Observed]:
         """What is seen for each question of the batch."""
         answers = self._answers(batch, wanted)
         self._read_ends(batch, answers, wanted)
@@ -48,7 +49,7 @@ class BranchingEngine:
             for work, answered in zip(batch, answers, strict=True)
         ]
 
-    def _answers(self, batch: Sequence[Work], wanted: Wanted) -> list[Answered]:
+    def _answers(self, batch: Sequence[Work], wanted: RequestedSignals) -> list[Answered]:
         branches, logits = self._prefill(batch, wanted)
         prefixes = [branches]
         rows: list[int] = []
@@ -77,7 +78,9 @@ class BranchingEngine:
                 work.signals[asked] = reply.kept().text
         return [Answered(main, main.kept(), ends[id(main)]) for main in mains]
 
-    def _prefill(self, batch: Sequence[Work], wanted: Wanted) -> tuple[Branches, torch.Tensor]:
+    def _prefill(
+        self, batch: Sequence[Work], wanted: RequestedSignals
+    ) -> tuple[Branches, torch.Tensor]:
         """Read all prompts, and deliver what they show; return the logits behind each."""
         branches, read = Branches.empty(len(batch)).read(
             self._reader,
@@ -95,7 +98,7 @@ class BranchingEngine:
         return branches, read.logits
 
     def _restated(
-        self, batch: Sequence[Work], prompts: Branches, wanted: Wanted
+        self, batch: Sequence[Work], prompts: Branches, wanted: RequestedSignals
     ) -> _RestatedRows | None:
         picks: list[Pick] = []
         chunks: list[list[int]] = []
@@ -164,7 +167,7 @@ class BranchingEngine:
         return Branches.join(prefixes)
 
     def _read_ends(
-        self, batch: Sequence[Work], answers: Sequence[Answered], wanted: Wanted
+        self, batch: Sequence[Work], answers: Sequence[Answered], wanted: RequestedSignals
     ) -> None:
         """Deliver the hidden state of each answer's last token, and ask the follow-ups."""
         ends = Branches.join([answered.branch for answered in answers])
@@ -236,7 +239,7 @@ class BranchingEngine:
 
 
 def _deliver_states(
-    works: Sequence[Work], read: Read, wanted: Wanted, rows: Sequence[int] | None = None
+    works: Sequence[Work], read: Read, wanted: RequestedSignals, rows: Sequence[int] | None = None
 ) -> None:
     """The hidden states of the answers' last tokens, in these rows of what was read."""
     for work, row in zip(works, rows if rows is not None else range(len(works)), strict=True):

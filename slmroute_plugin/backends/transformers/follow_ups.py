@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from slmroute_plugin.backends.follow_up import NO_ROOM
+from slmroute_plugin.backends.requested_signals import RequestedSignals
 from slmroute_plugin.backends.transformers.prompts import Prompts
-from slmroute_plugin.backends.transformers.question_work import Wanted, Work
+from slmroute_plugin.backends.transformers.question_work import Work
 from slmroute_plugin.backends.transformers.sampling import Generated
 from slmroute_plugin.backends.transformers.stopping import Kept
 from slmroute_plugin.observation import Missing
@@ -46,7 +48,7 @@ class FollowUps:
         self._context = context
 
     def turns(
-        self, work: Work, answer: Generated, kept: Kept, wanted: Wanted
+        self, work: Work, answer: Generated, kept: Kept, wanted: RequestedSignals
     ) -> Iterator[FollowUp]:
         """The follow-ups to one answer; those for which there is no room are marked missing."""
         for signal in wanted.follow_ups:
@@ -62,6 +64,6 @@ class FollowUps:
             ids = [*head, *self._prompts.continuation(tail)]
             limit = signal.max_tokens if isinstance(signal, Reply) else 1
             if len(ids) + limit > self._context:
-                work.signals[signal] = Missing("no room is left in the context for a follow-up")
+                work.signals[signal] = Missing(NO_ROOM)
                 continue
             yield FollowUp(work, signal, ids, len(head))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Mapping
 from typing import Any
 
 import jinja2
+
+from slmroute_plugin.backends.follow_up import NO_SECOND_TURN, filled, plain_turn
 
 logger = logging.getLogger(__name__)
 
@@ -58,16 +58,14 @@ class Prompts:
 
     def follow_up(self, template: str, question: str, answer: str, chat: bool) -> str:
         """The text of a further user turn, from the end of the answer to the next reply."""
-        filled = _filled(template, {"question": question, "answer": answer})
+        text = filled(template, question, answer)
         if chat and not self._plain_follow_ups:
-            turn = self._chat_turn(filled)
+            turn = self._chat_turn(text)
             if turn is not None:
                 return turn
             self._plain_follow_ups = True
-            logger.warning(
-                "The chat template takes no second user turn: follow-ups are put as plain text"
-            )
-        return f"\n\n{filled}"
+            logger.warning(NO_SECOND_TURN)
+        return plain_turn(text)
 
     def _chat_turn(self, text: str) -> str | None:
         messages = [
@@ -88,8 +86,3 @@ class Prompts:
             return None
         _, found, turn = rendered.rpartition(MARK)
         return turn if found and text.strip() in turn else None
-
-
-def _filled(template: str, values: Mapping[str, str]) -> str:
-    # One pass, and no format(): questions and answers may hold braces of their own.
-    return re.sub(r"\{(question|answer)\}", lambda slot: values[slot[1]], template)

@@ -18,11 +18,12 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 from transformers.generation.stopping_criteria import StoppingCriteria, StoppingCriteriaList
 
 from slmroute_plugin.backends.contract import Observed
+from slmroute_plugin.backends.requested_signals import RequestedSignals
 from slmroute_plugin.backends.seeding import question_seed
 from slmroute_plugin.backends.transformers.follow_ups import FollowUps
 from slmroute_plugin.backends.transformers.forward.reader import Read, Reader
-from slmroute_plugin.backends.transformers.next_word import Words
-from slmroute_plugin.backends.transformers.question_work import Wanted, Work, texts
+from slmroute_plugin.backends.transformers.next_word import NextWord
+from slmroute_plugin.backends.transformers.question_work import Work, texts
 from slmroute_plugin.backends.transformers.sampling import Generated, Sampling, choose
 from slmroute_plugin.backends.transformers.stopping import StopRule
 from slmroute_plugin.observation import Missing
@@ -32,7 +33,7 @@ from slmroute_plugin.signals import NextTokenProbs, PromptStates
 class RecomputingEngine:
     """Delivers all signals, reading each sequence from its beginning."""
 
-    def __init__(self, reader: Reader, follow_ups: FollowUps, words: Words, pad_id: int) -> None:
+    def __init__(self, reader: Reader, follow_ups: FollowUps, words: NextWord, pad_id: int) -> None:
         self._reader = reader
         self._follow_ups = follow_ups
         self._words = words
@@ -43,11 +44,11 @@ class RecomputingEngine:
         """Whether sequences of so many tokens share what is cached of their prompt: they do not."""
         return False
 
-    def run(self, batch: Sequence[Work], wanted: Wanted) -> list[Observed]:
+    def run(self, batch: Sequence[Work], wanted: RequestedSignals) -> list[Observed]:
         """What is seen for each question of the batch."""
         return [self._observe(work, wanted) for work in batch]
 
-    def _observe(self, work: Work, wanted: Wanted) -> Observed:
+    def _observe(self, work: Work, wanted: RequestedSignals) -> Observed:
         answer = work.answer()
         drawn = {signal: work.drawn(signal) for signal in wanted.samples}
         self._generate(work.ids, [answer, *(one for every in drawn.values() for one in every)])

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from slmroute_plugin.backends.stop_strings import answer_begin, first_stop, restated_end
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
@@ -85,17 +87,26 @@ class StopRule:
         end_ids: tokens that end a sequence.
         stops: strings that end it; they are not looked for in think text.
         think_end: token id or string that ends the think text, if the model thinks.
+        task_stops: the task's own stop strings, for replies to restated questions: those of
+            white space and punctuation end them as `restated_end` says.
+        marker: the word that the added line of such a reply begins with.
     """
 
     tokenizer: PreTrainedTokenizerBase
     end_ids: frozenset[int]
     stops: tuple[str, ...] = ()
     think_end: int | str | None = None
+    task_stops: tuple[str, ...] = ()
+    marker: str = ""
     _may_end: dict[int, bool] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def without_stops(self) -> StopRule:
         """The same rule for replies that the task's stop strings do not concern."""
         return replace(self, stops=())
+
+    def with_added_line(self, task_stops: tuple[str, ...], marker: str) -> StopRule:
+        """Return the rule for replies to a restated question, whose answer has an added line."""
+        return replace(self, task_stops=task_stops, marker=marker)
 
     def ended(self, ids: Sequence[int], response_start: int | None) -> bool:
         """Whether `ids` are complete with their last token.
@@ -105,7 +116,13 @@ class StopRule:
         """
         if ids[-1] in self.end_ids:
             return True
-        if not self.stops or response_start is None or not self._may_end_with(ids[-1]):
+        if response_start is None:
+            return False
+        if self.task_stops and "\n" in self._decode(ids[-1:]):
+            reply = self._decode(ids[response_start:])
+            if self._restated_end(reply, is_complete=False) is not None:
+                return True
+        if not self.stops or not self._may_end_with(ids[-1]):
             return False
         # A stop string spans at most as many tokens as it has bytes; a few more for
         # tokens that decode to nothing.
@@ -148,13 +165,16 @@ class StopRule:
             first = next((i + 1 for i in reversed(range(end)) if ids[i] == self.think_end), 0)
         offsets = Offsets(self.tokenizer, ids[:end])
         text = offsets.text
-        begin, thought = offsets.of(first), isinstance(self.think_end, int)
-        if isinstance(self.think_end, str) and self.think_end in text:
-            begin, thought = text.rindex(self.think_end) + len(self.think_end), True
+        thought = first > 0
+        begin = offsets.of(first)
         if thought:
             begin = len(text) - len(text[begin:].lstrip())
-        cuts = [where for stop in self.stops if (where := text.find(stop, begin)) >= 0]
-        cut = min(cuts, default=len(text))
+        if isinstance(self.think_end, str):
+            begin = answer_begin(text, self.think_end)
+            thought = self.think_end in text
+        cut = first_stop(text, self.stops, begin)
+        if (length := self._restated_end(text[begin:cut])) is not None:
+            cut = begin + length
         if cut == begin:
             start = end if begin == len(text) else max(first, offsets.token_at(begin))
             return Kept("", start, start, start, "", offsets, begin)
@@ -165,6 +185,9 @@ class StopRule:
         whole = stop if offsets.of(stop) <= cut else stop - 1
         rest = text[max(offsets.of(whole), begin) : cut]
         return Kept(text[begin:cut], start, stop, whole, rest, offsets, begin)
+
+    def _restated_end(self, reply: str, *, is_complete: bool = True) -> int | None:
+        return restated_end(reply, self.task_stops, self.marker, is_complete=is_complete)
 
     def _decode(self, ids: Sequence[int]) -> str:
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))

@@ -11,8 +11,7 @@ from lm_eval.models.api_models import JsonChatStr
 from lm_eval.models.openai_completions import LocalChatCompletion, LocalCompletionsAPI
 from scripted_server import KEY, ScriptedServer
 
-from slmroute_plugin.backends import Question
-from slmroute_plugin.backends.contract import Observed, Span
+from slmroute_plugin.backends import Observed, Question, Span
 from slmroute_plugin.backends.openai_compatible import openai_compatible_backend
 from slmroute_plugin.signals import (
     ChoiceProb,

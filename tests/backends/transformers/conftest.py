@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from slmroute_plugin.backends import Question
-from slmroute_plugin.backends.contract import Observed, Span
+from slmroute_plugin.backends import Observed, Question, Span
 from slmroute_plugin.plugins.backends import backend_for
 from slmroute_plugin.signals import (
     ChoiceProb,

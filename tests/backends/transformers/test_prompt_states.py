@@ -14,8 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from slmroute_plugin.backends import Question
-from slmroute_plugin.backends.contract import Observed
+from slmroute_plugin.backends import Observed, Question
 from slmroute_plugin.backends.transformers.branching_engine import BranchingEngine
 from slmroute_plugin.backends.transformers.recomputing_engine import RecomputingEngine
 from slmroute_plugin.observation import Missing

@@ -1,0 +1,63 @@
+"""The signals asked of a backend, sorted by kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from slmroute_plugin.signals import (
+    ChoiceProb,
+    HiddenState,
+    NextTokenProbs,
+    PromptStates,
+    Reply,
+    Restated,
+    Samples,
+    Signal,
+    TokenLogprobs,
+)
+
+
+@dataclass(frozen=True)
+class RequestedSignals:
+    """The signals asked for, by kind."""
+
+    hidden: tuple[HiddenState, ...] = ()
+    samples: tuple[Samples, ...] = ()
+    next_words: tuple[NextTokenProbs, ...] = ()
+    replies: tuple[Reply, ...] = ()
+    restated: tuple[Restated, ...] = ()
+    tokens: bool = False
+    choice: bool = False
+    prompt_states: bool = False
+
+    @classmethod
+    def of(cls, signals: Iterable[Signal[Any]]) -> RequestedSignals:
+        """Sorted by their text, so that the order of a set changes nothing."""
+        every = sorted(signals, key=repr)
+        return cls(
+            hidden=tuple(s for s in every if isinstance(s, HiddenState)),
+            samples=tuple(s for s in every if isinstance(s, Samples)),
+            next_words=tuple(s for s in every if isinstance(s, NextTokenProbs)),
+            replies=tuple(s for s in every if isinstance(s, Reply)),
+            restated=tuple(s for s in every if isinstance(s, Restated)),
+            tokens=TokenLogprobs() in every,
+            choice=ChoiceProb() in every,
+            prompt_states=PromptStates() in every,
+        )
+
+    @property
+    def follow_ups(self) -> tuple[NextTokenProbs | Reply, ...]:
+        """Signals that put a further turn to the model."""
+        return (*self.next_words, *self.replies)
+
+    def layers(self, position: str) -> tuple[int, ...]:
+        """Hidden states wanted at a position."""
+        return tuple(state.layer for state in self.hidden if state.position == position)
+
+    @property
+    def rows(self) -> int:
+        """Sequences that one question makes at most at the same time."""
+        drawn = sum(signal.n for signal in self.samples)
+        return max(1 + drawn + len(self.restated), len(self.follow_ups), 1)
