@@ -1,5 +1,11 @@
-"""The contract of a backend: how one kind of lm-eval model delivers the signals asked of it."""
+"""The contract of a backend: how one kind of lm-eval model delivers the signals asked of it.
 
+Beside what a backend is handed and returns, it has the parts that all backends share: what
+generation settings mean, which part of a reply is kept, where an option is named, how follow-ups
+are put, and which tokens begin a word.
+"""
+
+from slmroute_plugin.backends.chosen_option import choice_prob
 from slmroute_plugin.backends.contract import (
     Advises,
     Backend,
@@ -12,16 +18,32 @@ from slmroute_plugin.backends.contract import (
     in_one_batch,
     no_such_signal,
 )
+from slmroute_plugin.backends.follow_up import FollowUpPrompts
+from slmroute_plugin.backends.generation import Generation
+from slmroute_plugin.backends.requested_signals import RequestedSignals
+from slmroute_plugin.backends.restated import restated_messages
+from slmroute_plugin.backends.seeding import question_seed
+from slmroute_plugin.backends.stop_strings import kept_span, restated_end
+from slmroute_plugin.backends.word_tokens import beginning_tokens
 
 __all__ = [
     "Advises",
     "Backend",
     "BatchSizes",
+    "FollowUpPrompts",
+    "Generation",
     "Observed",
     "Question",
+    "RequestedSignals",
     "Resumable",
     "SizesBatches",
     "Span",
+    "beginning_tokens",
+    "choice_prob",
     "in_one_batch",
+    "kept_span",
     "no_such_signal",
+    "question_seed",
+    "restated_end",
+    "restated_messages",
 ]

@@ -13,7 +13,7 @@ import numpy as np
 from slmroute_plugin.analysis.study.costs import estimated_costs
 from slmroute_plugin.analysis.study.runs import Problem, Scores, Setting, Study, TaskRun
 from slmroute_plugin.analysis.study.sample_columns import (
-    RequestedSignals,
+    Wanted,
     distinct_texts,
     read_columns,
 )
@@ -177,7 +177,7 @@ def _correct(table: Any, name: str) -> Any:
     return table[name].to_numpy() == 1.0
 
 
-def _costs(path: Path, model: str, wanted: RequestedSignals, table: Any) -> Any:
+def _costs(path: Path, model: str, wanted: Wanted, table: Any) -> Any:
     if "cost_usd" in wanted.numbers:
         return table["cost_usd"].to_numpy().astype(np.float64)
     if not wanted.methods and model in prices():

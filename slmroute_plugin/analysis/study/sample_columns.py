@@ -20,7 +20,7 @@ _BLOCK_BYTES = 1 << 24
 
 
 @dataclass(frozen=True)
-class RequestedSignals:
+class Wanted:
     """Names of the columns of a file.
 
     Attributes:
@@ -34,7 +34,7 @@ class RequestedSignals:
     methods: tuple[str, ...]
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> RequestedSignals:
+    def of(cls, row: Mapping[str, Any]) -> Wanted:
         """The columns to be had in a file with a row like this one."""
         prefixes = (_CONFIDENCE, _CORRECT)
         numbers = [name for name in row if name in ("acc", "cost_usd") or name.startswith(prefixes)]
@@ -43,8 +43,8 @@ class RequestedSignals:
         return cls(tuple(numbers), tuple(texts), tuple(methods))
 
 
-def read_columns(path: Path) -> tuple[RequestedSignals, pa.Table]:
-    """The rows under the filter `slm`: `doc_id`, and the columns of `RequestedSignals`.
+def read_columns(path: Path) -> tuple[Wanted, pa.Table]:
+    """The rows under the filter `slm`: `doc_id`, and the columns of `Wanted`.
 
     Raises:
         SampleFileError: a line that cannot be read, a value of the wrong type or outside its
@@ -59,18 +59,18 @@ def read_columns(path: Path) -> tuple[RequestedSignals, pa.Table]:
     return wanted, table
 
 
-def _wanted(path: Path) -> RequestedSignals:
+def _wanted(path: Path) -> Wanted:
     for row in read_samples(path):
         if row.get("filter") == SLM_FILTER:
             if missing := [name for name in ("doc_id", "doc_hash", "acc") if name not in row]:
                 raise SampleFileError(f"{path}: its rows have no {', '.join(missing)}")
-            return RequestedSignals.of(row)
+            return Wanted.of(row)
     raise SampleFileError(
         f"{path}: no rows under the filter {SLM_FILTER!r}, as slmroute's tasks have"
     )
 
 
-def _schema(wanted: RequestedSignals) -> pa.Schema:
+def _schema(wanted: Wanted) -> pa.Schema:
     return pa.schema(
         [
             ("doc_id", pa.int64()),
@@ -81,7 +81,7 @@ def _schema(wanted: RequestedSignals) -> pa.Schema:
     )
 
 
-def _read_fast(path: Path, wanted: RequestedSignals) -> pa.Table:
+def _read_fast(path: Path, wanted: Wanted) -> pa.Table:
     how = pyarrow.json.ParseOptions(
         explicit_schema=_schema(wanted), unexpected_field_behavior="ignore"
     )
@@ -91,7 +91,7 @@ def _read_fast(path: Path, wanted: RequestedSignals) -> pa.Table:
     return table.filter(pa.compute.equal(table["filter"], SLM_FILTER))
 
 
-def _read_slowly(path: Path, wanted: RequestedSignals) -> pa.Table:
+def _read_slowly(path: Path, wanted: Wanted) -> pa.Table:
     """Line by line, to name the one that is at fault."""
     columns: dict[str, list[Any]] = {name: [] for name in _schema(wanted).names}
     for number, row in enumerate(read_samples(path), 1):
@@ -104,7 +104,7 @@ def _read_slowly(path: Path, wanted: RequestedSignals) -> pa.Table:
     return pa.table(columns, schema=_schema(wanted))
 
 
-def _fault(row: Mapping[str, Any], wanted: RequestedSignals) -> str | None:
+def _fault(row: Mapping[str, Any], wanted: Wanted) -> str | None:
     doc_id = row.get("doc_id")
     if not isinstance(doc_id, int) or isinstance(doc_id, bool) or abs(doc_id) >= 2**63:
         return f"`doc_id` is {doc_id!r}, no whole number"
@@ -122,7 +122,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _check(path: Path, wanted: RequestedSignals, table: pa.Table) -> None:
+def _check(path: Path, wanted: Wanted, table: pa.Table) -> None:
     if table["doc_id"].null_count or table["doc_hash"].null_count:
         raise SampleFileError(f"{path}: a row has no doc_id or no doc_hash")
     if len(pa.compute.unique(table["doc_id"])) < len(table):
