@@ -24,28 +24,24 @@ from slmroute_plugin.backends import (
     FollowUpPrompts,
     Generation,
     Observed,
+    StopRule,
     beginning_tokens,
     choice_prob,
-    kept_span,
     no_such_signal,
     question_seed,
-    restated_end,
 )
 
-TEXT_AND_PROBABILITIES = (
-    *(TokenLogprobs, ChoiceProb, Samples),
-    *(NextTokenProbs, Reply, Restated),
-)
+DELIVERED = (TokenLogprobs, ChoiceProb, Samples, NextTokenProbs, Reply, Restated)
 
 
 @hookimpl
-def slmroute_backend(lm: Any) -> StepBackend | None:
+def slmroute_backend(lm: Any) -> Any:
     """Offer the backend for models with a method `next_logprobs`."""
     return StepBackend(lm) if hasattr(lm, "next_logprobs") else None
 
 
 class StepBackend:
-    """A backend that takes a model token by token."""
+    """A backend that takes a model token by token, each sequence from its beginning."""
 
     local = True
 
@@ -57,7 +53,7 @@ class StepBackend:
         """Return why the model cannot deliver a signal; None if it can."""
         if isinstance(signal, (HiddenState, PromptStates)):
             return "models that tell log-probabilities alone show no hidden states"
-        known = isinstance(signal, TEXT_AND_PROBABILITIES)
+        known = isinstance(signal, DELIVERED)
         return None if known else no_such_signal(signal, "models that tell log-probabilities")
 
     def fingerprint(self) -> dict[str, Any]:
@@ -69,69 +65,64 @@ class StepBackend:
         every = [Generation.of(question.generation, 256) for question in questions]
         for generation in every:
             generation.refuse_others()
-        for index, question in enumerate(questions):
-            yield Observed(index, self._observation(question, every[index], signals, seed))
+        for index, (question, generation) in enumerate(zip(questions, every, strict=True)):
+            answer = _Reply(self._lm, question.prompt, generation, self._rule(generation))
+            text = answer.kept.text
+            delivered = {s: self._value(s, question, generation, answer, seed) for s in signals}
+            yield Observed(index, Observation(question.text, text, question.kind, delivered))
 
-    def _observation(self, question: Any, generation: Any, signals: Any, seed: int) -> Observation:
-        own = question_seed(seed, question.prompt, -1)
-        answer, tokens, logprob_at = self._generate(question.prompt, generation, own)
+    def _value(
+        self, signal: Any, question: Any, generation: Generation, answer: _Reply, seed: int
+    ) -> Any:
+        if isinstance(signal, TokenLogprobs):
+            return answer.tokens
+        if isinstance(signal, ChoiceProb):
+            return choice_prob(question, answer.kept.text, answer.logprob_at)
+        if isinstance(signal, Samples):
+            how = generation.sampled(signal.temperature)
+            seeds = [question_seed(seed, question.prompt, draw) for draw in range(signal.n)]
+            return tuple(self._text(question.prompt, how, self._rule(how), own) for own in seeds)
+        if isinstance(signal, Restated):
+            how, prompt = generation.restated(signal), question.restated[signal]
+            rule = self._rule(how).with_added_line(generation.stops, signal.marker)
+            return prompt if isinstance(prompt, Missing) else self._text(prompt, how, rule)
+        prompt = self._follow_ups.prompt(question, answer.kept.text, signal)
+        if isinstance(signal, Reply):
+            how = generation.greedy(signal.max_tokens)
+            return self._text(prompt, how, self._rule(how))
+        chances = np.exp(self._lm.next_logprobs(self._lm.tok_encode(prompt)))
+        tokens = {word: beginning_tokens(self._lm.tokenizer, word) for word in signal.words}
+        return {word: min(float(chances[sorted(ids)].sum()), 1.0) for word, ids in tokens.items()}
 
-        def value(signal: Any) -> Any:
-            if isinstance(signal, TokenLogprobs):
-                return tokens
-            if isinstance(signal, ChoiceProb):
-                return choice_prob(question, answer, logprob_at)
-            if isinstance(signal, Samples):
-                drawn = generation.sampled(signal.temperature)
-                seeds = [question_seed(seed, question.prompt, draw) for draw in range(signal.n)]
-                return tuple(self._generate(question.prompt, drawn, one)[0] for one in seeds)
-            if isinstance(signal, Restated):
-                prompt = question.restated[signal]
-                if isinstance(prompt, Missing):
-                    return prompt
-                reply = self._generate(prompt, generation.restated(signal), 0)[0]
-                return reply[: restated_end(reply, generation.stops, signal.marker)]
-            prompt = self._follow_ups.prompt(question, answer, signal)
-            if isinstance(signal, Reply):
-                return self._generate(prompt, generation.greedy(signal.max_tokens), 0)[0]
-            chances = np.exp(self._lm.next_logprobs(self._lm.tok_encode(prompt)))
-            first = {
-                word: sorted(beginning_tokens(self._lm.tokenizer, word)) for word in signal.words
-            }
-            return {word: min(float(chances[first[word]].sum()), 1.0) for word in signal.words}
+    def _rule(self, generation: Generation) -> StopRule:
+        ends = frozenset({self._lm.tokenizer.eos_token_id})
+        return StopRule(self._lm.tokenizer, ends, generation.stops, self._lm.think_end)
 
-        delivered = {signal: value(signal) for signal in signals}
-        return Observation(question.text, answer, question.kind, delivered)
+    def _text(self, prompt: str, how: Generation, rule: StopRule, seed: int = 0) -> str:
+        return _Reply(self._lm, prompt, how, rule, seed).kept.text
 
-    def _generate(self, prompt: str, generation: Any, seed: int) -> tuple[str, Tokens, Any]:
-        """Return the text that is kept, its tokens, and the log-probability at a character."""
-        lm, random = self._lm, np.random.default_rng(seed)
+
+class _Reply:
+    """A reply in tokens, and the part of it that is kept."""
+
+    def __init__(
+        self, lm: Any, prompt: str, how: Generation, rule: StopRule, seed: int = 0
+    ) -> None:
+        head, random = lm.tok_encode(prompt), np.random.default_rng(seed)
         ids: list[int] = []
-        logprobs: list[float] = []
-        ends: list[int] = []
-        text, span = "", kept_span("")
-        while len(ids) < generation.max_tokens and span.end == len(text):
-            given = lm.next_logprobs([*lm.tok_encode(prompt), *ids])
-            token = int(given.argmax())
-            if generation.temperature:
-                token = int(
-                    (given / generation.temperature + random.gumbel(size=len(given))).argmax()
-                )
-            if token == lm.tokenizer.eos_token_id:
+        self._logprobs: list[float] = []
+        begin: int | None = None
+        while len(ids) < how.max_tokens:
+            logprobs = lm.next_logprobs([*head, *ids])
+            noise = random.gumbel(size=len(logprobs)) * how.temperature
+            ids.append(int((logprobs + noise).argmax()))
+            self._logprobs.append(min(float(logprobs[ids[-1]]), 0.0))
+            begin = rule.response_start(ids) if begin is None else begin
+            if rule.ended(ids, begin):
                 break
-            ids.append(token)
-            logprobs.append(min(float(given[token]), 0.0))
-            text = lm.tokenizer.decode(ids, skip_special_tokens=True)
-            ends.append(len(text.rstrip("\N{REPLACEMENT CHARACTER}")))
-            stops = () if lm.think_end and lm.think_end not in text else generation.stops
-            span = kept_span(text, stops, lm.think_end)
-        begin, end = kept_span(text, generation.stops, lm.think_end)
-        kept = [at for at in range(len(ids)) if max([0, *ends[:at]]) < end and ends[at] > begin]
-        if begin == end:
-            kept = []
+        self.kept = rule.kept(ids)
+        part = slice(self.kept.start, self.kept.end)
+        self.tokens = Tokens(tuple(ids[part]), tuple(self._logprobs[part]))
 
-        def logprob_at(character: int) -> float:
-            return next(logprobs[at] for at in range(len(ids)) if ends[at] > begin + character)
-
-        tokens = Tokens(tuple(ids[at] for at in kept), tuple(logprobs[at] for at in kept))
-        return text[begin:end], tokens, logprob_at
+    def logprob_at(self, character: int) -> float:
+        return self._logprobs[self.kept.token_of(character)]

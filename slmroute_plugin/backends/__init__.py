@@ -23,6 +23,7 @@ from slmroute_plugin.backends.generation import Generation
 from slmroute_plugin.backends.requested_signals import RequestedSignals
 from slmroute_plugin.backends.restated import restated_messages
 from slmroute_plugin.backends.seeding import question_seed
+from slmroute_plugin.backends.stop_rule import Kept, StopRule
 from slmroute_plugin.backends.stop_strings import kept_span, restated_end
 from slmroute_plugin.backends.word_tokens import beginning_tokens
 
@@ -32,12 +33,14 @@ __all__ = [
     "BatchSizes",
     "FollowUpPrompts",
     "Generation",
+    "Kept",
     "Observed",
     "Question",
     "RequestedSignals",
     "Resumable",
     "SizesBatches",
     "Span",
+    "StopRule",
     "beginning_tokens",
     "choice_prob",
     "in_one_batch",

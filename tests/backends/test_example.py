@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -53,16 +54,18 @@ class Stepwise(LM):  # type: ignore[misc]
     loglikelihood = loglikelihood_rolling = generate_until
 
 
-@pytest.fixture
-def installed() -> Iterator[None]:
-    """The example among the installed plugins, and importable."""
-    sys.path.insert(0, str(EXAMPLE))
-    import step_backend
-
-    plugin_manager().register(step_backend, name="step_backend")
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The example as pip installs it, found by its entry point."""
+    site = str(tmp_path_factory.mktemp("site"))
+    options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", site]
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, str(EXAMPLE)], check=True)
+    sys.path.insert(0, site)
+    plugin_manager.cache_clear()
+    assert plugin_manager().has_plugin("step_backend")
     yield
-    plugin_manager().unregister(name="step_backend")
-    sys.path.remove(str(EXAMPLE))
+    sys.path.remove(site)
+    plugin_manager.cache_clear()
 
 
 class TestExampleBackend(BackendContract):

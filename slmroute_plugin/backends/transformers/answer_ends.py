@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from slmroute_plugin.backends.stop_rule import Kept
 from slmroute_plugin.backends.transformers.cache.branches import Branches
 from slmroute_plugin.backends.transformers.follow_ups import FollowUp
 from slmroute_plugin.backends.transformers.question_work import Work
 from slmroute_plugin.backends.transformers.sampling import Generated
-from slmroute_plugin.backends.transformers.stopping import Kept
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from slmroute_plugin.backends.contract import (
 )
 from slmroute_plugin.backends.generation import Generation
 from slmroute_plugin.backends.requested_signals import RequestedSignals
+from slmroute_plugin.backends.stop_rule import StopRule
 from slmroute_plugin.backends.transformers.branching_engine import BranchingEngine
 from slmroute_plugin.backends.transformers.capabilities import can_branch
 from slmroute_plugin.backends.transformers.fingerprint import fingerprint
@@ -36,7 +37,6 @@ from slmroute_plugin.backends.transformers.next_word import NextWord
 from slmroute_plugin.backends.transformers.prompts import Prompts
 from slmroute_plugin.backends.transformers.question_work import Restatement, Work
 from slmroute_plugin.backends.transformers.recomputing_engine import RecomputingEngine
-from slmroute_plugin.backends.transformers.stopping import StopRule
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.signals import SIGNALS, Restated, Signal
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from slmroute_plugin.backends.follow_up import NO_ROOM
 from slmroute_plugin.backends.requested_signals import RequestedSignals
+from slmroute_plugin.backends.stop_rule import Kept
 from slmroute_plugin.backends.transformers.prompts import Prompts
 from slmroute_plugin.backends.transformers.question_work import Work
 from slmroute_plugin.backends.transformers.sampling import Generated
-from slmroute_plugin.backends.transformers.stopping import Kept
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.signals import NextTokenProbs, Reply
 

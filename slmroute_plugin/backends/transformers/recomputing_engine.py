@@ -20,12 +20,12 @@ from transformers.generation.stopping_criteria import StoppingCriteria, Stopping
 from slmroute_plugin.backends.contract import Observed
 from slmroute_plugin.backends.requested_signals import RequestedSignals
 from slmroute_plugin.backends.seeding import question_seed
+from slmroute_plugin.backends.stop_rule import StopRule
 from slmroute_plugin.backends.transformers.follow_ups import FollowUps
 from slmroute_plugin.backends.transformers.forward.reader import Read, Reader
 from slmroute_plugin.backends.transformers.next_word import NextWord
 from slmroute_plugin.backends.transformers.question_work import Work, texts
 from slmroute_plugin.backends.transformers.sampling import Generated, Sampling, choose
-from slmroute_plugin.backends.transformers.stopping import StopRule
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.signals import NextTokenProbs, PromptStates
 

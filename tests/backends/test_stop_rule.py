@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slmroute_plugin.backends.transformers.stopping import StopRule
+from slmroute_plugin.backends.stop_rule import StopRule
 
 
 class Letters:

@@ -1,4 +1,4 @@
-"""Where an answer ends, and which of its tokens belong to the text that is kept."""
+"""Where a reply ends, and which of its tokens belong to the text that is kept."""
 
 from __future__ import annotations
 
