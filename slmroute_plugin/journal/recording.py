@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from slmroute_plugin.backends import Backend, Observed, Question
 from slmroute_plugin.backends.contract import BatchSizes, SizesBatches
 from slmroute_plugin.journal.keys import ordered
-from slmroute_plugin.journal.records import Record, TaskFacts
+from slmroute_plugin.journal.records import QuestionRecord, TaskFacts
 from slmroute_plugin.journal.store import Journal
 from slmroute_plugin.observation import Observation
 from slmroute_plugin.signals import Signal
@@ -18,7 +18,7 @@ from slmroute_plugin.signals import Signal
 Confidence = Mapping[str, float | None]
 
 
-class Asked(NamedTuple):
+class KeyedQuestion(NamedTuple):
     """A question, and the key of what determines its answer."""
 
     question: Question
@@ -26,7 +26,7 @@ class Asked(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Batch:
+class ObservedBatch:
     """Questions whose answers are there.
 
     Attributes:
@@ -43,12 +43,12 @@ class Batch:
 
 def recorded(
     backend: Backend,
-    asked: Sequence[Asked],
+    asked: Sequence[KeyedQuestion],
     signals: AbstractSet[Signal[Any]],
     seed: int,
     journal: Journal | None,
     task: TaskFacts,
-) -> Iterator[Batch]:
+) -> Iterator[ObservedBatch]:
     """Batch by batch, each question once: first those in the journal, then those to be asked.
 
     A question that is asked more than once is put to the backend once. Whole batches are kept
@@ -71,7 +71,7 @@ def recorded(
             for key, record in records.items()
             for seen in at_every_index(key, _observed(record, asked[indices[key][0]], order))
         ]
-        yield Batch(reused, True, lambda confidences: None)
+        yield ObservedBatch(reused, True, lambda confidences: None)
     left = [key for key in indices if key not in records]
     if not left:
         return
@@ -94,7 +94,7 @@ def _fresh(
     order: Sequence[Signal[Any]],
     journal: Journal | None,
     task: TaskFacts,
-) -> Batch:
+) -> ObservedBatch:
     observed: list[Observed] = []
     first: dict[bytes, int] = {}
     for key, seen in batch.items():
@@ -110,16 +110,16 @@ def _fresh(
             }
             journal.keep(task, records)
 
-    return Batch(observed, False, keep)
+    return ObservedBatch(observed, False, keep)
 
 
-def _record(seen: Observed, order: Sequence[Signal[Any]], confidence: Confidence) -> Record:
+def _record(seen: Observed, order: Sequence[Signal[Any]], confidence: Confidence) -> QuestionRecord:
     delivered = seen.observation.signals
     signals = {at: delivered[signal] for at, signal in enumerate(order) if signal in delivered}
-    return Record(seen.observation.answer, seen.tokens, signals, dict(confidence))
+    return QuestionRecord(seen.observation.answer, seen.tokens, signals, dict(confidence))
 
 
-def _observed(record: Record, one: Asked, order: Sequence[Signal[Any]]) -> Observed:
+def _observed(record: QuestionRecord, one: KeyedQuestion, order: Sequence[Signal[Any]]) -> Observed:
     signals = {order[at]: value for at, value in record.signals.items() if at < len(order)}
     question = one.question
     return Observed(

@@ -26,7 +26,7 @@ class Packed(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Record:
+class QuestionRecord:
     """What is kept of one question.
 
     Attributes:
@@ -43,7 +43,7 @@ class Record:
     confidence: Mapping[str, float | None] = field(default_factory=dict)
 
 
-def pack(record: Record) -> Packed:
+def pack(record: QuestionRecord) -> Packed:
     """The record as JSON and bytes.
 
     Raises:
@@ -59,7 +59,7 @@ def pack(record: Record) -> Packed:
     return Packed(json.dumps(what, separators=(",", ":")), bytes(arrays))
 
 
-def unpack(packed: Packed) -> Record:
+def unpack(packed: Packed) -> QuestionRecord:
     """The record that `pack` was given.
 
     Raises:
@@ -67,7 +67,7 @@ def unpack(packed: Packed) -> Record:
     """
     try:
         what = json.loads(packed.text)
-        return Record(
+        return QuestionRecord(
             answer=_text(what["answer"]),
             tokens=_decoded(what["tokens"], packed.arrays),
             signals={

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from types import TracebackType
 
-from slmroute_plugin.journal.records import Packed, Record, TaskFacts, pack, unpack
+from slmroute_plugin.journal.records import Packed, QuestionRecord, TaskFacts, pack, unpack
 from slmroute_plugin.journal.schema import APPLICATION, FILE_VERSION, TABLES
 from slmroute_plugin.storage.sqlite import open_shared, write_ahead
 
@@ -58,9 +58,9 @@ class Journal:
     ) -> None:
         self._connection.close()
 
-    def find(self, keys: Sequence[bytes]) -> dict[bytes, Record]:
+    def find(self, keys: Sequence[bytes]) -> dict[bytes, QuestionRecord]:
         """The records of those questions that are there; one that is damaged is not."""
-        found: dict[bytes, Record] = {}
+        found: dict[bytes, QuestionRecord] = {}
         damaged = 0
         with self._survived():
             for key, row in self._rows(keys):
@@ -73,7 +73,7 @@ class Journal:
             logger.warning("%s: %d questions are damaged and are asked again", self.path, damaged)
         return found
 
-    def keep(self, task: TaskFacts, records: Mapping[bytes, Record]) -> None:
+    def keep(self, task: TaskFacts, records: Mapping[bytes, QuestionRecord]) -> None:
         """Put finished questions on disk, all or none; once it returns, they are there.
 
         Raises:
@@ -258,7 +258,7 @@ def _unusable(path: Path, error: Exception) -> JournalError:
     )
 
 
-def _record(key: bytes, text: str, arrays: bytes, checksum: bytes) -> Record:
+def _record(key: bytes, text: str, arrays: bytes, checksum: bytes) -> QuestionRecord:
     if not isinstance(text, str) or not isinstance(arrays, bytes):
         raise ValueError("a row of another type than ours")
     packed = Packed(text, arrays)

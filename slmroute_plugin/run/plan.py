@@ -19,7 +19,7 @@ from slmroute_plugin.storage.source import Source
 logger = logging.getLogger(__name__)
 
 
-class Plan:
+class TaskPlan:
     """Which methods run for a task on this backend, and which signals that takes.
 
     Args:

@@ -16,7 +16,7 @@ from slmroute_plugin.methods.assessing import Assessment, assess, report_missing
 from slmroute_plugin.observation import Answer, Missing
 from slmroute_plugin.plugins.backends import backend_for
 from slmroute_plugin.processes import gather_shares, share_of, unsplit_processes
-from slmroute_plugin.run.plan import Plan
+from slmroute_plugin.run.plan import TaskPlan
 from slmroute_plugin.run.task_run import task_run
 from slmroute_plugin.storage.hidden_states import (
     Feature,
@@ -68,9 +68,9 @@ def generate_with_uncertainty(lm: LM, requests: Sequence[RoutedInstance]) -> lis
     return answers
 
 
-def _plan(lm: LM, backend: Backend, instance: RoutedInstance) -> Plan:
+def _plan(lm: LM, backend: Backend, instance: RoutedInstance) -> TaskPlan:
     source = replace(instance.source, model=instance.source.model or _own_name(lm))
-    return Plan(backend, instance.settings, source, _model_folder(lm, instance))
+    return TaskPlan(backend, instance.settings, source, _model_folder(lm, instance))
 
 
 def _by_task(requests: Sequence[RoutedInstance]) -> dict[str | None, list[RoutedInstance]]:
@@ -78,7 +78,7 @@ def _by_task(requests: Sequence[RoutedInstance]) -> dict[str | None, list[Routed
 
 
 def _answer_task(
-    lm: LM, backend: Backend, name: str, instances: list[RoutedInstance], plan: Plan
+    lm: LM, backend: Backend, name: str, instances: list[RoutedInstance], plan: TaskPlan
 ) -> list[Answer]:
     mine = share_of(lm, len(instances))
     observed: dict[int, Answer] = {}
@@ -110,7 +110,9 @@ def _answer_task(
     return answers
 
 
-def _answer(seen: Observed, assessment: Assessment, plan: Plan, instance: RoutedInstance) -> Answer:
+def _answer(
+    seen: Observed, assessment: Assessment, plan: TaskPlan, instance: RoutedInstance
+) -> Answer:
     vectors = {feature: seen.observation.signals.get(feature) for feature in plan.kept}
     return Answer(
         seen.observation.answer,

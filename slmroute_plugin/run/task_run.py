@@ -12,18 +12,18 @@ from typing import Any
 from slmroute_plugin.backends import Backend
 from slmroute_plugin.backends.contract import Resumable
 from slmroute_plugin.journal.keys import code_version, digest, ordered, question_key, run_key
-from slmroute_plugin.journal.recording import Asked, Batch, recorded
+from slmroute_plugin.journal.recording import KeyedQuestion, ObservedBatch, recorded
 from slmroute_plugin.journal.records import TaskFacts
 from slmroute_plugin.journal.store import Journal
 from slmroute_plugin.run.instance import RoutedInstance
-from slmroute_plugin.run.plan import Plan
+from slmroute_plugin.run.plan import TaskPlan
 from slmroute_plugin.settings.schema import Settings
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass
-class TaskRun:
+class RunningTask:
     """The questions of one task on their way.
 
     Attributes:
@@ -34,11 +34,11 @@ class TaskRun:
     name: str
     questions: int
     journal: Journal | None
-    _batches: Iterator[Batch]
+    _batches: Iterator[ObservedBatch]
     done: int = field(default=0, init=False)
 
     @property
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Iterator[ObservedBatch]:
         """Batch by batch what was observed."""
         for batch in self._batches:
             if batch.reused and self.journal is not None:
@@ -65,8 +65,8 @@ class TaskRun:
 
 @contextmanager
 def task_run(
-    backend: Backend, name: str, instances: Sequence[RoutedInstance], plan: Plan
-) -> Iterator[TaskRun]:
+    backend: Backend, name: str, instances: Sequence[RoutedInstance], plan: TaskPlan
+) -> Iterator[RunningTask]:
     """The run of one task: from its journal where the settings allow it, else by asking.
 
     Raises:
@@ -78,7 +78,7 @@ def task_run(
     model = _model(backend, instances[0], plan) if instances else None
     key = run_key(model or {}, plan.signals, settings.seed)
     asked = [
-        Asked(one.question, question_key(key, one.question, one.doc))
+        KeyedQuestion(one.question, question_key(key, one.question, one.doc))
         for one in instances
         if one.question is not None
     ]
@@ -94,14 +94,14 @@ def task_run(
         if settings.journal and model is not None:
             journal = stack.enter_context(Journal(settings.results))
         batches = recorded(backend, asked, plan.signals, settings.seed, journal, facts)
-        run = TaskRun(name, len(asked), journal, batches)
+        run = RunningTask(name, len(asked), journal, batches)
         try:
             yield run
         except KeyboardInterrupt:
             raise KeyboardInterrupt(run.interrupted) from None
 
 
-def _model(backend: Backend, instance: RoutedInstance, plan: Plan) -> Mapping[str, Any] | None:
+def _model(backend: Backend, instance: RoutedInstance, plan: TaskPlan) -> Mapping[str, Any] | None:
     """What determines the model's answers; None if that is not known."""
     if not isinstance(backend, Resumable):
         return None
@@ -115,6 +115,6 @@ def _model(backend: Backend, instance: RoutedInstance, plan: Plan) -> Mapping[st
     }
 
 
-def _about(plan: Plan, seed: int) -> str:
+def _about(plan: TaskPlan, seed: int) -> str:
     signals = [type(signal).__name__ for signal in ordered(plan.signals)]
     return json.dumps({"signals": signals, "methods": [*plan.methods, *plan.fitted], "seed": seed})
