@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from slmroute_plugin.conversation import Message
-from slmroute_plugin.llm.exchange import Reply
+from slmroute_plugin.llm.exchange import LlmReply
 from slmroute_plugin.llm.limits import Limits
 from slmroute_plugin.llm.prices import cost_usd, estimated_tokens
 from slmroute_plugin.llm.settings import LlmSettings
@@ -52,7 +52,7 @@ class Call:
         return self.prompt_tokens + int(next((limit for limit in limits if limit), 0))
 
 
-class Batch:
+class LlmBatch:
     """Asks a batch of questions.
 
     Args:
@@ -72,7 +72,7 @@ class Batch:
         settings: LlmSettings,
         limits: Limits,
         back_off_s: float,
-        done: Callable[[Call, Reply], None],
+        done: Callable[[Call, LlmReply], None],
     ) -> None:
         self._endpoint = endpoint
         self._settings = settings
@@ -122,16 +122,16 @@ class Batch:
                     self.stopped = reply.text
                     others.cancel()
                     return
-                reply = Reply(error=reply.text)
+                reply = LlmReply(error=reply.text)
         self._done(call, reply)
 
-    async def _attempt(self, create: Create, call: Call) -> Reply:
+    async def _attempt(self, create: Create, call: Call) -> LlmReply:
         from anyio import fail_after
 
         await self._limits.requests.wait()
         await self._limits.tokens.wait(call.tokens)
         if self._limits.budget.is_spent:
-            return Reply(error=self._limits.budget.refusal, cost_usd=0.0)
+            return LlmReply(error=self._limits.budget.refusal, cost_usd=0.0)
         start = time.monotonic()
         # The package's own timeout is for each read: a body that trickles would never meet it.
         with fail_after(self._settings.timeout_s):
@@ -145,14 +145,14 @@ class Batch:
         latency_s = time.monotonic() - start
         return self._read(call, self._endpoint.without_key(raw.text), latency_s)
 
-    def _read(self, call: Call, text: str, latency_s: float) -> Reply:
+    def _read(self, call: Call, text: str, latency_s: float) -> LlmReply:
         body = read_body(parse_body(text), self._settings.think_end)
         model = self._settings.name
         cost = cost_usd(model, body.prompt_tokens, body.completion_tokens)
         estimate = cost_usd(model, call.prompt_tokens, _tokens([body.text or ""]))
         # A server that counts no tokens must not make the limit void.
         self._limits.budget.spend(estimate if cost is None else cost)
-        return Reply(
+        return LlmReply(
             text=body.text,
             error=body.error,
             prompt_tokens=body.prompt_tokens,

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from slmroute_plugin.conversation import Message
-from slmroute_plugin.llm.exchange import LlmError, Reply
+from slmroute_plugin.llm.exchange import LlmError, LlmReply
 from slmroute_plugin.storage.sqlite import open_shared, write_ahead
 
 logger = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ class AnswerCache:
             self._connection.close()
             self._connection = None
 
-    def get(self, key: str) -> Reply | None:
+    def get(self, key: str) -> LlmReply | None:
         """The answer that was kept under `key`, marked as cached.
 
         Raises:
@@ -97,9 +97,9 @@ class AnswerCache:
         with self._faults():
             select = "SELECT reply FROM answers WHERE key = ?"
             found = self._connection.execute(select, (key,)).fetchone()
-            return None if found is None else replace(Reply(**json.loads(found[0])), cached=True)
+            return None if found is None else replace(LlmReply(**json.loads(found[0])), cached=True)
 
-    def put(self, key: str, model: str, reply: Reply) -> None:
+    def put(self, key: str, model: str, reply: LlmReply) -> None:
         """Keep an answer; one that failed is not kept.
 
         A file that cannot be written, say on a full disk, costs no answer: it is logged once.

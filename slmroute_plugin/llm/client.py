@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from slmroute_plugin.llm.batch import Batch, Call
+from slmroute_plugin.llm.batch import Call, LlmBatch
 from slmroute_plugin.llm.cache import AnswerCache, cache_key
 from slmroute_plugin.llm.endpoint_from_environment import base_url, endpoint
-from slmroute_plugin.llm.exchange import LlmError, Reply, Request
+from slmroute_plugin.llm.exchange import LlmError, LlmReply, LlmRequest
 from slmroute_plugin.llm.limits import Budget, Limits, Pace
 from slmroute_plugin.llm.progress import Asking
 from slmroute_plugin.llm.settings import LlmSettings
@@ -46,7 +46,7 @@ class OpenAiLlm:
         self._reached = False
         self._refused: tuple[Endpoint, str] | None = None
 
-    def ask(self, requests: Sequence[Request], what: str) -> list[Reply]:
+    def ask(self, requests: Sequence[LlmRequest], what: str) -> list[LlmReply]:
         """Answer every request, in order: from disk, or by asking.
 
         The first question is asked by itself, so that a wrong key, an unknown model or an
@@ -70,7 +70,7 @@ class OpenAiLlm:
             replies = kept | self._ask(pending, cache, what, len(distinct)) if pending else kept
         return _in_order(calls, replies)
 
-    def _call(self, request: Request) -> Call:
+    def _call(self, request: LlmRequest) -> Call:
         wanted = {**request.generation, **self._settings.generation}
         parameters = {name: value for name, value in wanted.items() if value is not None}
         # OpenAI's own newer models know the limit under another name only.
@@ -80,7 +80,7 @@ class OpenAiLlm:
         key = cache_key(self._url, self.name, request.messages, settings)
         return Call(key, request.messages, parameters)
 
-    def _interrupted(self, what: str, replies: Mapping[str, Reply], asked: int) -> str:
+    def _interrupted(self, what: str, replies: Mapping[str, LlmReply], asked: int) -> str:
         answered = sum(reply.text is not None for reply in replies.values())
         stopped = f"{what}: stopped with {answered} of {asked} answers from {self.name}"
         if self._cache is None:
@@ -89,21 +89,21 @@ class OpenAiLlm:
 
     def _ask(
         self, calls: Sequence[Call], cache: AnswerCache, what: str, distinct: int
-    ) -> dict[str, Reply]:
+    ) -> dict[str, LlmReply]:
         from anyio.from_thread import start_blocking_portal
 
         where = endpoint(self._url, self._settings.api_key_env)
         if self._refused is not None and self._refused[0] == where:
             raise LlmError(self._refused[1])
-        replies: dict[str, Reply] = {}
+        replies: dict[str, LlmReply] = {}
         with Asking(what, self.name, distinct, distinct - len(calls)) as bar:
 
-            def done(call: Call, reply: Reply) -> None:
+            def done(call: Call, reply: LlmReply) -> None:
                 cache.put(call.key, self.name, reply)
                 replies[call.key] = reply
                 bar.advance(reply)
 
-            batch = Batch(where, self._settings, self._limits, self._back_off_s, done)
+            batch = LlmBatch(where, self._settings, self._limits, self._back_off_s, done)
             # A thread of its own, because the caller's may have a running event loop. When the
             # caller is interrupted, all that is on its way is cancelled.
             try:
@@ -118,7 +118,7 @@ class OpenAiLlm:
         return replies
 
 
-def _in_order(calls: Sequence[Call], replies: dict[str, Reply]) -> list[Reply]:
+def _in_order(calls: Sequence[Call], replies: dict[str, LlmReply]) -> list[LlmReply]:
     given: set[str] = set()
     in_order = []
     for call in calls:

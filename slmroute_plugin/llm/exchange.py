@@ -10,7 +10,7 @@ from slmroute_plugin.conversation import Message
 
 
 @dataclass(frozen=True)
-class Request:
+class LlmRequest:
     """One question.
 
     Attributes:
@@ -27,7 +27,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Reply:
+class LlmReply:
     """What came back for one question.
 
     Attributes:
@@ -61,7 +61,7 @@ class Llm(Protocol):
 
     name: str
 
-    def ask(self, requests: Sequence[Request], what: str) -> list[Reply]:
+    def ask(self, requests: Sequence[LlmRequest], what: str) -> list[LlmReply]:
         """Answer every request, in order; `what` names the work to whoever watches.
 
         A request that fails for good has `error` set, and costs none of the others.

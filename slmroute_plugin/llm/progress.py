@@ -6,7 +6,7 @@ from types import TracebackType
 
 from tqdm import tqdm
 
-from slmroute_plugin.llm.exchange import Reply
+from slmroute_plugin.llm.exchange import LlmReply
 
 
 class Asking:
@@ -37,7 +37,7 @@ class Asking:
     ) -> None:
         self._bar.close()
 
-    def advance(self, reply: Reply) -> None:
+    def advance(self, reply: LlmReply) -> None:
         """Count one more answer."""
         self._failed += reply.text is None
         self._cost_usd += reply.cost_usd or 0.0

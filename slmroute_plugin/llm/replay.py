@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from slmroute_plugin.conversation import messages_hash
-from slmroute_plugin.llm.exchange import LlmError, Reply, Request
+from slmroute_plugin.llm.exchange import LlmError, LlmReply, LlmRequest
 from slmroute_plugin.storage.sample_files import (
     SLM_FILTER,
     SampleFileError,
@@ -37,7 +37,7 @@ class ReplayLlm:
         self._folder = folder
         self._tasks: dict[str, dict[str, list[_Recorded]]] = {}
 
-    def ask(self, requests: Sequence[Request], what: str) -> list[Reply]:
+    def ask(self, requests: Sequence[LlmRequest], what: str) -> list[LlmReply]:
         """The recorded answer to every request.
 
         Rows are joined on task, on lm-eval's hash of the row, and on the conversation. Where
@@ -57,9 +57,9 @@ class ReplayLlm:
                 f"{self._folder}: {named}. Run the LLM on the same task, with the same few-shot "
                 "examples, system prompt and limit."
             )
-        return [Reply(text=one.text, cached=True) for one in answers if not isinstance(one, str)]
+        return [LlmReply(text=one.text, cached=True) for one in answers if not isinstance(one, str)]
 
-    def _answer(self, request: Request) -> _Recorded | str:
+    def _answer(self, request: LlmRequest) -> _Recorded | str:
         rows = self._rows(request.task).get(request.doc_hash, [])
         if not rows:
             return f"row {request.doc_hash[:12]}… is missing"

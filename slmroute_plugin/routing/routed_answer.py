@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from slmroute_plugin.llm.exchange import Reply
+from slmroute_plugin.llm.exchange import LlmReply
 from slmroute_plugin.observation import Answer
 
 
@@ -17,10 +17,10 @@ class RoutedAnswer(str):
 
     slm: Answer
     llm: str | None
-    reply: Reply | None
+    reply: LlmReply | None
 
     def __new__(
-        cls, slm: Answer, llm: str | None = None, reply: Reply | None = None
+        cls, slm: Answer, llm: str | None = None, reply: LlmReply | None = None
     ) -> RoutedAnswer:
         """The stronger model's text if there is one, else the SLM's."""
         text = str(slm) if reply is None or reply.text is None else reply.text
@@ -47,6 +47,6 @@ class RoutedAnswer(str):
             return 0.0
         return self.reply.cost_usd
 
-    def __reduce__(self) -> tuple[type[RoutedAnswer], tuple[Answer, str | None, Reply | None]]:
+    def __reduce__(self) -> tuple[type[RoutedAnswer], tuple[Answer, str | None, LlmReply | None]]:
         """For lm-eval's processes, which send answers to one another."""
         return (RoutedAnswer, (self.slm, self.llm, self.reply))

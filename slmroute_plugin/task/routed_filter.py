@@ -13,7 +13,7 @@ from lm_eval.api.filter import Filter
 from lm_eval.models.utils import normalize_gen_kwargs
 from lm_eval.utils import handle_non_serializable, hash_string
 
-from slmroute_plugin.llm.exchange import LlmError, Reply, Request
+from slmroute_plugin.llm.exchange import LlmError, LlmReply, LlmRequest
 from slmroute_plugin.observation import Answer
 from slmroute_plugin.plugins.llms import llm_for
 from slmroute_plugin.plugins.policies import policy_for
@@ -67,11 +67,11 @@ class RoutedFilter(Filter):  # type: ignore[misc]
             routed[row] = RoutedAnswer(answers[row], self._route.llm.name, reply)
         return routed
 
-    def _ask(self, picked: Sequence[tuple[Answer, Mapping[str, Any]]]) -> list[Reply]:
+    def _ask(self, picked: Sequence[tuple[Answer, Mapping[str, Any]]]) -> list[LlmReply]:
         if not picked:
             return []
         requests = [
-            Request(answer.messages, self._generation(), self._task.name, _doc_hash(doc))
+            LlmRequest(answer.messages, self._generation(), self._task.name, _doc_hash(doc))
             for answer, doc in picked
         ]
         try:
@@ -80,7 +80,7 @@ class RoutedFilter(Filter):  # type: ignore[misc]
         except LlmError as error:
             # The SLM's answers are dear: they are kept, and the table shows what failed.
             logger.error("%s: nothing was routed. %s", self._task.name, error)
-            return [Reply(error=str(error)) for _ in requests]
+            return [LlmReply(error=str(error)) for _ in requests]
         self._sum_up(replies)
         return replies
 
@@ -96,7 +96,7 @@ class RoutedFilter(Filter):  # type: ignore[misc]
         }
         return {name: value for name, value in wanted.items() if value is not None}
 
-    def _sum_up(self, replies: Sequence[Reply]) -> None:
+    def _sum_up(self, replies: Sequence[LlmReply]) -> None:
         known = [reply.cost_usd for reply in replies if reply.cost_usd is not None]
         cost = f"${sum(known):.4f}" if known else "at an unknown price"
         errors = Counter(reply.error for reply in replies if reply.error)
