@@ -1,4 +1,4 @@
-"""Writing a file in one step: whoever reads it sees the old one or the new one."""
+"""The writing of a file in one step: a reader sees either the old file or the new one."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ import psutil
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A path to write to, which becomes `path` once the block is done; nothing is left if it fails.
+    """Yield a path to write to, and move that file to `path` once the block ends.
 
-    The folder is made if it is not there. What a process that was killed left of the same file
-    is removed.
+    If the block fails, nothing is left behind and an earlier file at `path` stays as it was. The
+    folder of `path` is made if it does not exist. Unfinished copies of the same file that a killed
+    process left in that folder are removed.
+
+    Raises:
+        OSError: If the folder or the file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(path)
