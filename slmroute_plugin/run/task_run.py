@@ -11,7 +11,8 @@ from typing import Any
 
 from slmroute_plugin.backends import Backend
 from slmroute_plugin.backends.contract import Resumable
-from slmroute_plugin.journal.keys import code_version, digest, ordered, question_key, run_key
+from slmroute_plugin.journal.code_version import code_version
+from slmroute_plugin.journal.keys import digest, ordered, question_key, run_key
 from slmroute_plugin.journal.recording import KeyedQuestion, ObservedBatch, recorded
 from slmroute_plugin.journal.records import TaskFacts
 from slmroute_plugin.journal.store import Journal
@@ -76,7 +77,8 @@ def task_run(
     # A process of several may have no share of a small task.
     settings = instances[0].settings if instances else Settings(journal=False)
     model = _model(backend, instances[0], plan) if instances else None
-    key = run_key(model or {}, plan.signals, settings.seed)
+    code = code_version(backend)
+    key = run_key(model or {}, plan.signals, settings.seed, code)
     asked = [
         KeyedQuestion(one.question, question_key(key, one.question, one.doc))
         for one in instances
@@ -86,7 +88,7 @@ def task_run(
         key=digest([key.hex(), name]),
         model=plan.source.model,
         task=name,
-        code=code_version(),
+        code=code,
         about=_about(plan, settings.seed),
     )
     with ExitStack() as stack:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slmroute_plugin.backends import Question
 from slmroute_plugin.backends.contract import Span
 from slmroute_plugin.observation import Missing
-from slmroute_plugin.run.instance import RoutedInstance
 from slmroute_plugin.scoring import Reference, Rule
 from slmroute_plugin.signals import Restated
 from slmroute_plugin.storage.question_identity import question_identity
 from slmroute_plugin.task.row_checks import check_row
+
+if TYPE_CHECKING:
+    from slmroute_plugin.run.instance import RoutedInstance
 
 
 @dataclass(frozen=True)

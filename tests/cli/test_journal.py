@@ -9,10 +9,10 @@ from typer.testing import CliRunner
 
 from slmroute_plugin.cli import app
 from slmroute_plugin.journal import Journal
-from slmroute_plugin.journal.keys import code_version
+from slmroute_plugin.journal.code_version import code_versions
 from slmroute_plugin.journal.records import QuestionRecord, TaskFacts
 
-NOW = code_version()
+NOW = min(code_versions())
 
 
 def said(*arguments: str, code: int = 0) -> str:
