@@ -1,4 +1,4 @@
-"""One batch of questions on its way: concurrently, within limits, each until it has its reply."""
+"""The asking of a batch of questions at the same time, within the limits of the process."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ Create: TypeAlias = Callable[..., Awaitable[Any]]  # the package's `create`, wit
 
 @dataclass(frozen=True)
 class Call:
-    """One question as it is sent.
+    """A question as it is sent to a server.
 
     Attributes:
-        key: its key in the cache.
-        messages: the chat.
-        parameters: all that goes with it.
+        key: The key of the answer in the cache.
+        messages: The conversation.
+        parameters: The parameters of the API that are sent with the conversation.
     """
 
     key: str
@@ -42,28 +42,28 @@ class Call:
 
     @property
     def prompt_tokens(self) -> int:
-        """About how many tokens it has."""
+        """The estimated number of tokens of the conversation."""
         return _tokens(message["content"] for message in self.messages)
 
     @property
     def tokens(self) -> int:
-        """About how many tokens it takes at most, the answer's limit included."""
+        """The estimated number of tokens that the question takes at most, with its answer."""
         limits = (self.parameters.get(name) for name in ("max_completion_tokens", "max_tokens"))
         return self.prompt_tokens + int(next((limit for limit in limits if limit), 0))
 
 
 class LlmBatch:
-    """Asks a batch of questions.
+    """A batch of questions to a model behind an OpenAI-compatible API.
 
     Args:
-        endpoint: whom.
-        settings: the model, and the limits of a batch.
-        limits: what is left of the process's.
-        back_off_s: scale of the waits between attempts.
-        done: called with each call's reply as it comes.
+        endpoint: The endpoint that the questions go to.
+        settings: The model, and the limits that hold for each batch.
+        limits: The limits that hold for all batches of the process.
+        back_off_s: The scale of the waits between attempts, in seconds.
+        done: A function that is called with each call and its reply, as the reply comes.
 
     Attributes:
-        stopped: why nothing more can be asked, if that is so.
+        stopped: The reason why nothing more can be asked; None while questions can be asked.
     """
 
     def __init__(
@@ -85,9 +85,9 @@ class LlmBatch:
         """Ask until every call has its reply, or until nothing more can be asked.
 
         Args:
-            calls: the questions.
-            first_alone: ask the first one by itself, so that a wrong key, an unknown model or
-                an absent server is found out before the second call.
+            calls: The questions, at least one.
+            first_alone: Whether the first question is asked by itself, so that a wrong key, an
+                unknown model or an absent server shows before the second call.
         """
         from anyio import Semaphore, create_task_group
 
@@ -101,13 +101,13 @@ class LlmBatch:
             create = client.chat.completions.with_raw_response.create
             rest = calls
             if first_alone:
-                await self._one(create, calls[0], slots, group.cancel_scope, True)
+                await self._answer(create, calls[0], slots, group.cancel_scope, True)
                 rest = calls[1:]
             if self.stopped is None:
                 for call in rest:
-                    group.start_soon(self._one, create, call, slots, group.cancel_scope, False)
+                    group.start_soon(self._answer, create, call, slots, group.cancel_scope, False)
 
-    async def _one(
+    async def _answer(
         self,
         create: Create,
         call: Call,
@@ -116,7 +116,7 @@ class LlmBatch:
         is_first: bool,
     ) -> None:
         async with slots:
-            reply = await self._attempts.of(partial(self._attempt, create, call))
+            reply = await self._attempts.make(partial(self._attempt, create, call))
             if isinstance(reply, Failure):
                 if reply.is_fatal or (is_first and reply.is_unreached):
                     self.stopped = reply.text

@@ -145,5 +145,5 @@ def test_a_file_that_was_cut_off_is_named_with_its_line(record: Any, tmp_path: P
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(LlmError, match=r"nowhere.* is no folder"):
+    with pytest.raises(LlmError, match=r"nowhere.* is not a folder"):
         ReplayLlm(tmp_path / "nowhere").ask([question(1)], "sums")
