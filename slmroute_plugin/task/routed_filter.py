@@ -1,4 +1,4 @@
-"""The lm-eval filter `routed`: sends what the SLM is unsure of to the stronger model."""
+"""The filter `routed` for lm-eval, which sends unsure answers to the stronger model."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _STOPS = 4  # as many as OpenAI's API takes
 
 @dataclass(frozen=True)
 class RoutedTaskFacts:
-    """What routing needs to know of a task: its name, settings and generation settings."""
+    """The facts of a task that routing needs: its name, settings and generation settings."""
 
     name: str
     settings: Settings
@@ -37,11 +37,11 @@ class RoutedTaskFacts:
 
 
 class RoutedFilter(Filter):  # type: ignore[misc]
-    """Sends every answer that the policy picks to the stronger model, concurrently.
+    """A filter that sends every answer that the policy picks to the stronger model, concurrently.
 
     Args:
-        task: which task's answers.
-        route: when an answer goes, and where.
+        task: The task that the answers belong to.
+        route: The settings of routing.
     """
 
     def __init__(self, task: RoutedTaskFacts, route: RouteSettings) -> None:
@@ -52,7 +52,7 @@ class RoutedFilter(Filter):  # type: ignore[misc]
     def apply(
         self, resps: Iterable[list[Answer]], docs: Sequence[Mapping[str, Any]]
     ) -> list[RoutedAnswer]:
-        """The stronger model's answer where it was asked and gave one, else the SLM's."""
+        """Return the stronger model's answer to a question if there is one, else the SLM's."""
         answers = [responses[0] for responses in resps]
         method = self._route.method
         decision = decide(
@@ -119,7 +119,7 @@ class RoutedFilter(Filter):  # type: ignore[misc]
 
 
 def _doc_hash(doc: Mapping[str, Any]) -> str:
-    """lm-eval's `doc_hash` of a row."""
+    """Return lm-eval's `doc_hash` of a row."""
     text = json.dumps(doc, indent=2, default=handle_non_serializable, ensure_ascii=False)
     hashed: str = hash_string(text)
     return hashed
