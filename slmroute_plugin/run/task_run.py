@@ -1,4 +1,4 @@
-"""One task's run with its journal: what is reused is said, and so is how to go on."""
+"""The run of one task with its journal, and the messages about what is reused and kept."""
 
 from __future__ import annotations
 
@@ -25,11 +25,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class RunningTask:
-    """The questions of one task on their way.
+    """A task whose questions are being answered.
 
     Attributes:
-        batches: to be gone through once; each is to be kept before the next is taken.
-        done: how many questions are answered, and kept if there is a journal.
+        name: The name of the task.
+        questions: The number of questions.
+        journal: The journal, or None if nothing is kept.
+        done: The number of questions that are answered, and kept if there is a journal.
     """
 
     name: str
@@ -40,7 +42,10 @@ class RunningTask:
 
     @property
     def batches(self) -> Iterator[ObservedBatch]:
-        """Batch by batch what was observed."""
+        """The batches of questions as they are observed, to be iterated over once.
+
+        A batch must be kept before the next batch is taken.
+        """
         for batch in self._batches:
             if batch.reused and self.journal is not None:
                 logger.info(
@@ -55,7 +60,7 @@ class RunningTask:
 
     @property
     def interrupted(self) -> str:
-        """What to say when the user stops the run."""
+        """The message for a user who stops the run."""
         answered = f"{self.name}: stopped with {self.done} of {self.questions} questions answered"
         if self.journal is None:
             return f"{answered}. They are lost, as no journal is kept of them."
@@ -68,11 +73,17 @@ class RunningTask:
 def task_run(
     backend: Backend, name: str, instances: Sequence[RoutedInstance], plan: TaskPlan
 ) -> Iterator[RunningTask]:
-    """The run of one task: from its journal where the settings allow it, else by asking.
+    """Run one task: from its journal if the settings allow it, else by asking.
+
+    Args:
+        backend: The backend of the model.
+        name: The name of the task.
+        instances: The requests of this process, which may be none.
+        plan: The plan of the task.
 
     Raises:
-        JournalError: the journal cannot be used.
-        KeyboardInterrupt: with a text that says how to go on.
+        JournalError: If the journal cannot be used.
+        KeyboardInterrupt: If the user stops the run; the text says how to go on.
     """
     # A process of several may have no share of a small task.
     settings = instances[0].settings if instances else Settings(journal=False)
@@ -80,9 +91,9 @@ def task_run(
     code = code_version(backend)
     key = run_key(model or {}, plan.signals, settings.seed, code)
     asked = [
-        KeyedQuestion(one.question, question_key(key, one.question, one.doc))
-        for one in instances
-        if one.question is not None
+        KeyedQuestion(instance.question, question_key(key, instance.question, instance.doc))
+        for instance in instances
+        if instance.question is not None
     ]
     facts = TaskFacts(
         key=digest([key.hex(), name]),
@@ -104,11 +115,11 @@ def task_run(
 
 
 def _model(backend: Backend, instance: RoutedInstance, plan: TaskPlan) -> Mapping[str, Any] | None:
-    """What determines the model's answers; None if that is not known."""
+    """Return what determines the model's answers; None if that is unknown."""
     if not isinstance(backend, Resumable):
         return None
     if not (backend.local or instance.model_arguments):
-        # A model that was passed in, and of which we see nothing but its class.
+        # The model was passed in, and nothing but its class can be seen.
         return None
     return {
         "name": plan.source.model,
