@@ -1,4 +1,4 @@
-"""An answer and a probability that the model states together, in one reply."""
+"""The UQ method `verbalization_1s`: an answer and its probability, stated in one reply."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class _Parts(NamedTuple):
 class Verbalization1S:
     """The probability that the model states below an answer of its own.
 
-    The question is put once more, with an instruction added to the task's own, so the
-    reply holds an answer in the task's format, which is scored in place of the greedy one.
-    Range [0, 1]. Source: "Verb. 1S top-1" of Tian et al. 2023 (arXiv 2305.14975), in our words.
+    The question is put once more, with an instruction added to the task's own. So the reply holds
+    an answer in the task's format, which is scored in place of the greedy answer. Range [0, 1].
+    Source: "Verb. 1S top-1" of Tian et al. 2023 (arXiv 2305.14975), in our words.
 
     Args:
-        instruction: added below the task's own instruction; must name the marker.
-        marker: the word before the probability; its last occurrence ends the answer.
-        extra_tokens: room for the added line, beyond the task's own limit.
+        instruction: The instruction, added below the task's own; it must name the marker.
+        marker: The word before the probability; its last occurrence ends the answer.
+        extra_tokens: The tokens of the reply beyond the task's own limit, for the added line.
     """
 
     name: ClassVar[str] = "verbalization_1s"
@@ -56,15 +56,15 @@ class Verbalization1S:
 
     @property
     def asks(self) -> tuple[Signal[object], ...]:
-        """The reply to the question with the added instruction."""
+        """The signal for the reply to the question with the added instruction."""
         return (self._reply,)
 
     def confidence(self, seen: Observation) -> float:
-        """The probability stated after the last marker.
+        """Return the probability stated after the last marker, in [0, 1].
 
         Raises:
-            NoConfidence: there is no marker, or not exactly one probability after it;
-                see `stated_confidence`.
+            NoConfidence: If there is no marker, or not exactly one probability after it; see
+                `stated_confidence`.
         """
         statement = self._parts(seen[self._reply]).statement
         if statement is None:
@@ -72,35 +72,35 @@ class Verbalization1S:
         return stated_confidence(statement)
 
     def answer(self, seen: Observation) -> str:
-        """The reply without its confidence line: what stands before it, else after it.
+        """Return the reply without its confidence line: the text before that line, else after it.
 
         Raises:
-            NoConfidence: the reply could not be had.
+            NoConfidence: If there is no reply.
         """
         return self._parts(seen[self._reply]).answer
 
     def _parts(self, reply: str) -> _Parts:
-        found = self._last_marker(reply)
-        if found is None:
+        marker = self._last_marker(reply)
+        if marker is None:
             return _Parts(reply.strip(), None)
         # The first line with a word in it: a small model often goes on with other numbers.
-        statement = re.match(r"\W*[^\n]*", reply[found.end() :])
-        end = found.end() + (statement.end() if statement else 0)
-        line_start = reply.rfind("\n", 0, found.start()) + 1
-        before = reply[line_start : found.start()]
+        statement = re.match(r"\W*[^\n]*", reply[marker.end() :])
+        end = marker.end() + (statement.end() if statement else 0)
+        line_start = reply.rfind("\n", 0, marker.start()) + 1
+        before = reply[line_start : marker.start()]
         # Bullets, asterisks and "My" before the marker belong to its line, an answer does not.
         is_decoration = re.fullmatch(r"\W*(?:my|final|overall)?\W*", before, re.IGNORECASE)
-        cut = line_start if is_decoration else found.start()
+        cut = line_start if is_decoration else marker.start()
         answer = reply[:cut].strip() or reply[end:].strip()
-        # Under the label that `stated_confidence` knows, whatever the marker is.
-        return _Parts(answer, "Confidence" + reply[found.end("word") : end])
+        # The label is the one that `stated_confidence` knows, whatever the marker is.
+        return _Parts(answer, "Confidence" + reply[marker.end("word") : end])
 
     def _last_marker(self, reply: str) -> re.Match[str] | None:
         word = rf"(?P<word>(?<!\w){re.escape(self.marker)}(?!\w))"
         # "Confidence (0-100%):" anywhere, or else a line that begins with the word.
         forms = (rf"{word}[^\n:=：.!?]{{0,40}}[:=：]", rf"^[^\w\n]*{word}")
         for form in forms:
-            found = list(re.finditer(form, reply, re.IGNORECASE | re.MULTILINE))
-            if found:
-                return found[-1]
+            markers = list(re.finditer(form, reply, re.IGNORECASE | re.MULTILINE))
+            if markers:
+                return markers[-1]
         return None
