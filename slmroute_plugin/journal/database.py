@@ -107,7 +107,7 @@ def _has_tables(connection: sqlite3.Connection) -> bool:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Run a block in one transaction, which is rolled back if the block raises."""
+    """Run a `with` block in one transaction, which is rolled back if the block raises."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield

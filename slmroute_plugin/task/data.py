@@ -18,7 +18,7 @@ def mirrored(dataset: str | None) -> str | None:
 
 @contextmanager
 def named_dataset(task: str, dataset: str | None) -> Iterator[None]:
-    """Name the task and the data set in errors of a block that loads the data set.
+    """Name the task and the data set in errors of a `with` block that loads the data set.
 
     Raises:
         ValueError: If the data set cannot be loaded, or if its files hold no row.

@@ -47,7 +47,7 @@ def check_row(where: str, question: str, kind: str, reference: Reference) -> Non
 
 @contextmanager
 def named_columns(task: str, doc: Mapping[str, Any]) -> Iterator[None]:
-    """Name the task and the row's columns in errors of a block that fills a task's templates.
+    """Name the task and the row's columns in errors of a `with` block that fills a template.
 
     Raises:
         RowError: If the row lacks a column that a template names.
@@ -62,7 +62,7 @@ def named_columns(task: str, doc: Mapping[str, Any]) -> Iterator[None]:
 
 @contextmanager
 def named_template(task: str) -> Iterator[None]:
-    """Name the task and the fix in errors of a block that fills the model's chat template.
+    """Name the task and the fix in errors of a `with` block that fills a chat template.
 
     Raises:
         RowError: If the chat template raises an error.
