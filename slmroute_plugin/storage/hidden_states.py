@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -133,22 +134,17 @@ def load_hidden_states(path: Path) -> HiddenStates:
     Raises:
         ValueError: If the file is of another format, or if its parts do not fit together.
     """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            about = _about(file)
-            states = HiddenStates(
-                file.get_tensor("hidden"),
-                file.get_tensor("doc_id"),
-                file.get_tensor("prompt"),
-                file.get_tensor("question"),
-                signal_from_text(about),
-                _source(about),
-            )
+    with _opened(path) as file:
+        about = _about(file)
+        states = HiddenStates(
+            file.get_tensor("hidden"),
+            file.get_tensor("doc_id"),
+            file.get_tensor("prompt"),
+            file.get_tensor("question"),
+            signal_from_text(about),
+            _source(about),
+        )
         _check_shapes(states)
-    except (KeyError, ValueError, RecursionError, SafetensorError, OSError) as error:
-        raise ValueError(f"{path} holds no hidden states of ours: {error}") from error
     return states
 
 
@@ -158,13 +154,8 @@ def read_source(path: Path) -> Source:
     Raises:
         ValueError: If the file is not a file of hidden states.
     """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            return _source(_about(file))
-    except (KeyError, ValueError, RecursionError, SafetensorError, OSError) as error:
-        raise ValueError(f"{path} holds no hidden states of ours: {error}") from error
+    with _opened(path) as file:
+        return _source(_about(file))
 
 
 def signal_to_text(signal: Feature) -> dict[str, str]:
@@ -188,6 +179,17 @@ def signal_from_text(metadata: dict[str, str]) -> Feature:
     if position not in ("last_prompt", "last_answer"):
         raise ValueError(f"no token position is called {position!r}")
     return HiddenState(int(metadata["layer"]), cast(Any, position))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            yield file
+    except (KeyError, ValueError, RecursionError, SafetensorError, OSError) as error:
+        raise ValueError(f"{path} holds no hidden states of ours: {error}") from error
 
 
 def _about(file: Any) -> dict[str, str]:

@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from slmroute_plugin.observation import Answer
 from slmroute_plugin.routing.routed_answer import RoutedAnswer
-from slmroute_plugin.scoring import Verdict
+from slmroute_plugin.scoring.scorer import QuestionScorer
 
 
-class Scorer(Protocol):
-    """A scorer of the replies to one question."""
-
-    @property
-    def is_judge(self) -> bool:
-        """Whether a judge is asked, so that there is a column for the judge's errors."""
-
-    @property
-    def keeps_own_answers(self) -> bool:
-        """Whether methods' own answers are written down, because a judge needs them later."""
-
-    def __call__(self, text: str) -> Verdict:
-        """Return the verdict on a reply."""
-
-
-def slm_columns(answer: Answer, scorer: Scorer) -> dict[str, Any]:
+def slm_columns(answer: Answer, scorer: QuestionScorer) -> dict[str, Any]:
     """Return the columns of an SLM's own answer: its correctness, and the confidence by method."""
     columns = verdict_columns(answer, answer.confidence, answer.own_answers, scorer)
     for method, confidence in answer.confidence.items():
@@ -39,7 +24,7 @@ def slm_columns(answer: Answer, scorer: Scorer) -> dict[str, Any]:
     return columns
 
 
-def routed_columns(answer: RoutedAnswer, scorer: Scorer) -> dict[str, Any]:
+def routed_columns(answer: RoutedAnswer, scorer: QuestionScorer) -> dict[str, Any]:
     """Return the columns of an answer after routing: its correctness, its origin, and its price."""
     return {
         **verdict_columns(answer, {}, {}, scorer),
@@ -54,7 +39,7 @@ def verdict_columns(
     text: str,
     confidence: Mapping[str, float | None],
     own_answers: Mapping[str, str],
-    scorer: Scorer,
+    scorer: QuestionScorer,
 ) -> dict[str, Any]:
     """Return all columns that depend on whether answers are right.
 
