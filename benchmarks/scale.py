@@ -83,7 +83,7 @@ def write_records(path: Path) -> None:
     from slmroute_plugin.sweep.environment import hardware, versions
     from slmroute_plugin.sweep.grid.cells import cells_of
     from slmroute_plugin.sweep.grid.grid_file import load_grid
-    from slmroute_plugin.sweep.records import Record, write_record
+    from slmroute_plugin.sweep.records import CellRecord, write_record
 
     grid = load_grid(path)
     machine, packages = hardware(), versions()
@@ -92,7 +92,7 @@ def write_records(path: Path) -> None:
         for name in names:
             (grid.results / name).parent.mkdir(parents=True, exist_ok=True)
             (grid.results / name).touch()
-        record = Record(
+        record = CellRecord(
             cell=cell.name, digest=cell.digest, state="done", exit_status=0, attempts=1,
             began="2026-01-01T00:00:00+00:00", seconds=600.0, questions=1000, tokens=100_000,
             files=tuple(names), versions=packages, hardware=machine,

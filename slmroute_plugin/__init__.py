@@ -1,4 +1,4 @@
-"""Uncertainty, routing and their measurement for small language models, inside lm-eval."""
+"""The uncertainty, routing and measurement of small language models, inside lm-eval."""
 
 from slmroute_plugin.hookspecs import hookimpl
 from slmroute_plugin.methods.training_rows import TrainingRows

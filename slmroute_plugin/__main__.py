@@ -1,4 +1,4 @@
-"""`python -m slmroute_plugin` is the command `slmroute`."""
+"""The entry point of `python -m slmroute_plugin`, which is the command `slmroute`."""
 
 from slmroute_plugin.cli import app
 

@@ -1,4 +1,4 @@
-"""A conversation as the OpenAI protocol has it, and how it is known again."""
+"""A conversation in the form of the OpenAI protocol, and its hash."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ from typing import TypedDict
 
 
 class Message(TypedDict):
-    """One turn of a chat, as the OpenAI protocol has it."""
+    """A turn of a conversation, in the form of the OpenAI protocol.
+
+    Attributes:
+        role: The speaker: `system`, `user` or `assistant`.
+        content: The text of the turn.
+    """
 
     role: str
     content: str
 
 
 def messages_hash(messages: Sequence[Message]) -> str:
-    """SHA-256 by which the same conversation is known in any run, whatever its chat template."""
+    """Return a SHA-256 of a conversation, as hexadecimal text, that no chat template changes."""
     plain = [[message["role"], message["content"]] for message in messages]
     text = json.dumps(plain, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

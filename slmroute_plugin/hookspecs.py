@@ -1,4 +1,4 @@
-"""All that a plugin can implement. Mark implementations with `slmroute_plugin.hookimpl`."""
+"""The hooks that a plugin can implement. Mark implementations with `slmroute_plugin.hookimpl`."""
 
 from __future__ import annotations
 
@@ -22,22 +22,28 @@ hookimpl = pluggy.HookimplMarker("slmroute")
 
 @hookspec
 def slmroute_methods() -> Iterable[AnyMethod]:  # type: ignore[empty-body]
-    """UQ methods to offer, each with a unique `name`.
+    """Offer UQ methods, each with a unique `name`.
 
-    A method with `on_request = True` runs when it is named, or under `uq: all`.
+    A method with `on_request = True` runs only if the settings name it, or under `uq: all`.
     """
 
 
 @hookspec(firstresult=True)
 def slmroute_backend(lm: LM) -> Backend | None:
-    """A backend for lm-eval models of a kind that you know, or None."""
+    """Return a backend for an lm-eval model, or None if the plugin does not know the model."""
 
 
 @hookspec(firstresult=True)
 def slmroute_llm(config: Mapping[str, Any]) -> Llm | None:
-    """A stronger model for the setting `llm: {backend: config}`, or None."""
+    """Return a stronger model for the setting `llm: {backend: config}`.
+
+    The result is None if the plugin does not know the model.
+    """
 
 
 @hookspec(firstresult=True)
 def slmroute_policy(config: Mapping[str, Any]) -> Policy | None:
-    """A routing policy for the setting `route: {policy: config}`, or None."""
+    """Return a routing policy for the setting `route: {policy: config}`.
+
+    The result is None if the plugin does not know the policy.
+    """

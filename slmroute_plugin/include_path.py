@@ -1,4 +1,4 @@
-"""Where the task files lie: what lm-eval's `--include_path` must be."""
+"""The folder of the task files, for lm-eval's `--include_path`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 def include_path() -> Path:
-    """Folder of the slmroute tasks: inside an installed package, or a checkout's `tasks`.
+    """Return the folder of the slmroute tasks: in an installed package, or `tasks` of a checkout.
 
     Raises:
-        FileNotFoundError: neither exists; the text names both.
+        FileNotFoundError: If neither folder exists; the text names both.
     """
     package = Path(__file__).resolve().parent
     packaged, checkout = package / "tasks", package.parent / "tasks"

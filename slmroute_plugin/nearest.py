@@ -1,4 +1,4 @@
-"""The nearest known name, for errors that name a bad one."""
+"""The nearest known name to a misspelt name, for errors."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from difflib import get_close_matches
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A sentence that offers the nearest of the `known` names, or lists them all.
+    """Return a sentence that offers the nearest of the `known` names, or lists them all.
 
     >>> did_you_mean("perplexty", ["p_true", "perplexity"])
     "Did you mean 'perplexity'?"
     """
     names = list(known)
-    in_lower_case = {each.lower(): each for each in names}
+    in_lower_case = {candidate.lower(): candidate for candidate in names}
     close = get_close_matches(name.lower(), in_lower_case, n=1, cutoff=0.6)
     return (
         f"Did you mean {in_lower_case[close[0]]!r}?"

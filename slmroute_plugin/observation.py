@@ -1,4 +1,4 @@
-"""What was seen for one question, and the answer that carries it."""
+"""The observation of one question, and the answer that carries what was made of it."""
 
 from __future__ import annotations
 
@@ -19,27 +19,31 @@ AnswerKind = Literal["choice", "boolean", "free"]
 
 
 class NoConfidence(Exception):
-    """Raised by a method that cannot tell a confidence; its text says why."""
+    """An exception by which a method states that it has no confidence; its text says why."""
 
 
 @dataclass(frozen=True)
 class Missing:
-    """Stands in for a signal that could not be had for this question."""
+    """A stand-in for a signal that could not be delivered for a question.
+
+    Attributes:
+        reason: The reason why there is no value.
+    """
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Observation:
-    """What was seen for one question.
+    """An observation of one question: its text, the answer, and the values of signals.
 
-    `seen[signal]` gives what the backend delivered for a signal that the method asks for.
+    `seen[signal]` gives the value of a signal that the method asks for.
 
     Args:
-        question: the question as the user turn states it, instruction included.
-        answer: the model's greedy answer, cut at stop strings, without think text.
-        kind: `choice` (a letter), `boolean` (true or false) or `free`.
-        signals: what was delivered, by signal.
+        question: The question as the user turn states it, instruction included.
+        answer: The model's greedy answer, cut at stop strings, without think text.
+        kind: The kind of answer: `choice` (a letter), `boolean` (true or false) or `free`.
+        signals: The values that the backend delivered, by signal.
     """
 
     question: str
@@ -48,11 +52,12 @@ class Observation:
     signals: Mapping[Signal[Any], Any] = field(default_factory=dict)
 
     def __getitem__(self, signal: Signal[T]) -> T:
-        """Value of `signal`.
+        """Return the value of a signal.
 
         Raises:
-            NoConfidence: the backend could not deliver it for this question; says why.
-            KeyError: the method did not ask for it.
+            NoConfidence: If the backend could not deliver the signal for this question; its text
+                says why.
+            KeyError: If the method did not ask for the signal.
         """
         value = self.signals[signal]
         if isinstance(value, Missing):
@@ -61,18 +66,18 @@ class Observation:
 
 
 class Answer(str):
-    """A model's answer: a plain string to lm-eval, with what was seen attached.
+    """An answer of a model: a plain string to lm-eval, with what was observed attached.
 
     Attributes:
-        confidence: by method, in [0, 1], higher is surer; None where there is none.
-        reasons: by method, why there is no confidence.
-        own_answers: by method, the text to score in place of this answer, for methods
-            that obtain an answer of their own.
-        kept: hidden states to keep for probes, float32, by signal.
-        fitted_on: by trained method, what its probe was fitted on.
-        tokens: token ids and log-probabilities of the answer, if the backend has them.
-        prompt: the prompt that the model saw.
-        messages: the conversation that the prompt was made from.
+        confidence: The confidence by method, in [0, 1], higher is surer; None if there is none.
+        reasons: The reason why there is no confidence, by method.
+        own_answers: The text to score in place of this answer, by method, for methods that
+            obtain an answer of their own.
+        kept: The hidden states to keep for probes, float32, by signal.
+        fitted_on: A description of the rows that a probe was fitted on, by trained method.
+        tokens: The answer's token ids and log-probabilities; None if the backend has none.
+        prompt: The prompt that the model saw.
+        messages: The conversation that the prompt was made from.
     """
 
     confidence: dict[str, float | None]
@@ -110,6 +115,6 @@ class Answer(str):
 
     @property
     def hidden_state(self) -> NDArray[np.float32] | None:
-        """The vector of one layer at one token, if it was kept."""
+        """The vector of one layer at one token, float32, [d]; None if it was not kept."""
         kept = (vector for signal, vector in self.kept.items() if isinstance(signal, HiddenState))
         return next(kept, None)

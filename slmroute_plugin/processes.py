@@ -1,4 +1,4 @@
-"""Several processes of one run: what each has, and what one of them does for all."""
+"""The processes that share a run: what each has, and what one of them does for all."""
 
 from __future__ import annotations
 
@@ -11,13 +11,26 @@ if TYPE_CHECKING:
     from lm_eval.api.model import LM
 
 
-def is_first_of_equals(what: Sequence[str]) -> bool:
-    """Whether this process is the one to do work that others may hold a copy of."""
-    parts, rank = gather_from_all(tuple(what))
+def is_first_of_equals(work: Sequence[str]) -> bool:
+    """Return whether this process is to do work of which other processes may hold a copy.
+
+    If all processes hold the same work, the process of rank 0 does it. If their work differs, each
+    process does its own.
+
+    Args:
+        work: A description of each piece of this process's work.
+    """
+    parts, rank = gather_from_all(tuple(work))
     return rank == 0 or any(part != parts[0] for part in parts)
 
 
 def gather_from_all(mine: Any) -> tuple[list[Any], int]:
+    """Gather an object from all processes of `torch.distributed`.
+
+    Returns:
+        The objects in the order of the ranks, and this process's rank. Without several
+        processes, the object alone and 0.
+    """
     import torch.distributed as processes
 
     if not (processes.is_available() and processes.is_initialized()):
@@ -28,10 +41,10 @@ def gather_from_all(mine: Any) -> tuple[list[Any], int]:
 
 
 def unsplit_processes(lm: LM) -> Any:
-    """The accelerator of processes among which lm-eval did not split the questions, if any.
+    """Return the accelerator if lm-eval gave each of its processes all questions, else None.
 
-    Under `accelerate launch` without one GPU per process, lm-eval 0.4.13 gives every process
-    all the questions and keeps the first one's results.
+    Under `accelerate launch` without a GPU for each process, lm-eval 0.4.13 gives every process
+    all the questions and keeps the first process's results.
     """
     accelerator = getattr(lm, "accelerator", None)
     if accelerator is not None and accelerator.num_processes > lm.world_size:
@@ -40,6 +53,7 @@ def unsplit_processes(lm: LM) -> Any:
 
 
 def share_of(lm: LM, count: int) -> range:
+    """Return the indices of the questions that this process asks, of `count` in all."""
     accelerator = unsplit_processes(lm)
     if accelerator is None:
         return range(count)
@@ -47,6 +61,7 @@ def share_of(lm: LM, count: int) -> range:
 
 
 def gather_shares(lm: LM, observed: dict[int, Answer]) -> dict[int, Answer]:
+    """Gather the answers that all processes have, by the index of the question."""
     accelerator = unsplit_processes(lm)
     if accelerator is None:
         return observed

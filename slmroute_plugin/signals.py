@@ -1,8 +1,8 @@
-"""What a UQ method may ask of a model.
+"""The signals that a UQ method may ask of a model.
 
-A method names the signals it needs; the backend delivers the union of what all
-methods named and pays for each once. Signals are frozen and compare by value, so
-two methods that ask for the same thing share it.
+A method names the signals that it needs. The backend delivers the union of what all methods
+named, and pays for each signal once. Signals are frozen and compare by value, so two methods
+that ask for the same signal share it.
 """
 
 from __future__ import annotations
@@ -25,14 +25,19 @@ _POSITIONS: Mapping[Position, str] = {
 
 
 class Tokens(NamedTuple):
-    """The answer's tokens and the natural log-probability of each, under raw logits."""
+    """The tokens of an answer.
+
+    Attributes:
+        ids: The ids of the tokens.
+        logprobs: The natural log-probability of each token under raw logits, at most 0.
+    """
 
     ids: tuple[int, ...]
     logprobs: tuple[float, ...]
 
 
 class Signal(Generic[T_co]):
-    """The base of all signals; the type parameter is what `Observation[signal]` returns."""
+    """A signal; the type parameter is the type of the value that `Observation[signal]` returns."""
 
     def in_words(self) -> str:
         """Describe what the model is asked for, in a few words."""
@@ -41,7 +46,7 @@ class Signal(Generic[T_co]):
 
 @dataclass(frozen=True)
 class TokenLogprobs(Signal[Tokens]):
-    """Token ids and log-probabilities of the answer, cut to the span of text that is kept."""
+    """A signal for the answer's token ids and log-probabilities, for the kept text alone."""
 
     def in_words(self) -> str:
         """Describe what the model is asked for, in a few words."""
@@ -50,7 +55,7 @@ class TokenLogprobs(Signal[Tokens]):
 
 @dataclass(frozen=True)
 class ChoiceProb(Signal[float]):
-    """Probability of the option token that was chosen, at the place where the answer names it."""
+    """A signal for the probability of the chosen option's token where the answer names it."""
 
     def in_words(self) -> str:
         """Describe what the model is asked for, in a few words."""
@@ -59,13 +64,13 @@ class ChoiceProb(Signal[float]):
 
 @dataclass(frozen=True)
 class HiddenState(Signal["NDArray[np.float32]"]):
-    """Residual stream of one layer at one token, as a float32 vector.
+    """A signal for the residual stream of one layer at one token, a float32 vector, [d].
 
     Args:
-        layer: index into the L + 1 hidden states of transformers (0 is the embedding,
-            -1 the last, normalised one). Models with fewer layers clamp, with a warning.
-        position: `last_prompt`, the token before the answer, or `last_answer`, the last
-            token of the answer that is kept (of the prompt, if the answer is empty).
+        layer: The index into the L + 1 hidden states of transformers (0 is the embedding, -1 the
+            last, normalised state). A model with fewer layers takes the nearest, with a warning.
+        position: The token: `last_prompt`, the token before the answer, or `last_answer`, the
+            last token of the answer that is kept (of the prompt, if the answer is empty).
     """
 
     layer: int = -8
@@ -78,7 +83,7 @@ class HiddenState(Signal["NDArray[np.float32]"]):
 
 @dataclass(frozen=True)
 class PromptStates(Signal["NDArray[np.float32]"]):
-    """All L + 1 hidden states, each averaged over the prompt's tokens: float32, [L + 1, d].
+    """A signal for all L + 1 hidden states, averaged over the prompt's tokens: float32, [L + 1, d].
 
     The mean is over the question's own tokens; neither padding nor other rows count.
     """
@@ -90,7 +95,12 @@ class PromptStates(Signal["NDArray[np.float32]"]):
 
 @dataclass(frozen=True)
 class Samples(Signal[tuple[str, ...]]):
-    """`n` further answers at `temperature`, seeded per question, top-k and top-p off."""
+    """A signal for `n` further answers, seeded per question, without top-k and top-p.
+
+    Args:
+        n: The number of answers.
+        temperature: The temperature of the sampling.
+    """
 
     n: int = 5
     temperature: float = 1.0
@@ -102,12 +112,12 @@ class Samples(Signal[tuple[str, ...]]):
 
 @dataclass(frozen=True)
 class NextTokenProbs(Signal[Mapping[str, float]]):
-    """After the answer and a follow-up turn: the probability that each word comes next.
+    """A signal for the probability of words as the next word after the answer and a follow-up turn.
 
     Args:
-        follow_up: the turn's text; `{question}` and `{answer}` are filled in.
-        words: each word's probability is summed over the tokens that begin it there
-            ("True", " True", …).
+        follow_up: The text of the turn; `{question}` and `{answer}` are filled in.
+        words: The words. The probability of a word is the sum over the tokens that can begin it
+            there ("True", " True", …).
     """
 
     follow_up: str
@@ -120,11 +130,11 @@ class NextTokenProbs(Signal[Mapping[str, float]]):
 
 @dataclass(frozen=True)
 class Reply(Signal[str]):
-    """After the answer and a follow-up turn: the model's greedy reply, as text.
+    """A signal for the model's greedy reply after the answer and a follow-up turn, as text.
 
     Args:
-        follow_up: the turn's text; `{question}` and `{answer}` are filled in.
-        max_tokens: at most so many tokens.
+        follow_up: The text of the turn; `{question}` and `{answer}` are filled in.
+        max_tokens: The largest number of tokens of the reply.
     """
 
     follow_up: str
@@ -137,13 +147,14 @@ class Reply(Signal[str]):
 
 @dataclass(frozen=True)
 class Restated(Signal[str]):
-    """The question asked once more with a further instruction: the greedy reply, as text.
+    """A signal for the greedy reply to the question with a further instruction, as text.
 
     Args:
-        instruction: added below the task's own instruction.
-        extra_tokens: room for what the instruction adds, beyond the task's own limit.
-        marker: the word that the added line begins with, if the instruction asks for one; the
-            task's stop strings do not cut that line off.
+        instruction: The instruction, which is added below the task's own.
+        extra_tokens: The tokens of the reply beyond the task's own limit, for what the
+            instruction adds.
+        marker: The word that the added line begins with, if the instruction asks for such a
+            line. The task's stop strings do not cut that line off.
     """
 
     instruction: str

@@ -1,4 +1,4 @@
-"""The UQ methods that come with slmroute, offered through the same hook as a stranger's."""
+"""The UQ methods that come with slmroute, offered through the hook that other packages use."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
 
 @hookimpl
 def slmroute_methods() -> tuple[AnyMethod, ...]:
-    """The methods with their default prompts and numbers."""
+    """Offer the methods with their default prompts and numbers."""
     return (
         AverageTokenProb(),
         Perplexity(),

@@ -1,4 +1,4 @@
-"""The probability that the model gave to its own answer, per token."""
+"""The UQ method `average_token_prob`: the probability that the model gave to its own answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from slmroute_plugin.signals import Signal
 
 @dataclass(frozen=True)
 class AverageTokenProb:
-    """Probability of the chosen option; for free-form answers, mean probability of a token.
+    """The probability of the chosen option; for free-form answers, the mean probability of a token.
 
     Range [0, 1]. Source: Mahaut et al. 2024 (arXiv 2406.13415), Chuang et al. 2025
     (arXiv 2502.04428).
@@ -23,14 +23,14 @@ class AverageTokenProb:
 
     @property
     def asks(self) -> tuple[Signal[object], ...]:
-        """Both signals: which of them counts depends on the kind of question."""
+        """The signals for either kind of question, of which `confidence` reads one."""
         return (TokenLogprobs(), ChoiceProb())
 
     def confidence(self, seen: Observation) -> float:
-        """p(chosen option) for a choice or a boolean, else the mean of exp(log p).
+        """Return p(chosen option) for a choice or a boolean, else mean exp(log p), in [0, 1].
 
         Raises:
-            NoConfidence: the answer is empty, or names no option.
+            NoConfidence: If the answer is empty or names no option.
         """
         if seen.kind != "free":
             return seen[ChoiceProb()]

@@ -1,4 +1,4 @@
-"""How far several sampled answers agree, word for word."""
+"""The UQ method `jaccard_degree`: the agreement of several sampled answers, word for word."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ _PLAIN = str.maketrans({"\u2212": "-", "\u2010": "-", "\u2044": "/", "\u2019": "
 
 @dataclass(frozen=True)
 class JaccardDegree:
-    """Mean of the m×m matrix of Jaccard similarities of m samples, 1 - trace(mI - D) / m².
+    """The mean Jaccard similarity of m sampled answers' word sets, 1 - trace(mI - D) / m².
 
-    D is the degree matrix, the diagonal of the similarities' row sums; each sample agrees
-    with itself. Range [1/m, 1]. Source: Lin et al. 2023 (arXiv 2305.19187), where
-    trace(mI - D) / m² is the uncertainty; Chuang et al. 2025 call it the confidence.
+    D is the degree matrix: the diagonal of the row sums of the m×m matrix of similarities, in
+    which each sample agrees with itself. Range [1/m, 1]. Source: Lin et al. 2023
+    (arXiv 2305.19187), where trace(mI - D) / m² is the uncertainty; Chuang et al. 2025 call it
+    the confidence.
 
     Args:
-        n: number of samples, at least 2.
-        temperature: of the sampling.
+        n: The number of samples, at least 2.
+        temperature: The temperature of the sampling.
     """
 
     name: ClassVar[str] = "jaccard_degree"
@@ -50,14 +51,14 @@ class JaccardDegree:
 
     @property
     def asks(self) -> tuple[Signal[object], ...]:
-        """The sampled answers."""
+        """The signal for the sampled answers."""
         return (self._samples,)
 
     def confidence(self, seen: Observation) -> float:
-        """The samples' mean agreement.
+        """Return the samples' mean agreement, in [1/m, 1].
 
         Raises:
-            NoConfidence: there are fewer than two samples.
+            NoConfidence: If there are fewer than two samples.
         """
         samples = seen[self._samples]
         if len(samples) < 2:
@@ -66,7 +67,7 @@ class JaccardDegree:
 
 
 def mean_jaccard(sets: Sequence[frozenset[str]]) -> float:
-    """Mean over all ordered pairs, each set with itself included, of |A ∩ B| / |A ∪ B|.
+    """Return the mean of |A ∩ B| / |A ∪ B| over all ordered pairs, each set with itself included.
 
     Two empty sets agree (1).
     """
@@ -74,11 +75,11 @@ def mean_jaccard(sets: Sequence[frozenset[str]]) -> float:
 
 
 def words(text: str) -> frozenset[str]:
-    """The set of words in `text`, case-folded, without punctuation and symbols.
+    """Return the set of words in a text, case-folded, without punctuation and symbols.
 
-    A number is one word and keeps its sign, decimal point and fraction bar, so that -3 is
-    not 3; it loses thousands separators, and currency and percent signs. A text that
-    consists of symbols alone is one word, so that "+" is not "-"; an empty one has none.
+    A number is one word and keeps its sign, decimal point and fraction bar, so that -3 differs
+    from 3. It loses thousands separators, and currency and percent signs. A text that consists of
+    symbols alone is one word, so that "+" differs from "-"; an empty text has no word.
 
     >>> sorted(words("Paris, it costs $-1,250.50."))
     ['-1250.50', 'costs', 'it', 'paris']

@@ -1,4 +1,4 @@
-"""The multi-layer perceptron that tells from a hidden state whether the answer is right."""
+"""The multi-layer perceptron that predicts from a hidden state whether the answer is right."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ if TYPE_CHECKING:
     from slmroute_plugin.methods.training_rows import TrainingRows
 
 WIDTHS = (256, 128, 64, 1)
-SLOPE = 0.01  # of LeakyReLU below 0
+# The slope of LeakyReLU below 0.
+SLOPE = 0.01
 
-# Of features held in float64 at once, so that a pool is never copied whole.
+# The number of features held in float64 at once, so that a pool is never copied whole.
 _CHUNK_VALUES = 2**20
 
 
 class Scaling(NamedTuple):
-    """What makes features comparable: (feature - mean) / scale.
+    """A scaling that makes features comparable: (feature - mean) / scale.
 
     Attributes:
-        mean: of each feature, float32.
-        scale: standard deviation of each feature, float32; 1 where a feature is constant.
+        mean: The mean of each feature, float32.
+        scale: The standard deviation of each feature, float32; 1 for a constant feature.
     """
 
     mean: NDArray[np.float32]
@@ -44,12 +45,12 @@ class _Layer(NamedTuple):
 
 
 def scaling_of(rows: TrainingRows, at: NDArray[np.int64] | None = None) -> Scaling:
-    """Mean and scale of each feature over the training rows `at` (all of them)."""
+    """Return the mean and scale of each feature over the training rows `at`, by default all."""
     import numpy as np
 
     if at is None:
         at = np.arange(len(rows))
-    # Distances from the first row, so that a constant feature has a variance of exactly 0.
+    # Distances are from the first row, so that a constant feature has a variance of exactly 0.
     origin = rows.features(at[:1])[0].astype(np.float64)
     total, squares = np.zeros_like(origin), np.zeros_like(origin)
     step = max(1, _CHUNK_VALUES // origin.size)
@@ -73,20 +74,28 @@ def fit_mlp(
     standardise: bool,
     seed: int,
 ) -> dict[str, NDArray[np.float32]]:
-    """Weights of a four-layer MLP, d → 256 → 128 → 64 → 1 with LeakyReLU between.
+    """Fit a four-layer MLP, d → 256 → 128 → 64 → 1 with LeakyReLU between; return its weights.
 
-    Binary cross-entropy, Adam, rows shuffled anew for each epoch. All that is random comes
-    from `seed`, and no global generator is read or moved: the same rows and seed give the
-    same weights, also where several fits run in threads. Source: Chuang et al. 2025
-    (arXiv 2502.04428), after Mahaut et al. 2024 (arXiv 2406.13415); the layers begin as
-    PyTorch's own do.
+    The loss is binary cross-entropy, the optimiser is Adam, and rows are shuffled anew for each
+    epoch. All randomness comes from `seed`, and no global generator is read or moved: the same
+    rows and seed give the same weights, also if several fits run in threads. The layers begin as
+    PyTorch's own do. Source: Chuang et al. 2025 (arXiv 2502.04428), after Mahaut et al. 2024
+    (arXiv 2406.13415).
+
+    Args:
+        rows: The training rows, with features [d].
+        learning_rate: The learning rate of Adam.
+        epochs: The number of times that each row is seen.
+        batch_size: The rows per step; the last batch of an epoch may be smaller.
+        standardise: Whether features are first standardised over the training rows.
+        seed: The seed of the initial weights and of the shuffling.
 
     Returns:
-        `weight1`, `bias1`, …, `weight4`, `bias4`, as [out, in] and [out]; and `mean` and
+        `weight1`, `bias1`, …, `weight4`, `bias4`, as [out, in] and [out], float32; and `mean` and
         `scale`, [d], if the features were standardised.
 
     Raises:
-        ValueError: the training diverged.
+        ValueError: If the training diverged.
     """
     import torch
     from torch.nn.functional import binary_cross_entropy_with_logits
@@ -115,7 +124,7 @@ def fit_mlp(
 
 
 def predict_mlp(weights: Mapping[str, NDArray[np.float32]], feature: NDArray[np.float32]) -> float:
-    """Confidence in [0, 1] of one answer from its feature, [d]; computed in float64."""
+    """Return the confidence in an answer, in [0, 1], from its feature, [d]; computed in float64."""
     import numpy as np
 
     state = feature.astype(np.float64)
@@ -129,16 +138,16 @@ def predict_mlp(weights: Mapping[str, NDArray[np.float32]], feature: NDArray[np.
 
 
 def sigmoid(logit: float) -> float:
-    """1 / (1 + exp(-logit)), for logits of any size."""
+    """Return 1 / (1 + exp(-logit)), for logits of any size."""
     small = math.exp(-abs(logit))
     return (1.0 if logit >= 0 else small) / (1.0 + small)
 
 
 def check_finite(weights: Mapping[str, NDArray[np.float32]], learning_rate: float) -> None:
-    """Refuse weights of a training that diverged.
+    """Refuse the weights of a training that diverged.
 
     Raises:
-        ValueError: a weight is infinite or not a number.
+        ValueError: If a weight is infinite or NaN.
     """
     import numpy as np
 

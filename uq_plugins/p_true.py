@@ -1,4 +1,4 @@
-"""The probability that the model calls its own answer true."""
+"""The UQ method `p_true`: the probability that the model calls its own answer true."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ The proposed answer is:"""
 
 @dataclass(frozen=True)
 class PTrue:
-    """p(True) / (p(True) + p(False)) after a follow-up that shows the answer.
+    """The share p(True) / (p(True) + p(False)) after a follow-up that shows the answer.
 
     Range [0, 1]. Source: Kadavath et al. 2022 (arXiv 2207.05221), section 3.
 
     Args:
-        follow_up: the turn's text; `{question}` and `{answer}` are filled in.
+        follow_up: The text of the turn; `{question}` and `{answer}` are filled in.
     """
 
     name: ClassVar[str] = "p_true"
@@ -35,14 +35,14 @@ class PTrue:
 
     @property
     def asks(self) -> tuple[Signal[object], ...]:
-        """The probability of either word after the follow-up."""
+        """The signal for the probability of either word after the follow-up."""
         return (self._verdict,)
 
     def confidence(self, seen: Observation) -> float:
-        """p(True) as a share of both words.
+        """Return p(True) / (p(True) + p(False)), in [0, 1].
 
         Raises:
-            NoConfidence: both words have probability 0.
+            NoConfidence: If both words have probability 0.
         """
         verdict = seen[self._verdict]
         true, false = verdict["True"], verdict["False"]

@@ -1,4 +1,4 @@
-"""How little the answer's tokens surprised the model, as one over their perplexity."""
+"""The UQ method `perplexity`: one over the perplexity of the answer's tokens."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from slmroute_plugin.signals import Signal
 
 @dataclass(frozen=True)
 class Perplexity:
-    """1 / PPL = exp(mean log p): the geometric mean of the tokens' probabilities.
+    """The geometric mean of the tokens' probabilities, 1 / PPL = exp(mean log p).
 
     Range [0, 1]. Source: Chuang et al. 2025 (arXiv 2502.04428), which prints PPL without
     the minus sign in its exponent; the standard definition is used here.
@@ -23,14 +23,14 @@ class Perplexity:
 
     @property
     def asks(self) -> tuple[Signal[object], ...]:
-        """The answer's log-probabilities."""
+        """The signal for the answer's log-probabilities."""
         return (TokenLogprobs(),)
 
     def confidence(self, seen: Observation) -> float:
-        """exp(mean log p).
+        """Return exp(mean log p), in [0, 1].
 
         Raises:
-            NoConfidence: the answer is empty.
+            NoConfidence: If the answer is empty.
         """
         logprobs = seen[TokenLogprobs()].logprobs
         if not logprobs:

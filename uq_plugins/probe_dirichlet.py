@@ -1,4 +1,4 @@
-"""A linear probe on a learned mixture of all layers, before the answer is written."""
+"""The UQ method `probe_dirichlet`: a linear probe on a learned mixture of all layers."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-# Share of the rows that decide when to stop.
+# The share of the rows that decide when to stop.
 HELD_OUT = 0.2
 
 
 @dataclass(frozen=True)
 class ProbeDirichlet:
-    """Logistic regression on a mixture of the prompt's states of all layers.
+    """A logistic regression on a mixture of all layers' states of the prompt, before any answer.
 
-    While it is trained, each row of a batch is mixed with shares of its own, drawn from
+    In training, each row of a batch is mixed with shares of its own, drawn from
     Dirichlet(exp(g) · softmax(c)); afterwards with their mean, softmax(c). c, g and the
-    regression are learned together. A fifth of the rows is held out, and the weights with
-    the lowest loss on it are kept. Range [0, 1]. Source: ProbeDirichlet of Wu et al. 2026
+    regression are learned together. A fifth of the rows is held out, and the weights with the
+    lowest loss on these rows are kept. Range [0, 1]. Source: ProbeDirichlet of Wu et al. 2026
     (arXiv 2602.11877); c, g, batches and epochs begin and end as in its authors' code, which
     does not standardise.
 
     Args:
-        epochs: at most so many.
-        learning_rate: of Adam.
-        batch_size: rows per step; the last batch of an epoch may be smaller.
-        patience: epochs without a lower loss on the held-out rows before training stops.
-        standardise: whether each feature of each layer is first centred and divided by its
-            standard deviation over the training rows. States grow by orders of magnitude
-            from the first layer to the last, and a mixture would be the last ones alone.
+        epochs: The largest number of epochs.
+        learning_rate: The learning rate of Adam.
+        batch_size: The rows per step; the last batch of an epoch may be smaller.
+        patience: The epochs without a lower loss on the held-out rows before training stops.
+        standardise: Whether each feature of each layer is first centred and divided by its
+            standard deviation over the training rows. States grow by orders of magnitude from
+            the first layer to the last, and a mixture would be the last layers' alone.
     """
 
     name: ClassVar[str] = "probe_dirichlet"
@@ -59,20 +59,20 @@ class ProbeDirichlet:
 
     @property
     def asks(self) -> tuple[PromptStates]:
-        """All layers' states, averaged over the prompt."""
+        """The signal for all layers' states, averaged over the prompt."""
         return (PromptStates(),)
 
     def fit(self, rows: TrainingRows, seed: int) -> Mapping[str, NDArray[np.float32]]:
-        """Weights from features [n, L + 1, d].
+        """Fit the probe to features [n, L + 1, d]; return its weights.
 
-        All that is random comes from `seed`, and no global generator is read or moved.
+        All randomness comes from `seed`, and no global generator is read or moved.
 
         Returns:
-            `mixture` [L + 1], which sums to 1, `weight` [d] and `bias` [1]; and `mean` and
+            `mixture` [L + 1], which sums to 1, `weight` [d] and `bias` [1], float32; and `mean` and
             `scale`, [L + 1, d], if the features were standardised.
 
         Raises:
-            ValueError: the training diverged.
+            ValueError: If the training diverged.
         """
         import torch
 
@@ -90,7 +90,7 @@ class ProbeDirichlet:
     def predict(
         self, weights: Mapping[str, NDArray[np.float32]], feature: NDArray[np.float32]
     ) -> float:
-        """The regression's probability that the answer is right; computed in float64."""
+        """Return the probability, in [0, 1], that the answer is right; computed in float64."""
         import numpy as np
 
         states = feature.astype(np.float64)
@@ -128,20 +128,20 @@ class ProbeDirichlet:
 def dirichlet_shares(
     logits: torch.Tensor, strength: torch.Tensor, count: int, generator: torch.Generator
 ) -> torch.Tensor:
-    """Draws from Dirichlet(exp(strength) · softmax(logits)), float64, [count, len(logits)].
+    """Draw from Dirichlet(exp(strength) · softmax(logits)): float64, [count, len(logits)].
 
-    Differentiable in `logits` and `strength`. A Dirichlet draw is one of Gammas divided by
-    their sum, and Gamma(a) is Gamma(a + 1) · u^(1/a) with u uniform (Marsaglia & Tsang 2000),
-    here as logarithms: the Gammas of small concentrations underflow, their logarithms do not.
-    The gradient goes through Gamma(a + 1) by implicit reparameterisation (Figurnov et al.
-    2018, arXiv 1805.08498).
+    The draws are differentiable in `logits` and `strength`. A Dirichlet draw is a vector of
+    Gammas divided by their sum, and Gamma(a) is Gamma(a + 1) · u^(1/a) with u uniform (Marsaglia
+    & Tsang 2000). Logarithms are used here, because the Gammas of small concentrations underflow
+    and their logarithms do not. The gradient goes through Gamma(a + 1) by implicit
+    reparameterisation (Figurnov et al. 2018, arXiv 1805.08498).
     """
     import torch
 
     concentration = strength.double().exp() * logits.double().softmax(0)
     concentration = concentration.expand(count, -1)
     gamma = torch._standard_gamma(concentration + 1, generator=generator)
-    # In (0, 1]: the logarithm of 0 is the one value that must not occur.
+    # The numbers lie in (0, 1], because the logarithm of 0 must not occur.
     uniform = 1 - torch.rand(
         concentration.shape, generator=generator, dtype=torch.float64, device="cpu"
     )
@@ -190,14 +190,15 @@ class _Parameters(NamedTuple):
         weight, bias = torch.split(line.uniform_(-bound, bound, generator=generator), [width, 1])
         mixed = torch.zeros(layers, dtype=torch.float32, device="cpu")
         strength = torch.ones(1, dtype=torch.float32, device="cpu")
-        return cls(*(each.clone().requires_grad_() for each in (mixed, strength, weight, bias)))
+        initial = (mixed, strength, weight, bias)
+        return cls(*(parameter.clone().requires_grad_() for parameter in initial))
 
     def logits(self, features: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
         # The mixture of projections is the projection of the mixture, and much smaller.
         return ((features @ self.weight) * shares).sum(-1) + self.bias
 
     def copy(self) -> _Parameters:
-        return _Parameters(*(each.detach().clone() for each in self))
+        return _Parameters(*(parameter.detach().clone() for parameter in self))
 
     def weights(self) -> dict[str, NDArray[np.float32]]:
         return {

@@ -1,4 +1,4 @@
-"""A probe trained on the data set's own answers."""
+"""The UQ method `trained_probe`: a probe trained on the data set's own answers."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class TrainedProbe:
     (arXiv 2406.13415): the eighth-to-last layer, Adam, 20 epochs, learning rate 5e-4.
 
     Args:
-        epochs: number of times that each row is seen.
-        learning_rate: of Adam.
-        batch_size: rows per step; the last batch of an epoch may be smaller.
-        standardise: whether each feature is first centred and divided by its standard
-            deviation over the training rows. The paper does not say.
+        epochs: The number of times that each row is seen.
+        learning_rate: The learning rate of Adam.
+        batch_size: The rows per step; the last batch of an epoch may be smaller.
+        standardise: Whether each feature is first centred and divided by its standard deviation
+            over the training rows. The paper does not say.
     """
 
     name: ClassVar[str] = "trained_probe"
@@ -48,11 +48,11 @@ class TrainedProbe:
 
     @property
     def asks(self) -> tuple[HiddenState]:
-        """The hidden state at the answer's last token."""
+        """The signal for the hidden state at the answer's last token."""
         return (HiddenState(),)
 
     def fit(self, rows: TrainingRows, seed: int) -> Mapping[str, NDArray[np.float32]]:
-        """Weights of the MLP; see `fit_mlp`."""
+        """Fit the MLP to the rows; return its weights, as `fit_mlp` does."""
         return fit_mlp(
             rows,
             learning_rate=self.learning_rate,
@@ -65,5 +65,5 @@ class TrainedProbe:
     def predict(
         self, weights: Mapping[str, NDArray[np.float32]], feature: NDArray[np.float32]
     ) -> float:
-        """The MLP's probability that the answer is right."""
+        """Return the MLP's probability, in [0, 1], that the answer is right."""
         return predict_mlp(weights, feature)

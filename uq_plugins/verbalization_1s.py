@@ -1,4 +1,4 @@
-"""An answer and a probability that the model states together, in one reply."""
+"""The UQ method `verbalization_1s`: an answer and its probability, stated in one reply."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ class _Stated(NamedTuple):
 class Verbalization1S:
     """The probability that the model states below an answer of its own.
 
-    The question is put once more, with an instruction added to the task's own, so the
-    reply holds an answer in the task's format, which is scored in place of the greedy one.
-    Range [0, 1]. Source: "Verb. 1S top-1" of Tian et al. 2023 (arXiv 2305.14975), in our words.
+    The question is put once more, with an instruction added to the task's own. So the reply holds
+    an answer in the task's format, which is scored in place of the greedy answer. Range [0, 1].
+    Source: "Verb. 1S top-1" of Tian et al. 2023 (arXiv 2305.14975), in our words.
 
     Args:
-        instruction: added below the task's own instruction; must name the marker.
-        marker: the word before the probability; the first line that states something behind it
-            ends the answer.
-        extra_tokens: room for the added line, beyond the task's own limit.
+        instruction: The instruction, added below the task's own; it must name the marker.
+        marker: The word before the probability. The first marker that states anything ends the
+            answer.
+        extra_tokens: The tokens of the reply beyond the task's own limit, for the added line.
     """
 
     name: ClassVar[str] = "verbalization_1s"
@@ -64,18 +64,18 @@ class Verbalization1S:
 
     @property
     def asks(self) -> tuple[Signal[object], ...]:
-        """The reply to the question with the added instruction."""
+        """The signal for the reply to the question with the added instruction."""
         return (self._reply,)
 
     def confidence(self, seen: Observation) -> float:
-        """Return the probability stated behind the first marker that states anything.
+        """Return the probability stated behind the first marker that states anything, in [0, 1].
 
         What a model goes on to write, a question of its own and its confidence in the answer to
         it for instance, does not count.
 
         Raises:
-            NoConfidence: there is no marker, or not exactly one probability after it;
-                see `stated_confidence`.
+            NoConfidence: If there is no marker, or not exactly one probability after it; see
+                `stated_confidence`.
         """
         statement = self._parts(seen[self._reply]).statement
         if statement is None:
@@ -83,10 +83,10 @@ class Verbalization1S:
         return stated_confidence(statement)
 
     def answer(self, seen: Observation) -> str:
-        """The reply without its confidence line: what stands before it, else after it.
+        """Return the reply without its confidence line: the text before that line, else after it.
 
         Raises:
-            NoConfidence: the reply could not be had.
+            NoConfidence: If there is no reply.
         """
         return self._parts(seen[self._reply]).answer
 
@@ -101,7 +101,7 @@ class Verbalization1S:
         is_decoration = re.fullmatch(r"\W*(?:my|final|overall)?\W*", before, re.IGNORECASE)
         cut = line_start if is_decoration else marker.start()
         answer = reply[:cut].strip() or reply[end:].strip()
-        # Under the label that `stated_confidence` knows, whatever the marker is.
+        # The label is the one that `stated_confidence` knows, whatever the marker is.
         return _Parts(answer, "Confidence" + reply[marker.end("word") : end])
 
     def _stated(self, reply: str) -> _Stated | None:

@@ -1,4 +1,4 @@
-"""A probability that the model states in a second turn, after its answer."""
+"""The UQ method `verbalization_2s`: a probability that the model states in a second turn."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Verbalization2S:
     Range [0, 1]. Source: "Verb. 2S" of Tian et al. 2023 (arXiv 2305.14975), in our words.
 
     Args:
-        follow_up: the turn's text; `{question}` and `{answer}` are filled in.
-        max_tokens: at most so many tokens of reply.
+        follow_up: The text of the turn; `{question}` and `{answer}` are filled in.
+        max_tokens: The largest number of tokens of the reply.
     """
 
     name: ClassVar[str] = "verbalization_2s"
@@ -37,13 +37,14 @@ class Verbalization2S:
 
     @property
     def asks(self) -> tuple[Signal[object], ...]:
-        """The reply to the follow-up."""
+        """The signal for the reply to the follow-up."""
         return (self._reply,)
 
     def confidence(self, seen: Observation) -> float:
-        """The probability that the reply states.
+        """Return the probability that the reply states, in [0, 1].
 
         Raises:
-            NoConfidence: it states none, or not exactly one; see `stated_confidence`.
+            NoConfidence: If the reply does not state exactly one probability; see
+                `stated_confidence`.
         """
         return stated_confidence(seen[self._reply])

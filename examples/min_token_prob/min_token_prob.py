@@ -1,4 +1,4 @@
-"""A UQ method for slmroute: an answer is as sure as its least sure token."""
+"""The UQ method `min_token_prob` for slmroute: an answer is as sure as its least sure token."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from slmroute_plugin.signals import Signal
 
 @dataclass(frozen=True)
 class MinTokenProb:
-    """Minimum over the answer's tokens of exp(log p). Range [0, 1]."""
+    """The least probability of a token of the answer, min exp(log p). Range [0, 1]."""
 
     name: ClassVar[str] = "min_token_prob"
 
     @property
     def asks(self) -> tuple[Signal[object], ...]:
-        """The answer's log-probabilities."""
+        """The signal for the answer's log-probabilities."""
         return (TokenLogprobs(),)
 
     def confidence(self, seen: Observation) -> float:
-        """The least of the tokens' probabilities.
+        """Return the least probability of a token of the answer, in [0, 1].
 
         Raises:
-            NoConfidence: the answer is empty.
+            NoConfidence: If the answer is empty.
         """
         logprobs = seen[TokenLogprobs()].logprobs
         if not logprobs:
@@ -35,5 +35,5 @@ class MinTokenProb:
 
 @hookimpl
 def slmroute_methods() -> list[MinTokenProb]:
-    """The methods that this package offers."""
+    """Offer the methods of this package."""
     return [MinTokenProb()]

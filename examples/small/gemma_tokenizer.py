@@ -1,8 +1,8 @@
 """The tokenizer in a GGUF file of Gemma, for transformers: `gemma_tokenizer.py <file>.gguf`.
 
 transformers takes such a file's vocabulary for that of a unigram model, and splits "and" into "a"
-and "nd", as Gemma has never seen it. It is one of byte-pair encoding. This writes tokenizer.json
-and tokenizer_config.json beside the file.
+and "nd", as Gemma has never seen it. The vocabulary is one of byte-pair encoding. This script
+writes tokenizer.json and tokenizer_config.json beside the file.
 """
 
 from __future__ import annotations
@@ -29,7 +29,13 @@ NORMAL, CONTROL, USER_DEFINED = 1, 3, 4
 
 
 class Piece(NamedTuple):
-    """A word of the vocabulary: its text, its rank (higher is merged first) and its kind."""
+    """A piece of the vocabulary.
+
+    Attributes:
+        text: The text of the piece.
+        score: The rank of the piece; pieces with a higher rank are merged first.
+        kind: The kind of the piece, as llama.cpp numbers it.
+    """
 
     text: str
     score: float
@@ -37,7 +43,7 @@ class Piece(NamedTuple):
 
 
 def pieces_of(file: Path) -> list[Piece]:
-    """The vocabulary of a GGUF file, in the order of its ids."""
+    """Return the vocabulary of a GGUF file, in the order of its ids."""
     fields = GGUFReader(file).fields
     texts, scores, kinds = (
         fields[f"tokenizer.ggml.{name}"].contents() for name in ("tokens", "scores", "token_type")
@@ -46,7 +52,7 @@ def pieces_of(file: Path) -> list[Piece]:
 
 
 def merges_of(pieces: list[Piece]) -> list[tuple[str, str]]:
-    """All pairs of pieces that make a third, in the order in which they are merged."""
+    """Return all pairs of pieces that make a third piece, in the order in which they are merged."""
     ids = {piece.text: index for index, piece in enumerate(pieces)}
     ranked: list[tuple[float, int, int]] = []
     for text, score, kind in pieces:
@@ -63,7 +69,7 @@ def merges_of(pieces: list[Piece]) -> list[tuple[str, str]]:
 
 
 def tokenizer_of(pieces: list[Piece]) -> PreTrainedTokenizerFast:
-    """Gemma's tokenizer: spaces become pieces' own, what is unknown becomes bytes."""
+    """Build Gemma's tokenizer, which joins spaces to words and writes unknown text as bytes."""
     made = Tokenizer(
         models.BPE(
             vocab={piece.text: index for index, piece in enumerate(pieces)},

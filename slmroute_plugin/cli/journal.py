@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -29,9 +30,9 @@ class KeptTask(NamedTuple):
     used_at: str
     code: str
 
-    def is_usable(self, code: str) -> bool:
-        """Whether this version of the program would take answers from it."""
-        return self.code == code
+    def is_usable(self, codes: Collection[str]) -> bool:
+        """Return whether one of these versions of the program wrote the answers."""
+        return self.code in codes
 
 
 @app.command("ls")
@@ -42,9 +43,9 @@ def list_journal(results: Results = Path("results")) -> None:
 
     Example: slmroute journal ls /data/results
     """
-    from slmroute_plugin.journal.keys import code_version
+    from slmroute_plugin.journal.code_version import code_versions
 
-    code = code_version()
+    codes = code_versions()
     *damaged, path = _files(results)
     with closing(_opened(path)) as connection:
         kept = kept_tasks(connection)
@@ -54,7 +55,7 @@ def list_journal(results: Results = Path("results")) -> None:
         "Written by", title=f"Journal {path}",
     )  # fmt: skip
     for one in kept:
-        by = "this version" if one.is_usable(code) else f"{one.code}: not used any more"
+        by = "this version" if one.is_usable(codes) else f"{one.code}: not used any more"
         table.add_row(one.model, one.task, str(one.questions), _in_words(one.size), one.used_at, by)
     console = Console(markup=False, highlight=False)
     console.print(table)
@@ -82,11 +83,11 @@ def prune(
 
     Example: slmroute journal prune --task slmroute_mmlu --older-than 30
     """
-    from slmroute_plugin.journal.keys import code_version
+    from slmroute_plugin.journal.code_version import code_versions
 
     *damaged, path = _files(results)
     chosen = model is not None or task is not None or older_than is not None
-    code = code_version()
+    codes = code_versions()
     before = _size(path)
     with closing(_opened(path)) as connection:
         old = _unused_for(connection, older_than or 0)
@@ -96,7 +97,7 @@ def prune(
             if (model is None or one.model == model)
             and (task is None or one.task == task)
             and (older_than is None or one.number in old)
-            and (chosen or everything or not one.is_usable(code))
+            and (chosen or everything or not one.is_usable(codes))
         ]
         _remove(connection, [one.number for one in going])
     for file in damaged:
@@ -141,7 +142,7 @@ def _remove(connection: sqlite3.Connection, tasks: list[int]) -> None:
 
 
 def _files(results: Path) -> list[Path]:
-    from slmroute_plugin.journal.store import FOLDER, journal_files
+    from slmroute_plugin.journal.database import FOLDER, journal_files
 
     files = journal_files(results / FOLDER)
     if not files[-1].exists():
@@ -151,7 +152,7 @@ def _files(results: Path) -> list[Path]:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    from slmroute_plugin.journal.store import connect
+    from slmroute_plugin.journal.database import connect
 
     try:
         return connect(path)

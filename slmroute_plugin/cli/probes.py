@@ -60,14 +60,14 @@ def fit(
     Example: slmroute probes fit results/Qwen__Qwen3-0.6B --cross-fit gsm8k --folds 10
     """
     from slmroute_plugin.probes.fitting import FitSettings, Fitted, fit_probes
-    from slmroute_plugin.probes.training_data import Problem
+    from slmroute_plugin.probes.training_data import ProbeProblem
 
     console = Console(markup=False, highlight=False)
     _must_be_folder(results)
     methods = _trained(results, method, option or [])
     how = FitSettings(seed, folds, tuple(cross_fit or ()), **({"jobs": jobs} if jobs else {}))
     fitted: list[_Listed] = []
-    problems: list[Problem] = []
+    problems: list[ProbeProblem] = []
     with work_bars(console) as progress:
         bar = progress.add_task("Fitting probes", total=None)
         for step in fit_probes(results, methods, how):
@@ -77,7 +77,7 @@ def fit(
                 case Fitted(probe=probe):
                     fitted.append(_Listed.of(probe))
                     progress.advance(bar)
-                case Problem():
+                case ProbeProblem():
                     problems.append(step)
     if fitted:
         console.print(_probe_table(fitted, f"Probes in {results}/probes"))
@@ -98,16 +98,16 @@ def list_probes(results: Folder) -> None:
     Example: slmroute probes list results/Qwen__Qwen3-0.6B
     """
     from slmroute_plugin.probes.files import FOLDER, load_probe
-    from slmroute_plugin.probes.training_data import Problem
+    from slmroute_plugin.probes.training_data import ProbeProblem
 
     _must_be_folder(results)
     probes: list[_Listed] = []
-    problems: list[Problem] = []
+    problems: list[ProbeProblem] = []
     for path in sorted((results / FOLDER).glob("*.safetensors")):
         try:
             probes.append(_Listed.of(load_probe(path)))
         except ValueError as error:
-            problems.append(Problem(path.name, str(error)))
+            problems.append(ProbeProblem(path.name, str(error)))
     if probes:
         console = Console(markup=False, highlight=False)
         console.print(_probe_table(probes, f"Probes in {results / FOLDER}"))
@@ -124,14 +124,14 @@ def score(results: Folder, method: Methods = None) -> None:
 
     Example: slmroute score results/Qwen__Qwen3-0.6B
     """
-    from slmroute_plugin.probes.training_data import Problem
+    from slmroute_plugin.probes.training_data import ProbeProblem
     from slmroute_plugin.rescoring.by_probes import Scored, score_samples
 
     console = Console(markup=False, highlight=False)
     _must_be_folder(results)
     methods = _trained(results, method, [])
     scored: list[Scored] = []
-    problems: list[Problem] = []
+    problems: list[ProbeProblem] = []
     with work_bars(console) as progress:
         bar = progress.add_task("Scoring", total=None)
         seen: set[str] = set()
@@ -142,7 +142,7 @@ def score(results: Folder, method: Methods = None) -> None:
                 case Scored(task=task):
                     scored.append(step)
                     seen.add(task)
-                case Problem():
+                case ProbeProblem():
                     problems.append(step)
             progress.update(bar, completed=len(seen))
     if scored:

@@ -11,7 +11,7 @@ from rich.table import Column, Table
 from slmroute_plugin.sweep.after_cells import Step
 from slmroute_plugin.sweep.planning.estimate import Estimate
 from slmroute_plugin.sweep.planning.plan import Plan, Planned
-from slmroute_plugin.sweep.records import Record
+from slmroute_plugin.sweep.records import CellRecord
 
 _MOST_ROWS = 300
 
@@ -34,7 +34,11 @@ def say_plan(console: Console, plan: Plan, grid: Path) -> None:
 
 
 def say_end(
-    console: Console, failed: Sequence[Record], steps: Iterable[Step], results: Path, manifest: Path
+    console: Console,
+    failed: Sequence[CellRecord],
+    steps: Iterable[Step],
+    results: Path,
+    manifest: Path,
 ) -> None:
     """Print what failed, each with the last lines of its log, and where everything is."""
     for record in failed:

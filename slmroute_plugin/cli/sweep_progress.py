@@ -11,7 +11,7 @@ from rich.progress import TaskID
 from slmroute_plugin.cli.bars import work_bars
 from slmroute_plugin.sweep.cell_run import Order
 from slmroute_plugin.sweep.log_tail import progress_of
-from slmroute_plugin.sweep.records import Record
+from slmroute_plugin.sweep.records import CellRecord
 
 _EVERY_S = 1.0
 
@@ -56,7 +56,7 @@ class Watch:
                 bar = self._bars.add_task(order.cell.name, total=None)
                 self._running[order.cell.name] = (order, bar)
 
-    def ended(self, record: Record) -> None:
+    def ended(self, record: CellRecord) -> None:
         """A cell has ended."""
         with self._lock:
             if running := self._running.pop(record.cell, None):

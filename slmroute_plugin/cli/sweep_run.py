@@ -17,7 +17,7 @@ from slmroute_plugin.sweep.environment import gpu_ids
 from slmroute_plugin.sweep.grid.grid_file import Grid
 from slmroute_plugin.sweep.manifest import Manifest
 from slmroute_plugin.sweep.planning.plan import Plan, Planned
-from slmroute_plugin.sweep.records import Record, write_record
+from slmroute_plugin.sweep.records import CellRecord, write_record
 from slmroute_plugin.sweep.run_options import Engine, How
 
 
@@ -34,7 +34,7 @@ def run_grid(
     """Run cells, and the steps after them if it is the whole grid; whether all went well."""
     records = {one.cell.name: one.record for one in plan.cells if one.record is not None}
     manifest = Manifest(grid.results, path, [one.cell for one in plan.cells])
-    failed: list[Record] = []
+    failed: list[CellRecord] = []
     steps = []
     try:
         if chosen:
@@ -60,7 +60,7 @@ def run_grid(
     return not failed and not any(step.exit_status for step in steps)
 
 
-def _slm_folders(plan: Plan, records: dict[str, Record]) -> dict[str, list[str]]:
+def _slm_folders(plan: Plan, records: dict[str, CellRecord]) -> dict[str, list[str]]:
     """The small models' folders of results, and the files that their cells put there."""
     found: dict[str, list[str]] = {}
     for one in plan.cells:
@@ -71,7 +71,7 @@ def _slm_folders(plan: Plan, records: dict[str, Record]) -> dict[str, list[str]]
     return found
 
 
-def _records(grid: Grid, chosen: Sequence[Planned], how: How, watch: Watch) -> Iterator[Record]:
+def _records(grid: Grid, chosen: Sequence[Planned], how: How, watch: Watch) -> Iterator[CellRecord]:
     orders = [
         Order(one.cell, grid.results.absolute(), directory=Path.cwd(), retries=how.retries)
         for one in chosen
@@ -79,7 +79,7 @@ def _records(grid: Grid, chosen: Sequence[Planned], how: How, watch: Watch) -> I
     return _engine(orders, how, watch)
 
 
-def _engine(orders: Sequence[Order], how: How, watch: Watch) -> Iterator[Record]:
+def _engine(orders: Sequence[Order], how: How, watch: Watch) -> Iterator[CellRecord]:
     if how.engine is Engine.ray:
         from slmroute_plugin.sweep.engines.ray import Cluster, run_on_ray
 

@@ -1,4 +1,4 @@
-"""Finished questions on disk, so that a run that was killed goes on where it was."""
+"""The journal: finished questions on disk, from which a run that was killed goes on."""
 
 from slmroute_plugin.journal.store import Journal, JournalError
 

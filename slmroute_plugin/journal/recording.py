@@ -1,4 +1,4 @@
-"""Asking a backend only what is not in the journal, and putting each batch into it."""
+"""The asking of a backend for what the journal lacks, and the keeping of each batch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from slmroute_plugin.backends import Backend, BatchSizes, Observed, Question, SizesBatches
 from slmroute_plugin.journal.keys import ordered
-from slmroute_plugin.journal.records import Record, TaskFacts
+from slmroute_plugin.journal.records import QuestionRecord, TaskFacts
 from slmroute_plugin.journal.store import Journal
 from slmroute_plugin.observation import Observation
 from slmroute_plugin.signals import Signal
@@ -17,7 +17,7 @@ from slmroute_plugin.signals import Signal
 Confidence = Mapping[str, float | None]
 
 
-class Asked(NamedTuple):
+class KeyedQuestion(NamedTuple):
     """A question, and the key of what determines its answer."""
 
     question: Question
@@ -25,14 +25,14 @@ class Asked(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Questions whose answers are there.
+class ObservedBatch:
+    """A batch of questions whose answers are known.
 
     Attributes:
-        observed: what was seen, by the question's index.
-        reused: whether it comes out of the journal.
-        keep: to be called with the confidences of all that was observed; once it returns,
-            the batch is on disk.
+        observed: What was seen, with the index of each question.
+        reused: Whether the batch comes out of the journal.
+        keep: A function to be called with the confidences in the order of `observed`; once it
+            returns, the batch is on disk.
     """
 
     observed: list[Observed]
@@ -42,22 +42,30 @@ class Batch:
 
 def recorded(
     backend: Backend,
-    asked: Sequence[Asked],
+    asked: Sequence[KeyedQuestion],
     signals: AbstractSet[Signal[Any]],
     seed: int,
     journal: Journal | None,
     task: TaskFacts,
-) -> Iterator[Batch]:
-    """Batch by batch, each question once: first those in the journal, then those to be asked.
+) -> Iterator[ObservedBatch]:
+    """Yield what is observed for each question: first what the journal holds, then what is asked.
 
-    A question that is asked more than once is put to the backend once. Whole batches are kept
-    or none of one, and a backend takes questions in an order that does not depend on which
-    others there are; so the batches that are left after a crash are those that would have
-    followed, and their numbers are the same to the last digit.
+    A question that occurs several times is put to the backend once. A batch is kept whole or not
+    at all, and a backend takes questions in an order that does not depend on which others there
+    are. So the batches that are left after a crash are those that would have followed, and their
+    numbers are the same to the last digit.
+
+    Args:
+        backend: The backend of the model.
+        asked: The questions of a task, with their keys.
+        signals: The signals to ask for.
+        seed: The seed of the sampled answers.
+        journal: The journal, or None to keep nothing.
+        task: The task that the journal files the questions under.
     """
     indices: dict[bytes, list[int]] = {}
-    for index, one in enumerate(asked):
-        indices.setdefault(one.key, []).append(index)
+    for index, question in enumerate(asked):
+        indices.setdefault(question.key, []).append(index)
     order = ordered(signals)
 
     def at_every_index(key: bytes, seen: Observed) -> list[Observed]:
@@ -68,9 +76,11 @@ def recorded(
         reused = [
             seen
             for key, record in records.items()
-            for seen in at_every_index(key, _observed(record, asked[indices[key][0]], order))
+            for seen in at_every_index(
+                key, _observed(record, asked[indices[key][0]].question, order)
+            )
         ]
-        yield Batch(reused, True, lambda confidences: None)
+        yield ObservedBatch(reused, True, lambda confidences: None)
     left = [key for key in indices if key not in records]
     if not left:
         return
@@ -93,7 +103,7 @@ def _fresh(
     order: Sequence[Signal[Any]],
     journal: Journal | None,
     task: TaskFacts,
-) -> Batch:
+) -> ObservedBatch:
     observed: list[Observed] = []
     first: dict[bytes, int] = {}
     for key, seen in batch.items():
@@ -109,25 +119,23 @@ def _fresh(
             }
             journal.keep(task, records)
 
-    return Batch(observed, False, keep)
+    return ObservedBatch(observed, False, keep)
 
 
-def _record(seen: Observed, order: Sequence[Signal[Any]], confidence: Confidence) -> Record:
+def _record(seen: Observed, order: Sequence[Signal[Any]], confidence: Confidence) -> QuestionRecord:
     delivered = seen.observation.signals
     signals = {at: delivered[signal] for at, signal in enumerate(order) if signal in delivered}
-    return Record(seen.observation.answer, seen.tokens, signals, dict(confidence))
+    return QuestionRecord(seen.observation.answer, seen.tokens, signals, dict(confidence))
 
 
-def _observed(record: Record, one: Asked, order: Sequence[Signal[Any]]) -> Observed:
+def _observed(record: QuestionRecord, asked: Question, order: Sequence[Signal[Any]]) -> Observed:
     signals = {order[at]: value for at, value in record.signals.items() if at < len(order)}
-    question = one.question
-    return Observed(
-        0, Observation(question.text, record.answer, question.kind, signals), record.tokens
-    )
+    seen = Observation(asked.text, record.answer, asked.kind, signals)
+    return Observed(0, seen, record.tokens)
 
 
 class _KeptSizes:
-    """Batch sizes that a journal remembers from one process to the next."""
+    """A mapping of batch sizes that a journal remembers from one process to the next."""
 
     def __init__(self, journal: Journal, task: bytes) -> None:
         self._journal = journal

@@ -1,4 +1,4 @@
-"""One finished question as JSON and raw arrays, and back; nothing in them is ever executed."""
+"""The record of one finished question, as JSON and raw arrays; nothing in it is ever executed."""
 
 from __future__ import annotations
 
@@ -19,21 +19,26 @@ _DTYPES = ("float16", "float32", "float64", "int32", "int64", "uint8")
 
 
 class Packed(NamedTuple):
-    """A record as it lies on disk: JSON, and the bytes of its arrays one behind the other."""
+    """A record as it lies on disk.
+
+    Attributes:
+        text: The record as JSON; arrays are described by their type, shape and offset.
+        arrays: The bytes of all arrays, in a row.
+    """
 
     text: str
     arrays: bytes
 
 
 @dataclass(frozen=True)
-class Record:
-    """What is kept of one question.
+class QuestionRecord:
+    """A record of what was seen for one question.
 
     Attributes:
-        answer: the model's answer.
-        tokens: its tokens, if the backend has them.
-        signals: what was delivered, by the signal's place among those asked for.
-        confidence: by method, what it made of them, for whoever reads the file: a run that
+        answer: The model's answer.
+        tokens: The answer's tokens, if the backend has them.
+        signals: The values that were delivered, by the signal's place among those asked for.
+        confidence: The confidence that each method gave, for readers of the file. A run that
             goes on computes it anew from the signals.
     """
 
@@ -43,40 +48,42 @@ class Record:
     confidence: Mapping[str, float | None] = field(default_factory=dict)
 
 
-def pack(record: Record) -> Packed:
-    """The record as JSON and bytes.
+def pack(record: QuestionRecord) -> Packed:
+    """Convert a record to JSON and bytes.
 
     Raises:
-        TypeError: a signal's value is of a kind that has no place in a journal.
+        TypeError: If a signal's value is of a type that a journal cannot hold.
     """
     arrays = bytearray()
-    what = {
+    fields = {
         "answer": record.answer,
         "tokens": _encoded(record.tokens, arrays),
         "signals": {str(at): _encoded(value, arrays) for at, value in record.signals.items()},
         "confidence": dict(record.confidence),
     }
-    return Packed(json.dumps(what, separators=(",", ":")), bytes(arrays))
+    return Packed(json.dumps(fields, separators=(",", ":")), bytes(arrays))
 
 
-def unpack(packed: Packed) -> Record:
-    """The record that `pack` was given.
+def unpack(packed: Packed) -> QuestionRecord:
+    """Restore the record that `pack` was given.
+
+    Nothing is allocated for arrays that the text only claims to hold.
 
     Raises:
-        ValueError: it is none of ours; nothing is allocated for what it only claims to hold.
+        ValueError: If the text and bytes are not a record.
     """
     try:
-        what = json.loads(packed.text)
-        return Record(
-            answer=_text(what["answer"]),
-            tokens=_decoded(what["tokens"], packed.arrays),
+        fields = json.loads(packed.text)
+        return QuestionRecord(
+            answer=_text(fields["answer"]),
+            tokens=_decoded(fields["tokens"], packed.arrays),
             signals={
-                int(at): _decoded(value, packed.arrays) for at, value in what["signals"].items()
+                int(at): _decoded(value, packed.arrays) for at, value in fields["signals"].items()
             },
-            confidence=dict(what["confidence"]),
+            confidence=dict(fields["confidence"]),
         )
     except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"no record of a question: {type(error).__name__}: {error}") from None
+        raise ValueError(f"not a record of a question: {type(error).__name__}: {error}") from None
 
 
 def _encoded(value: Any, arrays: bytearray) -> Any:
@@ -128,26 +135,26 @@ def _array(value: Mapping[str, Any], arrays: bytes) -> NDArray[Any]:
     start, count = int(value["start"]), math.prod(shape)
     if min([start, *shape], default=0) < 0 or start + count * dtype.itemsize > len(arrays):
         raise ValueError(f"an array of shape {shape} does not fit into {len(arrays)} bytes")
-    found = np.frombuffer(arrays, dtype, count, start).reshape(shape)
-    # A copy, because what lies in bytes cannot be written to.
-    return found.astype(dtype.newbyteorder("="), copy=True)
+    view = np.frombuffer(arrays, dtype, count, start).reshape(shape)
+    # A view of bytes cannot be written to, so the array is copied.
+    return view.astype(dtype.newbyteorder("="), copy=True)
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"{value!r} is not a text")
     return value
 
 
 class TaskFacts(NamedTuple):
-    """One task, as one model is asked it under one set of settings.
+    """A task, as one model is asked it under one set of settings.
 
     Attributes:
-        key: what determines its answers, and the task's name.
-        model: the model as lm-eval was given it.
-        task: the task's name.
-        code: version of the program that asked.
-        about: what is asked for each question, in words.
+        key: The digest of what determines the task's answers, and of the task's name.
+        model: The model as lm-eval was given it.
+        task: The task's name.
+        code: The version of the code that asked; see `code_version`.
+        about: A description of what is asked for each question, as JSON.
     """
 
     key: bytes

@@ -1,4 +1,4 @@
-"""The journal's file: SQLite in WAL mode, which several processes may use at once."""
+"""The store of finished questions in a journal's file, which several processes may use at once."""
 
 from __future__ import annotations
 
@@ -6,40 +6,44 @@ import hashlib
 import logging
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 
-from slmroute_plugin.journal.records import Packed, Record, TaskFacts, pack, unpack
-from slmroute_plugin.journal.schema import APPLICATION, FILE_VERSION, TABLES
-from slmroute_plugin.storage.sqlite import open_shared, write_ahead
+from slmroute_plugin.journal.database import (
+    FOLDER,
+    connect,
+    is_damage,
+    journal_files,
+    next_file,
+    transaction,
+)
+from slmroute_plugin.journal.records import Packed, QuestionRecord, TaskFacts, pack, unpack
 
 logger = logging.getLogger(__name__)
 
-FOLDER = ".journal"
 _AT_ONCE = 500
-# No question of ours is larger, and no file is to make us allocate what it claims to hold.
+# No question is larger, and a file must not make us allocate all that it claims to hold.
 _LARGEST_ROW = 256 * 2**20
 
 
 class JournalError(RuntimeError):
-    """A journal that cannot be used; the text names the file and the fix."""
+    """An error for a journal that cannot be used; its text names the file and the fix."""
 
 
 class Journal:
-    """Finished questions by key, in a file that stays open until the end of a `with` block.
+    """A store of finished questions by key, in a file that is open until a `with` block ends.
 
-    A damaged file is left as it is, and a fresh one is begun beside it.
+    A damaged file is left as it is, and a fresh file is begun beside it.
 
     Args:
-        results: the folder of results; the file lies under its `.journal`.
+        results: The folder of results; the file lies in its folder `.journal`.
 
     Attributes:
-        path: the file.
+        path: The path of the file.
 
     Raises:
-        JournalError: the file cannot be written, or another process does not let go of it.
+        JournalError: If the file cannot be written, or another process keeps it locked.
     """
 
     def __init__(self, results: Path) -> None:
@@ -50,34 +54,34 @@ class Journal:
     def __enter__(self) -> Journal:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._connection.close()
 
-    def find(self, keys: Sequence[bytes]) -> dict[bytes, Record]:
-        """The records of those questions that are there; one that is damaged is not."""
-        found: dict[bytes, Record] = {}
+    def find(self, keys: Sequence[bytes]) -> dict[bytes, QuestionRecord]:
+        """Return the records of those questions that the journal holds, without damaged records.
+
+        Raises:
+            JournalError: If the file cannot be read.
+        """
+        records: dict[bytes, QuestionRecord] = {}
         damaged = 0
         with self._survived():
             for key, row in self._rows(keys):
                 try:
-                    found[key] = _record(key, *row)
+                    records[key] = _record(key, *row)
                 except ValueError as error:
                     damaged += 1
                     logger.debug("%s: %s", self.path, error)
         if damaged:
             logger.warning("%s: %d questions are damaged and are asked again", self.path, damaged)
-        return found
+        return records
 
-    def keep(self, task: TaskFacts, records: Mapping[bytes, Record]) -> None:
-        """Put finished questions on disk, all or none; once it returns, they are there.
+    def keep(self, task: TaskFacts, records: Mapping[bytes, QuestionRecord]) -> None:
+        """Put finished questions on disk, all or none; they are on disk once this returns.
 
         Raises:
-            JournalError: the disk is full, for instance. What was there stays.
+            JournalError: If the file cannot be written, for instance because the disk is full. What
+                the journal held stays.
         """
         rows = []
         for key, record in records.items():
@@ -89,7 +93,7 @@ class Journal:
             rows.append((key, packed.text, packed.arrays, _checksum(key, packed)))
         while True:
             path = self.path
-            with self._survived(), _transaction(self._connection):
+            with self._survived(), transaction(self._connection):
                 number = self._task(task)
                 self._connection.executemany(
                     "INSERT OR REPLACE INTO questions (key, task, record, arrays, checksum) "
@@ -98,22 +102,22 @@ class Journal:
                 )
             if self.path == path:
                 return
-            # The file turned out to be damaged: once more, into the fresh one.
+            # The file turned out to be damaged: the fresh file gets the questions.
 
     def batch_size(self, task: bytes, setting: str) -> int | None:
-        """The batch size that a task was last run with, if it is known."""
+        """Return the batch size that a task was last run with; None if it is unknown."""
         with self._survived():
             select = "SELECT size FROM batch_sizes WHERE task = ? AND setting = ?"
-            found = self._connection.execute(select, (task, setting)).fetchone()
-            if found is not None and isinstance(found[0], int) and found[0] > 0:
-                return found[0]
+            row = self._connection.execute(select, (task, setting)).fetchone()
+            if row is not None and isinstance(row[0], int) and row[0] > 0:
+                return row[0]
         return None
 
     def keep_batch_size(self, task: bytes, setting: str, size: int) -> None:
-        """Remember a batch size.
+        """Remember the batch size that a task is run with.
 
         Raises:
-            JournalError: the file cannot be written.
+            JournalError: If the file cannot be written.
         """
         with self._survived():
             self._connection.execute(
@@ -123,13 +127,13 @@ class Journal:
 
     def _rows(self, keys: Sequence[bytes]) -> Iterator[tuple[bytes, tuple[str, bytes, bytes]]]:
         remaining = iter(keys)
-        while some := list(islice(remaining, _AT_ONCE)):
+        while part := list(islice(remaining, _AT_ONCE)):
             select = (
                 "SELECT key, record, arrays, checksum FROM questions "
-                f"WHERE key IN ({', '.join('?' * len(some))}) "
+                f"WHERE key IN ({', '.join('?' * len(part))}) "
                 "AND length(CAST(record AS BLOB)) + length(arrays) <= ?"
             )
-            for key, *row in self._connection.execute(select, (*some, _LARGEST_ROW)):
+            for key, *row in self._connection.execute(select, (*part, _LARGEST_ROW)):
                 yield key, (row[0], row[1], row[2])
 
     def _task(self, task: TaskFacts) -> int:
@@ -143,21 +147,21 @@ class Journal:
 
     @contextmanager
     def _survived(self) -> Iterator[None]:
-        """Faults of the disk become clear errors; a damaged file is replaced by a fresh one."""
+        """Turn faults of the disk into clear errors, and replace a damaged file by a fresh file."""
         try:
             yield
         except sqlite3.Error as error:
-            if not _is_damage(error):
+            if not is_damage(error):
                 raise _unusable(self.path, error) from error
             self._connection.close()
             self._pass_over(error)
             self._connection = self._open()
 
     def _pass_over(self, error: sqlite3.Error) -> None:
-        damaged, self.path = self.path, _next_file(self.path)
+        damaged, self.path = self.path, next_file(self.path)
         logger.warning(
-            "The journal %s is damaged, or is none (%s): it is left as it is, and %s is used. "
-            "Questions that only the damaged one holds are asked again.",
+            "The journal %s is damaged, or is not a journal (%s): it is left as it is, and %s is "
+            "used. Questions that only the damaged file holds are asked again.",
             damaged,
             error,
             self.path,
@@ -169,85 +173,11 @@ class Journal:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 return connect(self.path)
             except sqlite3.Error as error:
-                if not _is_damage(error):
+                if not is_damage(error):
                     raise _unusable(self.path, error) from error
                 self._pass_over(error)
             except OSError as error:
                 raise _unusable(self.path, error) from error
-
-
-def journal_files(folder: Path) -> list[Path]:
-    """The journal's files, the one in use last; others before it are damaged."""
-    files = [folder / "journal.sqlite"]
-    while (following := _next_file(files[-1])).exists():
-        files.append(following)
-    return [*(file for file in files[:-1] if file.exists()), files[-1]]
-
-
-def connect(path: Path) -> sqlite3.Connection:
-    """Open a journal's file, which is made if it is not there.
-
-    Raises:
-        sqlite3.Error: it cannot be opened; a plain `DatabaseError` if it is none of ours.
-    """
-    connection = open_shared(path)
-    try:
-        _prepare(connection)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _prepare(connection: sqlite3.Connection) -> None:
-    # What stands in the file's schema is data too, and may not call functions.
-    connection.execute("PRAGMA trusted_schema = OFF")
-    connection.execute("PRAGMA cell_size_check = ON")
-    # Looked at before it is changed in any way: it may be another program's.
-    _has_tables(connection)
-    write_ahead(connection)
-    # Each batch is on the disk itself before the next one is asked.
-    connection.execute("PRAGMA synchronous = FULL")
-    with _transaction(connection):
-        if not _has_tables(connection):
-            for table in TABLES:
-                connection.execute(table)
-            connection.execute(f"PRAGMA application_id = {APPLICATION}")
-            connection.execute(f"PRAGMA user_version = {FILE_VERSION}")
-
-
-def _has_tables(connection: sqlite3.Connection) -> bool:
-    """Whether the file has our tables; false if it is empty."""
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (file_version,) = connection.execute("PRAGMA user_version").fetchone()
-    if tables and (application, file_version) != (APPLICATION, FILE_VERSION):
-        raise sqlite3.DatabaseError("it was written by another program or version")
-    return bool(tables)
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        # After some faults, a full disk among them, SQLite has rolled back by itself.
-        with suppress(sqlite3.Error):
-            connection.execute("ROLLBACK")
-        raise
-
-
-def _next_file(path: Path) -> Path:
-    number = int(path.stem.rpartition("-")[2]) if "-" in path.stem else 1
-    return path.with_name(f"journal-{number + 1}.sqlite")
-
-
-def _is_damage(error: sqlite3.Error) -> bool:
-    # The base class itself: "file is not a database", "database disk image is malformed".
-    # A table or column that is not there: a file that has our mark and not our tables.
-    return type(error) is sqlite3.DatabaseError or "no such" in str(error)
 
 
 def _unusable(path: Path, error: Exception) -> JournalError:
@@ -258,7 +188,7 @@ def _unusable(path: Path, error: Exception) -> JournalError:
     )
 
 
-def _record(key: bytes, text: str, arrays: bytes, checksum: bytes) -> Record:
+def _record(key: bytes, text: str, arrays: bytes, checksum: bytes) -> QuestionRecord:
     if not isinstance(text, str) or not isinstance(arrays, bytes):
         raise ValueError("a row of another type than ours")
     packed = Packed(text, arrays)

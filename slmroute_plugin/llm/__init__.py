@@ -1,1 +1,1 @@
-"""The stronger model: asked through an OpenAI-compatible API, or replayed from an earlier run."""
+"""The stronger model: a model behind an OpenAI-compatible API, or a replay of an earlier run."""

@@ -1,4 +1,4 @@
-"""One batch of questions on its way: concurrently, within limits, each until it has its reply."""
+"""The asking of a batch of questions at the same time, within the limits of the process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from slmroute_plugin.conversation import Message
-from slmroute_plugin.llm.exchange import Reply
+from slmroute_plugin.llm.exchange import LlmReply
 from slmroute_plugin.llm.limits import Limits
 from slmroute_plugin.llm.prices import cost_usd, estimated_tokens
 from slmroute_plugin.llm.settings import LlmSettings
@@ -28,12 +28,12 @@ Create: TypeAlias = Callable[..., Awaitable[Any]]  # the package's `create`, wit
 
 @dataclass(frozen=True)
 class Call:
-    """One question as it is sent.
+    """A question as it is sent to a server.
 
     Attributes:
-        key: its key in the cache.
-        messages: the chat.
-        parameters: all that goes with it.
+        key: The key of the answer in the cache.
+        messages: The conversation.
+        parameters: The parameters of the API that are sent with the conversation.
     """
 
     key: str
@@ -42,28 +42,28 @@ class Call:
 
     @property
     def prompt_tokens(self) -> int:
-        """About how many tokens it has."""
+        """The estimated number of tokens of the conversation."""
         return _tokens(message["content"] for message in self.messages)
 
     @property
     def tokens(self) -> int:
-        """About how many tokens it takes at most, the answer's limit included."""
+        """The estimated number of tokens that the question takes at most, with its answer."""
         limits = (self.parameters.get(name) for name in ("max_completion_tokens", "max_tokens"))
         return self.prompt_tokens + int(next((limit for limit in limits if limit), 0))
 
 
-class Batch:
-    """Asks a batch of questions.
+class LlmBatch:
+    """A batch of questions to a model behind an OpenAI-compatible API.
 
     Args:
-        endpoint: whom.
-        settings: the model, and the limits of a batch.
-        limits: what is left of the process's.
-        back_off_s: scale of the waits between attempts.
-        done: called with each call's reply as it comes.
+        endpoint: The endpoint that the questions go to.
+        settings: The model, and the limits that hold for each batch.
+        limits: The limits that hold for all batches of the process.
+        back_off_s: The scale of the waits between attempts, in seconds.
+        done: A function that is called with each call and its reply, as the reply comes.
 
     Attributes:
-        stopped: why nothing more can be asked, if that is so.
+        stopped: The reason why nothing more can be asked; None while questions can be asked.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Batch:
         settings: LlmSettings,
         limits: Limits,
         back_off_s: float,
-        done: Callable[[Call, Reply], None],
+        done: Callable[[Call, LlmReply], None],
     ) -> None:
         self._endpoint = endpoint
         self._settings = settings
@@ -85,9 +85,9 @@ class Batch:
         """Ask until every call has its reply, or until nothing more can be asked.
 
         Args:
-            calls: the questions.
-            first_alone: ask the first one by itself, so that a wrong key, an unknown model or
-                an absent server is found out before the second call.
+            calls: The questions, at least one.
+            first_alone: Whether the first question is asked by itself, so that a wrong key, an
+                unknown model or an absent server shows before the second call.
         """
         from anyio import Semaphore, create_task_group
 
@@ -101,13 +101,13 @@ class Batch:
             create = client.chat.completions.with_raw_response.create
             rest = calls
             if first_alone:
-                await self._one(create, calls[0], slots, group.cancel_scope, True)
+                await self._answer(create, calls[0], slots, group.cancel_scope, True)
                 rest = calls[1:]
             if self.stopped is None:
                 for call in rest:
-                    group.start_soon(self._one, create, call, slots, group.cancel_scope, False)
+                    group.start_soon(self._answer, create, call, slots, group.cancel_scope, False)
 
-    async def _one(
+    async def _answer(
         self,
         create: Create,
         call: Call,
@@ -116,22 +116,22 @@ class Batch:
         is_first: bool,
     ) -> None:
         async with slots:
-            reply = await self._attempts.of(partial(self._attempt, create, call))
+            reply = await self._attempts.make(partial(self._attempt, create, call))
             if isinstance(reply, Failure):
                 if reply.is_fatal or (is_first and reply.is_unreached):
                     self.stopped = reply.text
                     others.cancel()
                     return
-                reply = Reply(error=reply.text)
+                reply = LlmReply(error=reply.text)
         self._done(call, reply)
 
-    async def _attempt(self, create: Create, call: Call) -> Reply:
+    async def _attempt(self, create: Create, call: Call) -> LlmReply:
         from anyio import fail_after
 
         await self._limits.requests.wait()
         await self._limits.tokens.wait(call.tokens)
         if self._limits.budget.is_spent:
-            return Reply(error=self._limits.budget.refusal, cost_usd=0.0)
+            return LlmReply(error=self._limits.budget.refusal, cost_usd=0.0)
         start = time.monotonic()
         # The package's own timeout is for each read: a body that trickles would never meet it.
         with fail_after(self._settings.timeout_s):
@@ -145,14 +145,14 @@ class Batch:
         latency_s = time.monotonic() - start
         return self._read(call, self._endpoint.without_key(raw.text), latency_s)
 
-    def _read(self, call: Call, text: str, latency_s: float) -> Reply:
+    def _read(self, call: Call, text: str, latency_s: float) -> LlmReply:
         body = read_body(parse_body(text), self._settings.think_end)
         model = self._settings.name
         cost = cost_usd(model, body.prompt_tokens, body.completion_tokens)
         estimate = cost_usd(model, call.prompt_tokens, _tokens([body.text or ""]))
         # A server that counts no tokens must not make the limit void.
         self._limits.budget.spend(estimate if cost is None else cost)
-        return Reply(
+        return LlmReply(
             text=body.text,
             error=body.error,
             prompt_tokens=body.prompt_tokens,

@@ -1,4 +1,4 @@
-"""Answers on disk: SQLite, one JSON object per question; several processes may share the file."""
+"""The cache of an LLM's answers: a SQLite file that several processes may share."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from slmroute_plugin.conversation import Message
-from slmroute_plugin.llm.exchange import LlmError, Reply
+from slmroute_plugin.llm.exchange import LlmError, LlmReply
 from slmroute_plugin.storage.sqlite import open_shared, write_ahead
 
 logger = logging.getLogger(__name__)
@@ -32,25 +31,25 @@ CREATE TABLE IF NOT EXISTS answers (
 def cache_key(
     base_url: str, model: str, messages: Sequence[Message], settings: Mapping[str, Any]
 ) -> str:
-    """What determines an answer, as SHA-256: server, model, messages and settings.
+    """Return the SHA-256 of what determines an answer: server, model, messages and settings.
 
-    The order of the settings does not matter, that of the messages does.
+    The order of the settings does not matter, the order of the messages does.
     """
-    what = [base_url.rstrip("/"), model, list(messages), dict(settings)]
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+    parts = [base_url.rstrip("/"), model, list(messages), dict(settings)]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 class AnswerCache:
-    """Answers by key, in a file that stays open until `close`, or the end of a `with` block.
+    """A cache of answers by key, in a file that is open until `close` or the end of a `with` block.
 
-    Two processes may use one file at once; a question that both ask at the same time is
-    asked by both.
+    Several processes may use one file at once. A question that two of them ask at the same time
+    is asked twice.
 
     Args:
-        path: the file; None keeps nothing.
+        path: The path of the file; None for a cache that keeps nothing.
 
     Raises:
-        LlmError: the file cannot be used.
+        LlmError: If the file cannot be used.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -72,12 +71,7 @@ class AnswerCache:
     def __enter__(self) -> AnswerCache:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -86,23 +80,24 @@ class AnswerCache:
             self._connection.close()
             self._connection = None
 
-    def get(self, key: str) -> Reply | None:
-        """The answer that was kept under `key`, marked as cached.
+    def get(self, key: str) -> LlmReply | None:
+        """Return the answer that was kept under `key`, marked as cached; None without an answer.
 
         Raises:
-            LlmError: the file is damaged.
+            LlmError: If the file is damaged.
         """
         if self._connection is None:
             return None
         with self._faults():
             select = "SELECT reply FROM answers WHERE key = ?"
-            found = self._connection.execute(select, (key,)).fetchone()
-            return None if found is None else replace(Reply(**json.loads(found[0])), cached=True)
+            row = self._connection.execute(select, (key,)).fetchone()
+            return None if row is None else replace(LlmReply(**json.loads(row[0])), cached=True)
 
-    def put(self, key: str, model: str, reply: Reply) -> None:
-        """Keep an answer; one that failed is not kept.
+    def put(self, key: str, model: str, reply: LlmReply) -> None:
+        """Keep an answer, unless it failed.
 
-        A file that cannot be written, say on a full disk, costs no answer: it is logged once.
+        A file that cannot be written, say on a full disk, costs no answer: the fault is logged
+        once.
         """
         if self._connection is None or reply.text is None:
             return

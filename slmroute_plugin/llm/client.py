@@ -1,4 +1,4 @@
-"""A model behind an OpenAI-compatible API, which is asked each question only once."""
+"""The client of a model behind an OpenAI-compatible API, which asks each question only once."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from slmroute_plugin.llm.batch import Batch, Call
+from slmroute_plugin.llm.batch import Call, LlmBatch
 from slmroute_plugin.llm.cache import AnswerCache, cache_key
 from slmroute_plugin.llm.endpoint_from_environment import base_url, endpoint
-from slmroute_plugin.llm.exchange import LlmError, Reply, Request
+from slmroute_plugin.llm.exchange import LlmError, LlmReply, LlmRequest
 from slmroute_plugin.llm.limits import Budget, Limits, Pace
 from slmroute_plugin.llm.progress import Asking
 from slmroute_plugin.llm.settings import LlmSettings
@@ -19,17 +19,17 @@ from slmroute_plugin.openai_protocol.endpoint import Endpoint, is_openai
 class OpenAiLlm:
     """A model behind an OpenAI-compatible API.
 
-    Nothing is opened or sent before `ask`. The budget and the rates hold for all that one
-    object asks.
+    Nothing is opened or sent before `ask`. The budget and the rates hold for all questions that
+    one object asks.
 
     Args:
-        settings: where it is, and within which limits it is asked.
-        results: the folder beside which answers are cached.
-        back_off_s: scale of the waits between attempts, in seconds: the first lasts up to
-            twice as long, each further one up to twice as long as the one before.
+        settings: The address of the model, and the limits within which it is asked.
+        results: The folder that a relative path of the cache starts from.
+        back_off_s: The scale of the waits between attempts, in seconds. The first wait is at most
+            twice as long, and the limit doubles with each further wait.
 
     Raises:
-        LlmError: `$OPENAI_BASE_URL` cannot be used.
+        LlmError: If `$OPENAI_BASE_URL` cannot be used.
     """
 
     def __init__(self, settings: LlmSettings, results: Path, back_off_s: float = 0.5) -> None:
@@ -46,18 +46,22 @@ class OpenAiLlm:
         self._reached = False
         self._refused: tuple[Endpoint, str] | None = None
 
-    def ask(self, requests: Sequence[Request], what: str) -> list[Reply]:
-        """Answer every request, in order: from disk, or by asking.
+    def ask(self, requests: Sequence[LlmRequest], what: str) -> list[LlmReply]:
+        """Answer every request, in order, from the cache or by asking.
 
-        The first question is asked by itself, so that a wrong key, an unknown model or an
-        absent server is found out before the second call. Each answer is on disk as soon as it
-        has come: after an error or Ctrl-C, the same questions go on from there.
+        The first question is asked by itself, so that a wrong key, an unknown model or an absent
+        server shows before the second call. Each answer is on disk as soon as it has come: after an
+        error or Ctrl-C, the same questions go on from there. The method may be called where an
+        event loop runs already, as in a notebook.
 
-        It may be called where an event loop runs already, as in a notebook.
+        Args:
+            requests: The questions.
+            what: The name of the work, for whoever watches.
 
         Raises:
-            LlmError: no key, a refused key, an unknown model, no credit, no server, or a
-                damaged cache. What is on its way is given up; what has come is on disk.
+            LlmError: If there is no key, no credit or no server, if the key is refused, if the
+                model is unknown, or if the cache is damaged. Requests on their way are given up;
+                answers that have come are on disk.
         """
         if not requests:
             return []
@@ -70,7 +74,7 @@ class OpenAiLlm:
             replies = kept | self._ask(pending, cache, what, len(distinct)) if pending else kept
         return _in_order(calls, replies)
 
-    def _call(self, request: Request) -> Call:
+    def _call(self, request: LlmRequest) -> Call:
         wanted = {**request.generation, **self._settings.generation}
         parameters = {name: value for name, value in wanted.items() if value is not None}
         # OpenAI's own newer models know the limit under another name only.
@@ -80,32 +84,32 @@ class OpenAiLlm:
         key = cache_key(self._url, self.name, request.messages, settings)
         return Call(key, request.messages, parameters)
 
-    def _interrupted(self, what: str, replies: Mapping[str, Reply], asked: int) -> str:
+    def _interrupted(self, work: str, replies: Mapping[str, LlmReply], asked: int) -> str:
         answered = sum(reply.text is not None for reply in replies.values())
-        stopped = f"{what}: stopped with {answered} of {asked} answers from {self.name}"
+        stopped = f"{work}: stopped with {answered} of {asked} answers from {self.name}"
         if self._cache is None:
             return f"{stopped}. They are lost, as no cache is kept of them."
         return f"{stopped}. They are kept in {self._cache}: the same command goes on from there"
 
     def _ask(
         self, calls: Sequence[Call], cache: AnswerCache, what: str, distinct: int
-    ) -> dict[str, Reply]:
+    ) -> dict[str, LlmReply]:
         from anyio.from_thread import start_blocking_portal
 
         where = endpoint(self._url, self._settings.api_key_env)
         if self._refused is not None and self._refused[0] == where:
             raise LlmError(self._refused[1])
-        replies: dict[str, Reply] = {}
+        replies: dict[str, LlmReply] = {}
         with Asking(what, self.name, distinct, distinct - len(calls)) as bar:
 
-            def done(call: Call, reply: Reply) -> None:
+            def done(call: Call, reply: LlmReply) -> None:
                 cache.put(call.key, self.name, reply)
                 replies[call.key] = reply
                 bar.advance(reply)
 
-            batch = Batch(where, self._settings, self._limits, self._back_off_s, done)
-            # A thread of its own, because the caller's may have a running event loop. When the
-            # caller is interrupted, all that is on its way is cancelled.
+            batch = LlmBatch(where, self._settings, self._limits, self._back_off_s, done)
+            # The event loop has a thread of its own, because the caller's may run another. When
+            # the caller is interrupted, all requests on their way are cancelled.
             try:
                 with start_blocking_portal() as portal:
                     portal.call(batch.ask, calls, not self._reached)
@@ -118,7 +122,7 @@ class OpenAiLlm:
         return replies
 
 
-def _in_order(calls: Sequence[Call], replies: dict[str, Reply]) -> list[Reply]:
+def _in_order(calls: Sequence[Call], replies: dict[str, LlmReply]) -> list[LlmReply]:
     given: set[str] = set()
     in_order = []
     for call in calls:

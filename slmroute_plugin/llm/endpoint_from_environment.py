@@ -15,10 +15,10 @@ from slmroute_plugin.openai_protocol.endpoint import (
 
 
 def base_url(setting: str | None) -> str:
-    """The API's base URL: the setting, else `$OPENAI_BASE_URL`, else OpenAI's.
+    """Return the API's base URL: the setting, else `$OPENAI_BASE_URL`, else OpenAI's.
 
     Raises:
-        LlmError: the one in the environment cannot be used.
+        LlmError: If the URL in the environment cannot be used.
     """
     if setting is not None:
         return setting
@@ -29,10 +29,10 @@ def base_url(setting: str | None) -> str:
 
 
 def endpoint(url: str, key_variable: str) -> Endpoint:
-    """The base URL with the key that the environment holds.
+    """Return the endpoint of a base URL, with the key that the environment holds.
 
     Raises:
-        LlmError: no key for OpenAI's API, or one that cannot be sent.
+        LlmError: If there is no key for OpenAI's API, or if the key cannot be sent.
     """
     key = os.environ.get(key_variable, "").strip()
     if not key and is_openai(url):
@@ -46,5 +46,5 @@ def endpoint(url: str, key_variable: str) -> Endpoint:
             f"The key in the environment variable {key_variable} holds a blank, a line break or "
             "another character that no key has: set it anew."
         )
-    # Servers of one's own mostly need no key, but the package insists on some text.
+    # A user's own server mostly needs no key, but the package insists on some text.
     return Endpoint(url, key or NO_KEY)

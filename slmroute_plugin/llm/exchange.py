@@ -1,4 +1,4 @@
-"""What a stronger model is asked, and what comes back."""
+"""The exchange with a stronger model: a request, its reply, and the protocol of the model."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from slmroute_plugin.conversation import Message
 
 
 @dataclass(frozen=True)
-class Request:
-    """One question.
+class LlmRequest:
+    """A question to a stronger model.
 
     Attributes:
-        messages: the chat: system prompt, few-shot turns, the question.
-        generation: parameters of the API (`max_tokens`, `temperature`, `stop`, …).
-        task: lm-eval's task.
-        doc_hash: lm-eval's hash of the row.
+        messages: The conversation: the system prompt, few-shot turns, and the question.
+        generation: The parameters of the API (`max_tokens`, `temperature`, `stop`, …).
+        task: The name of the question's task in lm-eval.
+        doc_hash: The hash that lm-eval gives the question's row.
     """
 
     messages: Sequence[Message]
@@ -27,22 +27,23 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Reply:
-    """What came back for one question.
+class LlmReply:
+    """A reply of a stronger model to one question.
 
     Attributes:
-        text: the answer without its thinking; None if there is none.
-        error: why there is no answer.
-        prompt_tokens: as the server counted; None if it did not say.
-        completion_tokens: likewise, thinking included.
-        cost_usd: what the answer cost when it was asked; None if that is not known. A cached
-            answer keeps it, but costs nothing again, and no budget counts it: what was spent
-            is the sum over the replies that are not `cached`.
-        latency_s: of the successful attempt, when it was asked.
-        finish_reason: as the server says.
-        cached: whether nothing was asked for it: it is from disk, from a replayed run, or the
-            answer to the same question elsewhere in the batch.
-        logprobs: the server's log-probabilities of the answer's tokens, as it sent them.
+        text: The answer without its thinking; None if there is no answer.
+        error: The reason why there is no answer; None if there is an answer.
+        prompt_tokens: The server's count of the prompt's tokens; None if it states none.
+        completion_tokens: The server's count of the answer's tokens, thinking included; None if
+            it states none.
+        cost_usd: The price of the answer when it was asked, in dollars; None if it is unknown. A
+            cached answer keeps its price, but costs nothing again, and no budget counts it. What
+            was spent is the sum over the replies that are not `cached`.
+        latency_s: The seconds that the successful attempt took.
+        finish_reason: The server's reason for the end of the answer.
+        cached: Whether nothing was asked for this reply: it is from disk, from a replayed run, or
+            the answer to the same question elsewhere in the batch.
+        logprobs: The log-probabilities of the answer's tokens, as the server sent them.
     """
 
     text: str | None = None
@@ -57,19 +58,29 @@ class Reply:
 
 
 class Llm(Protocol):
-    """A stronger model."""
+    """A stronger model.
+
+    Attributes:
+        name: The name of the model in results.
+    """
 
     name: str
 
-    def ask(self, requests: Sequence[Request], what: str) -> list[Reply]:
-        """Answer every request, in order; `what` names the work to whoever watches.
+    def ask(self, requests: Sequence[LlmRequest], what: str) -> list[LlmReply]:
+        """Answer every request, in order.
 
-        A request that fails for good has `error` set, and costs none of the others.
+        A request that fails for good has a reply with `error` set, and costs no other request its
+        answer.
+
+        Args:
+            requests: The questions.
+            what: The name of the work, for whoever watches.
 
         Raises:
-            LlmError: nothing can be asked at all: no key, an unknown model, no such replay.
+            LlmError: If no question can be asked at all, for instance without a key, with an
+                unknown model, or without the run to replay.
         """
 
 
 class LlmError(RuntimeError):
-    """The stronger model cannot be used at all; the text says what to mend."""
+    """An error for a stronger model that cannot be used at all; its text names the fix."""

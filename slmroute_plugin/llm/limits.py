@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 
 class Budget:
-    """A limit in dollars, or none.
+    """A limit in dollars, or no limit.
 
-    It is looked at before each request. Requests that are on their way by then are still
-    answered and paid, so that the limit is overshot by `max_concurrency` of them at most.
-    What an attempt cost that brought no answer (a timeout, a cut connection) is not known,
-    and not counted.
+    The budget is looked at before each request. Requests that are on their way by then are still
+    answered and paid, so that the limit is overshot by `max_concurrency` requests at most. The
+    price of an attempt that brought no answer (a timeout, a cut connection) is unknown and not
+    counted.
 
     Args:
-        limit_usd: when so much is spent, nothing more is asked; None for no limit.
+        limit_usd: The dollars after which nothing more is asked; None for no limit.
 
     Attributes:
-        spent_usd: so far, over the answers whose price is known.
+        spent_usd: The dollars spent so far, over the answers whose price is known.
     """
 
     def __init__(self, limit_usd: float | None) -> None:
@@ -36,17 +36,17 @@ class Budget:
 
     @property
     def refusal(self) -> str:
-        """Why nothing more is asked."""
+        """The error of a question that is not asked because the budget is spent."""
         return f"not asked: max_cost_usd ({self._limit_usd:g}) is reached"
 
 
 class Pace:
-    """At most so much per minute, evenly spread, because servers count by the second too.
+    """A limit per minute, spread evenly, because servers count by the second too.
 
-    It is bound to no event loop, so that one pace holds for all batches of a process.
+    A pace is bound to no event loop, so that it can hold for all batches of a process.
 
     Args:
-        per_minute: how much; None for no limit.
+        per_minute: The amount that may be sent in a minute; None for no limit.
     """
 
     def __init__(self, per_minute: float | None) -> None:
@@ -67,7 +67,13 @@ class Pace:
 
 @dataclass
 class Limits:
-    """What holds for all batches of a process: dollars, requests and tokens per minute."""
+    """The limits that hold for all batches of a process.
+
+    Attributes:
+        budget: The limit in dollars.
+        requests: The limit of requests per minute.
+        tokens: The limit of tokens per minute.
+    """
 
     budget: Budget
     requests: Pace

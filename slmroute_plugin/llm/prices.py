@@ -1,4 +1,4 @@
-"""What models cost, from `prices.yaml`; what is not there costs null, never 0."""
+"""The prices of models, from `prices.yaml`; the price of any other model is null, never 0."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 
 class Price(NamedTuple):
-    """Dollars per million tokens, and where that is from.
+    """A price in dollars per million tokens, and its source.
 
     Attributes:
-        input_usd: of the prompt.
-        output_usd: of the answer, thinking included.
-        date: when the source said so.
-        source: a page.
+        input_usd: The price of the prompt's tokens.
+        output_usd: The price of the answer's tokens, thinking included.
+        date: The date on which the source stated the price.
+        source: The address of the page that stated the price.
     """
 
     input_usd: float
@@ -25,7 +25,7 @@ class Price(NamedTuple):
 
 @cache
 def prices() -> dict[str, Price]:
-    """Every known price, by model name."""
+    """Return every known price, by model name."""
     import yaml
 
     text = files("slmroute_plugin.llm").joinpath("prices.yaml").read_text(encoding="utf-8")
@@ -41,7 +41,7 @@ def prices() -> dict[str, Price]:
 
 
 def estimated_tokens(letters: int) -> int:
-    """About how many tokens a text of so many letters has, where nobody counted them.
+    """Estimate how many tokens a text of so many letters has, for want of a count.
 
     >>> estimated_tokens(400)
     100
@@ -50,7 +50,7 @@ def estimated_tokens(letters: int) -> int:
 
 
 def cost_usd(model: str, prompt_tokens: int | None, completion_tokens: int | None) -> float | None:
-    """Dollars of one answer; None if the price or the number of tokens is not known.
+    """Return the dollars of one answer; None if the price or a number of tokens is unknown.
 
     >>> cost_usd("no-such-model", 10, 10) is None
     True

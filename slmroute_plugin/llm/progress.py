@@ -1,22 +1,20 @@
-"""A bar that shows how many questions are answered, how many failed, and what they cost."""
+"""The progress bar of an LLM's batch: questions answered, questions failed, and dollars spent."""
 
 from __future__ import annotations
 
-from types import TracebackType
-
 from tqdm import tqdm
 
-from slmroute_plugin.llm.exchange import Reply
+from slmroute_plugin.llm.exchange import LlmReply
 
 
 class Asking:
-    """Progress of one batch of questions.
+    """A progress bar of one batch of questions.
 
     Args:
-        what: the work, as a task's name.
-        model: who is asked.
-        total: number of questions.
-        known: how many of them are answered already, from disk.
+        what: The name of the work, for instance a task's name.
+        model: The name of the model that is asked.
+        total: The number of questions.
+        known: The number of questions that are answered already, from disk.
     """
 
     def __init__(self, what: str, model: str, total: int, known: int) -> None:
@@ -29,16 +27,11 @@ class Asking:
     def __enter__(self) -> Asking:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._bar.close()
 
-    def advance(self, reply: Reply) -> None:
-        """Count one more answer."""
+    def advance(self, reply: LlmReply) -> None:
+        """Count one more reply."""
         self._failed += reply.text is None
         self._cost_usd += reply.cost_usd or 0.0
         self._bar.set_postfix_str(f"{self._failed} failed, ${self._cost_usd:.4f}", refresh=False)

@@ -1,4 +1,4 @@
-"""Answers of an earlier run in place of a model: a study pays for its LLM once."""
+"""The replay of an earlier run in place of a model, so that a study pays for its LLM once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from slmroute_plugin.conversation import messages_hash
-from slmroute_plugin.llm.exchange import LlmError, Reply, Request
+from slmroute_plugin.llm.exchange import LlmError, LlmReply, LlmRequest
 from slmroute_plugin.storage.sample_files import (
     SLM_FILTER,
     SampleFileError,
@@ -26,10 +26,13 @@ class _Recorded(NamedTuple):
 
 
 class ReplayLlm:
-    """Answers from the newest samples of each task in a folder of results.
+    """A model that answers from the newest samples of each task in a folder of results.
 
     Args:
-        folder: results of a plain run, results/<model>.
+        folder: The results of a plain run, `results/<model>`.
+
+    Attributes:
+        name: The name of the folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -37,19 +40,23 @@ class ReplayLlm:
         self._folder = folder
         self._tasks: dict[str, dict[str, list[_Recorded]]] = {}
 
-    def ask(self, requests: Sequence[Request], what: str) -> list[Reply]:
-        """The recorded answer to every request.
+    def ask(self, requests: Sequence[LlmRequest], what: str) -> list[LlmReply]:
+        """Return the recorded answer to every request, in order.
 
-        Rows are joined on task, on lm-eval's hash of the row, and on the conversation. Where
-        a recording holds no reply, because its text may not be passed on, the final answer
-        that was found in it stands for it.
+        Rows are joined on the task, on lm-eval's hash of the row, and on the conversation. A
+        recording may hold no reply, because its text may not be passed on; the final answer that
+        was extracted from the reply then stands for it.
+
+        Args:
+            requests: The questions.
+            what: The name of the work, for the error.
 
         Raises:
-            LlmError: a question is not in the recording, or was put differently there; the
-                text says how many, and names some.
+            LlmError: If a question is not in the recording, or was put differently there; the text
+                says how many questions, and names some.
         """
-        answers = [self._answer(request) for request in requests]
-        faults = [answer for answer in answers if isinstance(answer, str)]
+        rows = [self._row(request) for request in requests]
+        faults = [row for row in rows if isinstance(row, str)]
         if faults:
             named = "; ".join(faults[:_NAMED]) + ("; …" if len(faults) > _NAMED else "")
             raise LlmError(
@@ -57,9 +64,9 @@ class ReplayLlm:
                 f"{self._folder}: {named}. Run the LLM on the same task, with the same few-shot "
                 "examples, system prompt and limit."
             )
-        return [Reply(text=one.text, cached=True) for one in answers if not isinstance(one, str)]
+        return [LlmReply(text=row.text, cached=True) for row in rows if not isinstance(row, str)]
 
-    def _answer(self, request: Request) -> _Recorded | str:
+    def _row(self, request: LlmRequest) -> _Recorded | str:
         rows = self._rows(request.task).get(request.doc_hash, [])
         if not rows:
             return f"row {request.doc_hash[:12]}… is missing"
@@ -67,15 +74,15 @@ class ReplayLlm:
         for row in rows:
             if row.messages_hash == wanted:
                 return row
-        of = f"row {request.doc_hash[:12]}… (doc_id {rows[0].doc_id})"
+        place = f"row {request.doc_hash[:12]}… (doc_id {rows[0].doc_id})"
         if all(row.messages_hash is None for row in rows):
-            return f"{of} does not tell what was asked"
-        return f"{of} was asked in other words"
+            return f"{place} does not tell what was asked"
+        return f"{place} was asked in other words"
 
     def _rows(self, task: str) -> dict[str, list[_Recorded]]:
         if task not in self._tasks:
             if not self._folder.is_dir():
-                raise LlmError(f"{self._folder}, which is to be replayed, is no folder.")
+                raise LlmError(f"{self._folder}, which is to be replayed, is not a folder.")
             files = newest_sample_files(self._folder)
             if task not in files:
                 raise LlmError(

@@ -1,4 +1,4 @@
-"""How a stronger model is reached: under `route.llm` and `judge` of the settings."""
+"""The settings by which a stronger model is reached: `route.llm`, and part of `judge`."""
 
 from __future__ import annotations
 
@@ -21,32 +21,34 @@ _NOT_PARAMETERS = frozenset({"model", "messages", "stream", "api_key", "extra_he
 
 
 class LlmSettings(BaseModel):
-    """A model behind an OpenAI-compatible API, a recorded run of one, or a plugin's.
+    """The settings of a model behind an OpenAI-compatible API, of a recorded run, or of a plugin.
 
     The limits hold for each process.
 
     Attributes:
-        model: the model's name at the server.
-        replay: in place of `model`, a folder of results of a plain run of the same tasks:
-            its answers are used, and nothing is asked.
-        base_url: of the API; default `$OPENAI_BASE_URL`, else OpenAI's.
-        api_key_env: the environment variable that holds the key. The key itself is never a
+        model: The model's name at the server.
+        replay: In place of `model`, a folder of results of a plain run of the same tasks. Its
+            answers are used, and nothing is asked.
+        base_url: The base URL of the API; default `$OPENAI_BASE_URL`, else OpenAI's.
+        api_key_env: The environment variable that holds the key. The key itself is never a
             setting, because lm-eval writes settings into its results.
-        generation: parameters of the API that replace the task's own, for instance
-            `{max_tokens: 2048}`; null leaves one out.
-        think_end: text behind which the answer begins, for models that think aloud.
-        max_concurrency: requests at the same time.
-        timeout_s: seconds until an attempt is given up, however much of its answer is there.
-        max_attempts: attempts per question, the first included.
-        requests_per_minute: at most so many, evenly spread; null for no limit.
-        tokens_per_minute: at most about so many, evenly spread: a token is taken to have four
-            letters, and an answer to be as long as it may. Null for no limit.
-        max_cost_usd: when so many dollars are spent, no further question is sent, and those
-            that are left have an error for a reply. Requests on their way by then are still
-            paid: at most `max_concurrency`. Cached answers cost nothing. The model's price
-            must be known.
-        cache: the file of answers, or null for none; default `<results>/.cache/llm.sqlite`.
-        backend: what a plugin's `slmroute_llm` needs, in place of `model`.
+        generation: Parameters of the API that replace the task's own, for instance
+            `{max_tokens: 2048}`; null leaves a parameter out.
+        think_end: The text behind which the answer begins, for models that think aloud.
+        max_concurrency: The number of requests at the same time.
+        timeout_s: The seconds after which an attempt is given up, however much of its answer is
+            there.
+        max_attempts: The number of attempts per question, the first included.
+        requests_per_minute: The largest number of requests in a minute, spread evenly; null for
+            no limit.
+        tokens_per_minute: The approximate largest number of tokens in a minute, spread evenly;
+            null for no limit. A token is taken to have four letters, and an answer to be as long
+            as it may.
+        max_cost_usd: The dollars after which no further question is sent. The questions that are
+            left have an error for a reply. Requests on their way by then are still paid: at most
+            `max_concurrency`. Cached answers cost nothing. The model's price must be known.
+        cache: The file of answers, or null for none; default `<results>/.cache/llm.sqlite`.
+        backend: In place of `model`, the mapping that a plugin's `slmroute_llm` is called with.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -103,7 +105,7 @@ class LlmSettings(BaseModel):
 
     @property
     def name(self) -> str:
-        """What the model is called in results."""
+        """The name of the model in results."""
         if self.model is not None:
             return self.model
         if self.replay is not None:

@@ -1,1 +1,1 @@
-"""UQ methods: the protocols that they meet, and how they are run."""
+"""The UQ methods: the protocols that they meet, and how they are run."""

@@ -1,4 +1,4 @@
-"""From what was seen to confidences: runs the methods, and survives their faults."""
+"""The assessment of an answer by UQ methods, whose faults cost their own confidence alone."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Assessment:
-    """What the methods make of one answer.
+    """An assessment of one answer by all methods.
 
     Attributes:
-        confidence: by method, in [0, 1], or None.
-        reasons: by method, why there is no confidence.
-        own_answers: by method, the text to score for methods with an answer of their own.
-        faults: names of methods that broke their contract.
+        confidence: The confidence by method, in [0, 1]; None if there is none.
+        reasons: The reason why there is no confidence, by method.
+        own_answers: The text to score, by method, for methods that obtain an answer of their own.
+        faults: The names of the methods that broke their contract.
     """
 
     confidence: dict[str, float | None] = field(default_factory=dict)
@@ -35,8 +35,8 @@ class Assessment:
 def assess(methods: Mapping[str, Method], seen: Observation) -> Assessment:
     """Ask every method for its confidence in the answer.
 
-    A method that raises, or returns NaN, a value outside [0, 1] or no number, gets None and
-    a reason; the others are not affected.
+    A method that raises, or returns NaN, a value outside [0, 1] or anything but a number, gets
+    None and a reason; the other methods are not affected.
     """
     result = Assessment()
     for name, method in methods.items():
@@ -62,7 +62,7 @@ def assess(methods: Mapping[str, Method], seen: Observation) -> Assessment:
 
 def _fault(value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, Real):
-        return f"returned {value!r}, which is no number"
+        return f"returned {value!r}, which is not a number"
     number = float(value)
     if math.isnan(number):
         return "returned NaN"
@@ -83,7 +83,7 @@ def _own_answer(method: AnswersItself, name: str, seen: Observation, result: Ass
 
 
 def report_missing(task: str, assessments: Sequence[Assessment]) -> None:
-    """Say once per method how many answers have no confidence, and why; faults are warnings."""
+    """Log once per method how many answers have no confidence and why; log faults as warnings."""
     reasons: dict[str, Counter[str]] = {}
     faulty: set[str] = set()
     for assessment in assessments:

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Method(Protocol):
-    """A UQ method: what it asks of the model, and a pure function of what was seen."""
+    """A UQ method: signals to ask of the model, and a pure function of what was observed.
+
+    Attributes:
+        name: The name of the method, an identifier.
+    """
 
     name: ClassVar[str]
 
@@ -25,35 +29,43 @@ class Method(Protocol):
         """The signals that `confidence` reads."""
 
     def confidence(self, seen: Observation) -> float | None:
-        """Confidence in [0, 1], higher is surer; None or `NoConfidence("why")` if unknown."""
+        """Return the confidence in the answer, in [0, 1], higher is surer.
+
+        A method that has no confidence returns None or raises `NoConfidence("why")`.
+        """
 
 
 @runtime_checkable
 class AnswersItself(Protocol):
-    """A method that obtains an answer of its own, which is scored in place of the greedy one."""
+    """A method that obtains an answer of its own, which is scored in place of the greedy answer."""
 
     def answer(self, seen: Observation) -> str:
-        """The method's own answer, as text to extract the final answer from."""
+        """Return the method's own answer, a text that the final answer is extracted from."""
 
 
 @runtime_checkable
 class TrainedMethod(Protocol):
-    """A UQ method that learns from answered questions what a right answer looks like."""
+    """A UQ method that learns from answered questions what a right answer looks like.
+
+    Attributes:
+        name: The name of the method, an identifier.
+        trains_on: The rows to train on: those of the data set at hand, or those of all others.
+    """
 
     name: ClassVar[str]
     trains_on: ClassVar[Literal["in_domain", "out_of_domain"]]
 
     @property
     def asks(self) -> tuple[HiddenState | PromptStates]:
-        """The one signal whose value is the feature: `HiddenState()` or `PromptStates()`."""
+        """The signal whose value is the feature: `HiddenState()` or `PromptStates()`."""
 
     def fit(self, rows: TrainingRows, seed: int) -> Mapping[str, NDArray[np.float32]]:
-        """Named weights; the same rows and seed give the same weights."""
+        """Return weights by name; the same rows and seed give the same weights."""
 
     def predict(
         self, weights: Mapping[str, NDArray[np.float32]], feature: NDArray[np.float32]
     ) -> float:
-        """Confidence in [0, 1] of one answer, from its feature."""
+        """Return the confidence in one answer, in [0, 1], from the answer's feature."""
 
 
 AnyMethod: TypeAlias = Method | TrainedMethod

@@ -1,4 +1,4 @@
-"""What a trained method is fitted on: answered questions, and whether each answer was right."""
+"""The rows that a trained method is fitted on: answered questions, and whether each is right."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """Answered questions to fit on.
+    """A selection of answered questions to fit a trained method on.
 
-    Methods share one pool of features and differ in the rows that they may use, so that
-    fifteen probes take no more memory than one.
+    Methods share one pool of features and differ in the rows that they may use, so that fifteen
+    probes take no more memory than one probe.
 
     Attributes:
-        pool: [N, …], float16: features of all questions at hand, of one signal.
-        index: [n], int64: the rows of the pool to train on.
-        correct: [n], float32: 1.0 where the answer is right, else 0.0; both occur.
+        pool: The features of all questions at hand, of one signal: [N, …], float16.
+        index: The rows of the pool to train on: [n], int64.
+        correct: The correctness of each answer, 1.0 for a right answer, else 0.0: [n], float32.
+            Both values occur.
     """
 
     pool: NDArray[np.float16]
@@ -28,11 +29,11 @@ class TrainingRows:
     correct: NDArray[np.float32]
 
     def __len__(self) -> int:
-        """Number of rows to train on."""
+        """Return the number of rows to train on."""
         return len(self.index)
 
     def features(self, at: NDArray[np.int64] | slice = slice(None)) -> NDArray[np.float32]:
-        """Features of the training rows `at` (all of them), [n, …], float32, finite."""
+        """Return the features of the training rows `at`, by default of all: [n, …], float32."""
         import numpy as np
 
         return self.pool[self.index[at]].astype(np.float32)

@@ -1,1 +1,1 @@
-"""The OpenAI protocol: endpoints, attempts, failures and bodies, for SLMs and LLMs alike."""
+"""The OpenAI protocol, for SLMs and LLMs alike: endpoints, attempts, failures and bodies."""

@@ -1,4 +1,4 @@
-"""Trying a request again for as long as that may help."""
+"""The repetition of a request for as long as that may help."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Attempts:
-    """How often a request is made, and how long the waits between are.
+    """A limit of attempts for each request, and the waits between them.
 
     Attributes:
-        endpoint: whom it goes to.
-        most: attempts, the first included.
-        back_off_s: scale of the waits, see `Failure.wait_s`.
+        endpoint: The endpoint that the requests go to.
+        most: The largest number of attempts, the first included.
+        back_off_s: The scale of the waits in seconds; see `Failure.wait_s`.
     """
 
     endpoint: Endpoint
     most: int
     back_off_s: float
-    # Of its own: the seeds of the process are for the model's samples.
+    # A generator of its own: the seeds of the process are for the model's samples.
     _random: Random = field(default_factory=Random, repr=False, compare=False)
 
-    async def of(self, request: Callable[[], Awaitable[T]]) -> T | Failure:
-        """What the request returns, or why it failed for good."""
+    async def make(self, request: Callable[[], Awaitable[T]]) -> T | Failure:
+        """Make a request until it succeeds; return its result, or the failure that ended it."""
         from anyio import sleep
 
         for attempt in range(1, self.most + 1):

@@ -1,4 +1,4 @@
-"""Reading what a server sends back, which differs from one to the next."""
+"""The reading of a server's response body, which differs from server to server."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _MOST_TOKENS = 2**53
 
 
 class Body(NamedTuple):
-    """What a chat completion holds: a text, or the error that says why there is none.
+    """The content of a chat completion: a text, or the reason why there is none.
 
     Attributes:
-        text: the answer, thinking cut off; None if there is none.
-        error: why there is none.
-        finish_reason: as the server says.
-        prompt_tokens: None if the server does not say.
-        completion_tokens: likewise.
-        logprobs: one mapping per token of the whole answer, as the server sent them.
+        text: The answer, with its thinking cut off; None if there is no answer.
+        error: The reason why there is no answer; None if there is an answer.
+        finish_reason: The server's reason for the end of the answer.
+        prompt_tokens: The number of tokens of the prompt; None if the server states none.
+        completion_tokens: The number of tokens of the answer; None if the server states none.
+        logprobs: A mapping for each token of the whole answer, as the server sent them.
     """
 
     text: str | None
@@ -34,29 +34,29 @@ class Body(NamedTuple):
 
 
 def parse_body(text: str) -> Any:
-    """The JSON value that a server sent.
+    """Parse the JSON value that a server sent.
 
     Raises:
-        BadBody: it is no JSON.
+        BadBody: If the text is not JSON.
     """
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        raise BadBody("the server's answer is no JSON") from None
+        raise BadBody("the server's answer is not JSON") from None
 
 
 def read_body(body: Any, think_end: str | None) -> Body:
-    """The answer in a chat completion: that of its first choice.
+    """Read the answer in a chat completion, from its first choice.
 
     Args:
-        body: any JSON value.
-        think_end: text behind which the answer begins, if it is there.
+        body: Any JSON value.
+        think_end: The text behind which the answer begins, if it is there.
 
     Raises:
-        BadBody: it has no choices, or is no completion at all; another attempt may help.
+        BadBody: If the value has no choices or is not a completion; another attempt may help.
     """
     if not isinstance(body, dict):
-        raise BadBody("the server's answer is no JSON object")
+        raise BadBody("the server's answer is not a JSON object")
     choices = body.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         raise BadBody(f"the server's answer has no choices{_reported(body)}")
@@ -77,8 +77,8 @@ def read_body(body: Any, think_end: str | None) -> Body:
 
 def _reported(body: Mapping[str, Any]) -> str:
     error = body.get("error")
-    said = error.get("message") if isinstance(error, dict) else error
-    return f": {_quote(said)}" if said else ""
+    message = error.get("message") if isinstance(error, dict) else error
+    return f": {_quote(message)}" if message else ""
 
 
 def _answer(
@@ -112,8 +112,8 @@ def _is_before_answer(content: str, think_end: str | None) -> bool:
     return not started or bool(think_end and started.startswith(think_end.replace("/", "", 1)))
 
 
-def _quote(said: Any) -> str:
-    return _encodable(" ".join(str(said).split()))[:_LONGEST_QUOTE]
+def _quote(value: Any) -> str:
+    return _encodable(" ".join(str(value).split()))[:_LONGEST_QUOTE]
 
 
 def _encodable(text: str) -> str:
@@ -131,14 +131,14 @@ def _count(value: Any) -> int | None:
 
 
 def _logprobs(content: Any) -> Sequence[Mapping[str, Any]] | None:
-    whole = isinstance(content, list) and all(_is_logprob(one) for one in content)
+    whole = isinstance(content, list) and all(_is_logprob(token) for token in content)
     return content if whole else None
 
 
-def _is_logprob(one: Any) -> bool:
-    if not isinstance(one, dict) or not isinstance(one.get("token"), str):
+def _is_logprob(entry: Any) -> bool:
+    if not isinstance(entry, dict) or not isinstance(entry.get("token"), str):
         return False
-    value = one.get("logprob")
+    value = entry.get("logprob")
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return False
     return abs(value) < _MOST_TOKENS and isfinite(value)

@@ -1,4 +1,4 @@
-"""Where requests go and with which key, and keeping that key out of every text."""
+"""The endpoint of an API: its base URL, and its key, which stays out of every text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 OPENAI_URL = "https://api.openai.com/v1"
 NO_KEY = "none"
-# What is shorter is a placeholder (`none`, `EMPTY`) and may well be a word of an answer.
+# A shorter key is a placeholder (`none`, `EMPTY`) and may well be a word of an answer.
 _SHORTEST_SECRET = 8
 
 
@@ -16,20 +16,23 @@ class Endpoint:
     """An API's base URL and its key.
 
     Attributes:
-        url: the base URL.
-        key: never shown, and cut out of all that the server sends; `none` if there is none.
+        url: The base URL.
+        key: The key, or `none` without a key. The key is never shown, and is cut out of all that
+            the server sends.
     """
 
     url: str
     key: str = field(repr=False)
 
     def without_key(self, text: str) -> str:
-        """A text of the server's with `[key]` for the key: servers quote the one they refuse."""
+        """Replace the key in a text by `[key]`, because servers quote a key that they refuse."""
         return text.replace(self.key, "[key]") if len(self.key) >= _SHORTEST_SECRET else text
 
 
 def url_fault(url: str) -> str | None:
-    """What is wrong with a base URL; never quotes it, because it may hold a password.
+    """Say what is wrong with a base URL; None if it can be used.
+
+    The text never quotes the URL, because the URL may hold a password.
 
     >>> url_fault("http://localhost:8000/v1") is None
     True
@@ -38,7 +41,7 @@ def url_fault(url: str) -> str | None:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
-        return "is no URL"
+        return "is not a URL"
     if parts.scheme not in ("http", "https") or not parts.hostname:
         return "must begin with http:// or https:// and name a host"
     if parts.username or parts.password or parts.query or parts.fragment:
@@ -49,6 +52,6 @@ def url_fault(url: str) -> str | None:
 
 
 def is_openai(url: str) -> bool:
-    """Whether a base URL is OpenAI's own, of any region."""
+    """Return whether a base URL is OpenAI's own, of any region."""
     host = urlsplit(url).hostname or ""
     return host == "api.openai.com" or host.endswith(".api.openai.com")

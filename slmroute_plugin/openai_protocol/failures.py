@@ -1,4 +1,4 @@
-"""Which failures of a request are worth another attempt, and which end the run's routing."""
+"""The failures of a request: which are worth another attempt, and which end the run's requests."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ _FATAL_CODES = frozenset({"insufficient_quota", "invalid_api_key", "model_not_fo
 
 
 class BadBody(Exception):
-    """The server's answer cannot be read; its text says how."""
+    """An error for a response body that cannot be read; its text says why."""
 
 
 class Failure(NamedTuple):
-    """One failed attempt. Only text is kept: the exception's request holds the key.
+    """A failed attempt. Only text is kept, because the exception's request holds the key.
 
     Attributes:
-        text: one line about it, without the key.
-        may_pass: whether another attempt may succeed.
-        is_fatal: whether no other question can succeed either: key, permission, model, money.
-        is_unreached: whether no connection came about.
-        retry_after_s: how long the server asks to wait, if it does.
+        text: A line about the failure, without the key.
+        may_pass: Whether another attempt may succeed.
+        is_fatal: Whether no other question can succeed either, for want of a key, permission, a
+            model or money.
+        is_unreached: Whether no connection came about.
+        retry_after_s: The seconds that the server asks to wait; None if it states none.
     """
 
     text: str
@@ -42,10 +43,10 @@ class Failure(NamedTuple):
     retry_after_s: float | None = None
 
     def wait_s(self, attempt: int, scale_s: float, random: Random) -> float:
-        """Seconds until the attempt after number `attempt`, which counts from 1.
+        """Return the seconds until the attempt after number `attempt`, which counts from 1.
 
-        Exponential with full jitter: uniform between 0 and scale_s · 2^attempt, at most 60 s;
-        at most one second of it comes on top of what the server asks for.
+        The wait is exponential with full jitter: uniform between 0 and scale_s · 2^attempt, at most
+        60 s. On top of a wait that the server asks for, at most one second of it is added.
         """
         longest = min(LONGEST_WAIT_S, scale_s * 2.0 ** min(attempt, _MOST_DOUBLINGS))
         jitter = random.uniform(0, longest)
@@ -53,7 +54,7 @@ class Failure(NamedTuple):
 
 
 def failure_of(error: Exception, endpoint: Endpoint) -> Failure:
-    """What an exception of an attempt means."""
+    """Return the failure that an exception of an attempt stands for."""
     from openai import APIConnectionError, APIStatusError, APITimeoutError
 
     if isinstance(error, (APITimeoutError, TimeoutError)):
@@ -62,9 +63,9 @@ def failure_of(error: Exception, endpoint: Endpoint) -> Failure:
         cause = error.__cause__
         # By name, because the package has changed the HTTP package below it.
         unreached = type(cause).__name__ == "ConnectError"
-        what = "the server cannot be reached" if unreached else "the connection broke"
-        said = f"{what} ({_line(cause, endpoint) or type(cause).__name__})"
-        return Failure(said, may_pass=True, is_unreached=unreached)
+        fault = "the server cannot be reached" if unreached else "the connection broke"
+        text = f"{fault} ({_line(cause, endpoint) or type(cause).__name__})"
+        return Failure(text, may_pass=True, is_unreached=unreached)
     if isinstance(error, APIStatusError):
         return _status_failure(error, endpoint)
     if isinstance(error, BadBody):
@@ -91,15 +92,15 @@ def _message(error: Any) -> object:
     return body or error.response.reason_phrase
 
 
-def _line(what: object, endpoint: Endpoint) -> str:
-    return endpoint.without_key(" ".join(str(what).split()))[:_LONGEST_TEXT]
+def _line(text: object, endpoint: Endpoint) -> str:
+    return endpoint.without_key(" ".join(str(text).split()))[:_LONGEST_TEXT]
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds that `Retry-After-Ms` or `Retry-After` ask to wait, never negative.
+    """Return the seconds that `Retry-After-Ms` or `Retry-After` ask to wait, never negative.
 
-    The latter is a number of seconds or a date (RFC 9110, section 10.2.3). None if there is
-    no such header, or one that cannot be read.
+    `Retry-After` is a number of seconds or a date (RFC 9110, section 10.2.3). The result is None
+    if there is neither header, or if neither can be read.
     """
     for name, unit_s in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
         value = headers.get(name)

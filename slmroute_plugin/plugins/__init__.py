@@ -1,4 +1,4 @@
-"""Plugins, and what is looked up through them: methods, backends, LLMs and policies."""
+"""The plugins, and what is looked up through them: methods, backends, LLMs and policies."""
 
 from slmroute_plugin.plugins.loading import plugin_manager
 from slmroute_plugin.plugins.methods import registered_methods

@@ -1,4 +1,4 @@
-"""The backend that serves a model of lm-eval's."""
+"""The lookup of the backend that serves an lm-eval model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def backend_for(lm: LM) -> Backend:
-    """The backend that serves `lm`: a plugin's, our own, or the one that gives plain answers."""
+    """Return the backend that serves `lm`: a plugin's, our own, or the backend of plain answers."""
     from slmroute_plugin.backends.plain import PlainBackend
     from slmroute_plugin.plugins.loading import plugin_manager
 

@@ -1,4 +1,4 @@
-"""The stronger model that the settings name."""
+"""The lookup of the stronger model that the settings name."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from slmroute_plugin.plugins.loading import plugin_manager
 
 
 def llm_for(settings: LlmSettings, results: Path) -> Llm:
-    """The stronger model: behind an API, replayed, or a plugin's.
+    """Return the stronger model: behind an API, replayed, or a plugin's.
 
-    All tasks of a process share one, so that budget and limits hold for the run.
+    All tasks of a process share one model, so that budget and limits hold for the run.
 
     Raises:
-        LlmError: no installed plugin knows it, or its cache cannot be used.
+        LlmError: If no installed plugin knows the model, or if its address cannot be used.
     """
     return _llm(settings.model_dump_json(), results)
 

@@ -1,4 +1,4 @@
-"""The plugin manager, and the UQ methods that plugins registered."""
+"""The loading of installed plugins."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ ENTRY_POINT_GROUP = "slmroute"
 
 @cache
 def plugin_manager() -> pluggy.PluginManager:
-    """The one plugin manager, with every installed plugin of the group `slmroute` loaded.
+    """Return the plugin manager of the process, with all plugins of the group `slmroute` loaded.
 
-    A plugin that fails to import, or implements a hook that does not exist, costs a
-    warning with its name and is left out.
+    A plugin that fails to import, or implements a hook that does not exist, is left out, with a
+    warning that names it.
     """
     manager = pluggy.PluginManager("slmroute")
     manager.add_hookspecs(hookspecs)
-    # Own methods first, so that a stranger cannot take over one of their names.
+    # Our own methods come first, so that a stranger's method cannot take over their names.
     entry_points = sorted(
         metadata.entry_points(group=ENTRY_POINT_GROUP),
         key=lambda entry: (entry.module.split(".")[0] != "uq_plugins", entry.name),
@@ -35,7 +35,7 @@ def plugin_manager() -> pluggy.PluginManager:
             continue
         try:
             plugin = entry.load()
-            # Validates the signatures too: a hook with unknown arguments is refused here.
+            # This checks the signatures too: a hook with unknown arguments is refused here.
             manager.register(plugin, name=entry.name)
             manager.check_pending()
         except Exception as error:  # a stranger's package may raise anything

@@ -1,4 +1,4 @@
-"""The UQ methods that plugins registered."""
+"""The lookup of the UQ methods that plugins registered."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 class RegisteredMethod(NamedTuple):
-    """A method and where it comes from."""
+    """A UQ method, with its plugin and the distribution that the plugin was installed from."""
 
     method: AnyMethod
     plugin: str
@@ -24,21 +24,21 @@ class RegisteredMethod(NamedTuple):
 
     @property
     def on_request(self) -> bool:
-        """Whether the method runs only when it is named, or under `uq: all`."""
+        """Whether the method runs only if the settings name it, or under `uq: all`."""
         return bool(getattr(self.method, "on_request", False))
 
 
 def registered_methods(manager: pluggy.PluginManager | None = None) -> dict[str, RegisteredMethod]:
-    """Every UQ method on offer, by name, in the order of registration.
+    """Return every UQ method on offer, by name, in the order of registration.
 
-    A plugin whose hook raises, a method without the parts of the protocol, and a name that
-    is taken each cost a warning and are left out.
+    A plugin whose hook raises, a method that does not meet the protocol, and a method whose name
+    is taken are left out, each with a warning.
     """
     manager = manager or plugin_manager()
     distributions = _distributions()
-    found: dict[str, RegisteredMethod] = {}
-    # One by one, in the order of registration, rather than through the hook caller: that goes
-    # from last to first, and one plugin's exception takes the others along.
+    registered: dict[str, RegisteredMethod] = {}
+    # Plugins are called in the order of registration, rather than through the hook caller: it
+    # goes from last to first, and the exception of one plugin takes the others along.
     for implementation in manager.hook.slmroute_methods.get_hookimpls():
         plugin = implementation.plugin_name
         try:
@@ -52,23 +52,23 @@ def registered_methods(manager: pluggy.PluginManager | None = None) -> dict[str,
             fault = _fault(method)
             if fault:
                 logger.warning("Plugin %r: %r was left out: %s", plugin, method, fault)
-            elif method.name in found:
+            elif method.name in registered:
                 logger.warning(
                     "Plugin %r: the method name %r is taken by plugin %r: left out",
                     plugin,
                     method.name,
-                    found[method.name].plugin,
+                    registered[method.name].plugin,
                 )
             else:
                 origin = distributions.get(plugin, "this process")
-                found[method.name] = RegisteredMethod(method, plugin, origin)
-    return found
+                registered[method.name] = RegisteredMethod(method, plugin, origin)
+    return registered
 
 
 def _fault(method: object) -> str | None:
     name = getattr(method, "name", None)
     if not isinstance(name, str) or not name.isidentifier():
-        return f"its name {name!r} is no identifier"
+        return f"its name {name!r} is not an identifier"
     try:
         asks = method.asks  # type: ignore[attr-defined]
     except Exception as error:  # a stranger's property may raise anything

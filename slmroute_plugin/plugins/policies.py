@@ -1,4 +1,4 @@
-"""The policy and the stronger model that the settings name."""
+"""The lookup of the routing policy that the settings name."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from slmroute_plugin.storage.threshold_file import read_threshold
 
 
 def policy_for(route: RouteSettings) -> Policy:
-    """The policy: a threshold, a ratio, or a plugin's.
+    """Return the policy: a threshold, a ratio, or a plugin's policy.
 
     Raises:
-        ValueError: the threshold file cannot be used, or no plugin knows the policy.
+        ValueError: If the threshold file cannot be used, or if no plugin knows the policy.
     """
     if route.ratio is not None:
         return Ratio(route.ratio, route.seed)

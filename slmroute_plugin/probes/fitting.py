@@ -25,7 +25,7 @@ from slmroute_plugin.probes.row_selection import (
     rows_for,
     training_of,
 )
-from slmroute_plugin.probes.training_data import Answered, Problem, read_answered
+from slmroute_plugin.probes.training_data import AnsweredTask, ProbeProblem, read_answered
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,7 +67,7 @@ class _Fit:
 
 def fit_probes(
     folder: Path, methods: Mapping[str, TrainedMethod], settings: FitSettings
-) -> Iterator[Fitted | Problem | int]:
+) -> Iterator[Fitted | ProbeProblem | int]:
     """Fit every method's probe for every data set of a model's folder of results.
 
     Yields:
@@ -76,7 +76,7 @@ def fit_probes(
         problem costs its own data set only.
     """
     fits: list[_Fit] = []
-    problems: list[Problem] = []
+    problems: list[ProbeProblem] = []
     for feature in dict.fromkeys(type(method.asks[0]) for method in methods.values()):
         read = read_answered(folder, feature)
         problems += read.problems
@@ -95,7 +95,7 @@ def fit_probes(
                 fitted = [_saved(folder, done.result(), dataset) for dataset in fit.datasets]
             except Exception as error:  # a stranger's method may raise anything
                 why = f"{type(error).__name__}: {error}"
-                yield Problem(f"{fit.datasets[0]}, {fit.method.name}", why)
+                yield ProbeProblem(f"{fit.datasets[0]}, {fit.method.name}", why)
                 continue
             yield from fitted
 
@@ -110,12 +110,12 @@ def _saved(folder: Path, probe: Probe, dataset: str) -> Fitted:
 
 
 def _plan(
-    answered: Sequence[Answered], methods: Mapping[str, TrainedMethod], settings: FitSettings
-) -> tuple[list[_Fit], list[Problem]]:
+    answered: Sequence[AnsweredTask], methods: Mapping[str, TrainedMethod], settings: FitSettings
+) -> tuple[list[_Fit], list[ProbeProblem]]:
     every = families(answered, settings.cross_fit)
     known = [name for family in every for name in family.datasets]
     problems = [
-        Problem(name, f"no such data set to cross-fit. {did_you_mean(name, known)}")
+        ProbeProblem(name, f"no such data set to cross-fit. {did_you_mean(name, known)}")
         for name in settings.cross_fit
         if name != "all" and name not in known
     ]
@@ -126,7 +126,7 @@ def _plan(
             try:
                 rows = rows_for(method, family, others)
             except CannotFit as error:
-                problems.append(Problem(f"{family.name}, {name}", str(error)))
+                problems.append(ProbeProblem(f"{family.name}, {name}", str(error)))
                 continue
             fold = None
             if rows.fitted_on == "cross-fitted":

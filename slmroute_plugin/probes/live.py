@@ -50,7 +50,7 @@ class BoundProbe:
         return self.fitted.probe.confidence(self.fitted.method, self.question, feature)
 
 
-class Found(NamedTuple):
+class LiveProbes(NamedTuple):
     """The fitted methods for a task, and by name why others cannot be used."""
 
     fitted: dict[str, FittedMethod]
@@ -60,7 +60,7 @@ class Found(NamedTuple):
 
 def find_probes(
     folder: Path, source: Source, kept: Feature | None, methods: Mapping[str, TrainedMethod]
-) -> Found:
+) -> LiveProbes:
     """The probes that may be used for a task.
 
     Args:
@@ -70,7 +70,7 @@ def find_probes(
             read as well; None if the probe may choose.
         methods: trained methods, by name.
     """
-    found = Found({}, {}, {})
+    found = LiveProbes({}, {}, {})
     for name, method in methods.items():
         path = probe_path(folder, source.dataset, name)
         if not path.exists():

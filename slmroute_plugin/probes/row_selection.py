@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from slmroute_plugin.methods.protocol import TrainedMethod
 from slmroute_plugin.probes.probe import FittedOn
-from slmroute_plugin.probes.training_data import Answered
+from slmroute_plugin.probes.training_data import AnsweredTask
 from slmroute_plugin.storage.source import Source
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Family:
     """
 
     name: str
-    tasks: tuple[Answered, ...]
+    tasks: tuple[AnsweredTask, ...]
     cross_fit: bool = False
 
     @property
@@ -50,12 +50,12 @@ class Family:
         return sorted({task.source.dataset for task in self.tasks})
 
     @property
-    def training(self) -> list[Answered]:
+    def training(self) -> list[AnsweredTask]:
         """Tasks whose rows probes may learn from."""
         return [task for task in self.tasks if task.source.rows == "training"]
 
     @property
-    def evaluation(self) -> list[Answered]:
+    def evaluation(self) -> list[AnsweredTask]:
         """Tasks whose rows probes are judged on."""
         return [task for task in self.tasks if task.source.rows != "training"]
 
@@ -72,7 +72,7 @@ class Rows:
     """
 
     fitted_on: FittedOn
-    tasks: tuple[Answered, ...]
+    tasks: tuple[AnsweredTask, ...]
     chosen: tuple[NDArray[np.int64], ...]
     dropped: Counter[str] = field(default_factory=Counter)
 
@@ -95,14 +95,14 @@ class Rows:
         )
 
 
-def families(tasks: Sequence[Answered], cross_fit: Collection[str] = ()) -> list[Family]:
+def families(tasks: Sequence[AnsweredTask], cross_fit: Collection[str] = ()) -> list[Family]:
     """Tasks grouped by the data that they draw from.
 
     Args:
         tasks: of one model.
         cross_fit: data sets to cross-fit although they may have training rows; "all" for all.
     """
-    groups: list[list[Answered]] = []
+    groups: list[list[AnsweredTask]] = []
     for task in tasks:
         mine = [g for g in groups if any(task.source.same_data(other.source) for other in g)]
         groups = [g for g in groups if g not in mine]
@@ -168,7 +168,7 @@ def cross_fitted(family: Family) -> Rows:
     return rows
 
 
-def out_of_domain(family: Family, training: Sequence[Answered]) -> Rows:
+def out_of_domain(family: Family, training: Sequence[AnsweredTask]) -> Rows:
     """Rows of other data sets, without questions that occur anywhere in this one.
 
     Raises:
@@ -222,11 +222,11 @@ def training_of(rows: Rows) -> dict[Source, int]:
     return {task.source: len(chosen) for task, chosen in pairs}
 
 
-def _identities(tasks: Sequence[Answered]) -> frozenset[bytes]:
+def _identities(tasks: Sequence[AnsweredTask]) -> frozenset[bytes]:
     return frozenset(question.tobytes() for task in tasks for question in task.question)
 
 
-def _chosen(fitted_on: FittedOn, tasks: Sequence[Answered], seen: frozenset[bytes]) -> Rows:
+def _chosen(fitted_on: FittedOn, tasks: Sequence[AnsweredTask], seen: frozenset[bytes]) -> Rows:
     import numpy as np
 
     one = tasks[:1] and tasks[0].layout

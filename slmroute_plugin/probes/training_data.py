@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Problem(NamedTuple):
+class ProbeProblem(NamedTuple):
     """What could not be used, and why."""
 
     what: str
@@ -24,7 +24,7 @@ class Problem(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Answered:
+class AnsweredTask:
     """One task's answers.
 
     Attributes:
@@ -65,20 +65,20 @@ class Layout(NamedTuple):
         return f"{self.signal} of {self.model}, shape {self.shape}"
 
 
-class Read(NamedTuple):
+class AnsweredTasks(NamedTuple):
     """What a folder holds, and what of it could not be read."""
 
-    answered: list[Answered]
-    problems: list[Problem]
+    answered: list[AnsweredTask]
+    problems: list[ProbeProblem]
 
 
-def read_answered(folder: Path, feature: type[Feature]) -> Read:
+def read_answered(folder: Path, feature: type[Feature]) -> AnsweredTasks:
     """Every task of a model's folder of results that has hidden states and samples.
 
     Tasks of one layout share a pool, so that their rows can be trained on without a copy.
     """
     samples = newest_sample_files(folder)
-    read = Read([], [])
+    read = AnsweredTasks([], [])
     for path in sorted((folder / FOLDERS[feature]).glob("*.safetensors")):
         task = path.name.removesuffix(".safetensors")
         try:
@@ -90,11 +90,11 @@ def read_answered(folder: Path, feature: type[Feature]) -> Read:
                 )
             read.answered.append(join(states, list(read_samples(samples[task])), samples[task]))
         except ValueError as error:
-            read.problems.append(Problem(task, str(error)))
-    return Read(_pooled(read.answered), read.problems)
+            read.problems.append(ProbeProblem(task, str(error)))
+    return AnsweredTasks(_pooled(read.answered), read.problems)
 
 
-def join(states: HiddenStates, rows: list[dict[str, Any]], path: Path) -> Answered:
+def join(states: HiddenStates, rows: list[dict[str, Any]], path: Path) -> AnsweredTask:
     """Hidden states with the correctness of their answers.
 
     Raises:
@@ -111,7 +111,7 @@ def join(states: HiddenStates, rows: list[dict[str, Any]], path: Path) -> Answer
             correct[index] = correctness_of(row, path)
     # A run that was cut off may have left hidden states without samples.
     kept = np.asarray(sorted(correct), dtype=np.int64)
-    return Answered(
+    return AnsweredTask(
         states.source,
         states.signal,
         states.question[kept],
@@ -120,10 +120,10 @@ def join(states: HiddenStates, rows: list[dict[str, Any]], path: Path) -> Answer
     )
 
 
-def _pooled(tasks: list[Answered]) -> list[Answered]:
+def _pooled(tasks: list[AnsweredTask]) -> list[AnsweredTask]:
     import numpy as np
 
-    alike: dict[Layout, list[Answered]] = {}
+    alike: dict[Layout, list[AnsweredTask]] = {}
     while tasks:
         task = tasks.pop()
         alike.setdefault(task.layout, []).append(task)

@@ -13,7 +13,7 @@ from slmroute_plugin.probes.files import load_probe, probe_path
 from slmroute_plugin.probes.live import FittedMethod
 from slmroute_plugin.probes.probe import Probe
 from slmroute_plugin.probes.training_data import (
-    Problem,
+    ProbeProblem,
     correctness_of,
     row_of,
     rows_by_id,
@@ -61,7 +61,7 @@ class Scored(NamedTuple):
 
 def score_samples(
     folder: Path, methods: Mapping[str, TrainedMethod]
-) -> Iterator[Scored | Problem | int]:
+) -> Iterator[Scored | ProbeProblem | int]:
     """Add the confidences of every fitted probe to the newest samples of each task.
 
     The confidences go into a new file beside the old one, named as lm-eval does with the
@@ -71,12 +71,12 @@ def score_samples(
         First the number of tasks; then what was scored, and what could not be.
     """
     tasks: dict[str, Path] = {}
-    problems: list[Problem] = []
+    problems: list[ProbeProblem] = []
     for task, path in newest_sample_files(folder).items():
         try:
             sources = [read_source(kept) for kept in _kept_files(folder, task)]
         except ValueError as error:
-            problems.append(Problem(task, str(error)))
+            problems.append(ProbeProblem(task, str(error)))
             continue
         if sources and all(source.rows != "training" for source in sources):
             tasks[task] = path
@@ -93,11 +93,11 @@ def _kept_files(folder: Path, task: str) -> list[Path]:
 
 def _score_task(
     folder: Path, task: str, path: Path, methods: Mapping[str, TrainedMethod]
-) -> Iterator[Scored | Problem]:
+) -> Iterator[Scored | ProbeProblem]:
     try:
         rows = list(read_samples(path))
     except ValueError as error:
-        yield Problem(task, str(error))
+        yield ProbeProblem(task, str(error))
         return
     states = _States(folder, task)
     scored: dict[str, Probe] = {}
@@ -108,7 +108,7 @@ def _score_task(
             changed |= _add_column(rows, states.of(type(probe.signal)), probe, method, path)
             scored[name] = probe
         except ValueError as error:
-            yield Problem(f"{task}, {name}", str(error))
+            yield ProbeProblem(f"{task}, {name}", str(error))
     if not scored:
         return
     if changed:

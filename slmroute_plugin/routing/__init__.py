@@ -1,1 +1,1 @@
-"""Deciding which answers go to a stronger model, and fetching its answers inside the run."""
+"""The decision which answers go to a stronger model, and the answers after it."""

@@ -1,4 +1,4 @@
-"""Routing when several processes share a task: one decision over all, and no call made twice."""
+"""The routing decision over all processes that share a task, so that no call is made twice."""
 
 from __future__ import annotations
 
@@ -10,14 +10,19 @@ from slmroute_plugin.routing.policy import Policy
 
 
 class Part(NamedTuple):
-    """What one process knows of a task's answers."""
+    """A process's part of a task: the confidence and the identity of each of its questions."""
 
     confidence: tuple[float | None, ...]
     questions: tuple[bytes, ...]
 
 
 class Decision(NamedTuple):
-    """For this process's answers: which are to be routed, and whether it is the one to ask."""
+    """A routing decision for the answers of one process.
+
+    Attributes:
+        routed: Whether each answer is to be routed.
+        asks: Whether this process is to ask the stronger model.
+    """
 
     routed: list[bool]
     asks: bool
@@ -26,13 +31,19 @@ class Decision(NamedTuple):
 def decide(
     policy: Policy, confidence: Sequence[float | None], questions: Sequence[bytes]
 ) -> Decision:
-    """The policy's decision over the answers of all processes.
+    """Apply the policy to the answers of all processes.
 
-    Under `accelerate launch` each process has a share of the answers, or, without a GPU for
-    each, all of them; then the first one asks, and lm-eval keeps its results.
+    Under `accelerate launch` each process has a share of the answers. Without a GPU for each
+    process, each has all of the answers: then the first process asks, and lm-eval keeps its
+    results.
+
+    Args:
+        policy: The routing policy.
+        confidence: The confidence of each answer of this process; None if there is none.
+        questions: The identity of each question of this process.
 
     Raises:
-        ValueError: the policy does not decide about every answer.
+        ValueError: If the policy does not decide about every answer.
     """
     mine = Part(tuple(confidence), tuple(questions))
     parts, rank = gather_from_all(mine)
@@ -41,8 +52,8 @@ def decide(
     routed = _decided(
         policy,
         Part(
-            tuple(one for part in parts for one in part.confidence),
-            tuple(one for part in parts for one in part.questions),
+            tuple(value for part in parts for value in part.confidence),
+            tuple(question for part in parts for question in part.questions),
         ),
     )
     before = sum(len(part.questions) for part in parts[:rank])
@@ -54,6 +65,6 @@ def _decided(policy: Policy, part: Part) -> list[bool]:
     if len(decided) != len(part.questions):
         raise ValueError(
             f"the policy {type(policy).__name__} decides about {len(decided)} of "
-            f"{len(part.questions)} answers: it must say of each whether it goes"
+            f"{len(part.questions)} answers: it must decide about every answer"
         )
     return decided

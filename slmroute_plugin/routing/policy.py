@@ -1,4 +1,4 @@
-"""Which answers go to the stronger model."""
+"""The policies that decide which answers go to the stronger model."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from typing import Protocol
 
 
 class Policy(Protocol):
-    """Confidence in, decision out."""
+    """A policy that turns the confidences of a task's answers into decisions."""
 
     def decide(self, confidence: Sequence[float | None], questions: Sequence[bytes]) -> list[bool]:
-        """For each answer of a task, whether it goes to the stronger model.
+        """Decide for each answer of a task whether it goes to the stronger model.
 
         Args:
-            confidence: of every answer of the task; None where it could not be told.
-            questions: an identity of each question, by which ties may be broken.
+            confidence: The confidence of every answer of the task, in [0, 1]; None if there is
+                none.
+            questions: An identity of each question, by which ties may be broken.
         """
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """Everything below the threshold goes, and everything without a confidence.
+    """A policy that routes answers below a threshold, and answers without a confidence.
 
     >>> Threshold(0.5).decide([0.4, 0.5, None], [b"", b"", b""])
     [True, False, True]
@@ -31,16 +32,16 @@ class Threshold:
     threshold: float
 
     def decide(self, confidence: Sequence[float | None], questions: Sequence[bytes]) -> list[bool]:
-        """For each answer, whether it goes to the stronger model."""
-        return [one is None or one < self.threshold for one in confidence]
+        """Decide for each answer whether it goes to the stronger model."""
+        return [value is None or value < self.threshold for value in confidence]
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """The least confident share of a task goes, rounded to whole questions.
+    """A policy that routes the least confident share of a task, rounded to whole questions.
 
-    Answers without a confidence count as the least confident. Ties are broken by a seeded
-    hash of the question: neither the order of the rows nor their batches matter.
+    Answers without a confidence count as the least confident. Ties are broken by a seeded hash of
+    the question: neither the order of the rows nor their batches matter.
 
     >>> Ratio(0.5).decide([0.9, 0.1, 0.8, None], [b"a", b"b", b"c", b"d"])
     [False, True, False, True]
@@ -50,11 +51,11 @@ class Ratio:
     seed: int = 0
 
     def decide(self, confidence: Sequence[float | None], questions: Sequence[bytes]) -> list[bool]:
-        """For each answer, whether it goes to the stronger model."""
+        """Decide for each answer whether it goes to the stronger model."""
 
         def rank(row: int) -> tuple[float, bytes]:
-            one = confidence[row]
-            return (-1.0 if one is None else one, self._lot(questions[row]))
+            value = confidence[row]
+            return (-1.0 if value is None else value, self._lot(questions[row]))
 
         going = set(sorted(range(len(confidence)), key=rank)[: self._count(len(confidence))])
         return [row in going for row in range(len(confidence))]

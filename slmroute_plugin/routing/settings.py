@@ -1,4 +1,4 @@
-"""`metadata.slmroute.route`: when an answer goes to the stronger model, and to which."""
+"""The settings under `metadata.slmroute.route`."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from slmroute_plugin.llm.settings import LlmSettings
 
 
 class RouteSettings(BaseModel):
-    """When an answer goes to the stronger model, and to which.
+    """The settings of routing: when an answer goes to the stronger model, and to which model.
 
     Exactly one of `threshold`, `ratio`, `threshold_from` and `policy` is needed.
 
     Attributes:
-        method: the UQ method whose confidence decides.
-        threshold: answers with less confidence go, and those without any.
-        ratio: this share of each task goes, the least confident.
-        threshold_from: a file of `slmroute calibrate`, which holds the threshold.
-        policy: what a plugin's `slmroute_policy` needs.
-        seed: of the lots by which `ratio` breaks ties.
-        llm: the stronger model.
+        method: The UQ method whose confidence decides.
+        threshold: The confidence, in [0, 1], below which answers go to the stronger model;
+            answers without a confidence go too.
+        ratio: The share of each task, in [0, 1], that goes: the least confident answers.
+        threshold_from: A file that `slmroute calibrate` wrote, which holds the threshold.
+        policy: The mapping that a plugin's `slmroute_policy` is called with.
+        seed: The seed of the hash by which `ratio` breaks ties.
+        llm: The settings of the stronger model.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)

@@ -1,1 +1,1 @@
-"""One run of a task: its requests, what is asked of the model, and its journal."""
+"""The run of a task: its requests, what is asked of the model, and its journal."""

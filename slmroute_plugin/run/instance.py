@@ -1,4 +1,4 @@
-"""lm-eval's request, with what our request type needs to serve it."""
+"""The request that lm-eval hands to a model for a question of ours."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from slmroute_plugin.storage.source import Source
 
 @dataclass
 class RoutedInstance(Instance):  # type: ignore[misc]
-    """One question of a `RoutedTask`.
+    """A request of lm-eval for one question of a `RoutedTask`.
 
     Attributes:
-        question: the question for the backend.
-        settings: what the user set.
-        logged_doc_id: the id under which lm-eval logs the sample.
-        model_name: what lm-eval calls the model, if it was given by name.
-        model_arguments: what lm-eval was given to make the model from, if it was given a name.
-        source: which task and data the question is from; its `model` may still be empty.
-        messages: the conversation that the prompt was made from.
+        question: The question for the backend.
+        settings: The settings of the user.
+        logged_doc_id: The id under which lm-eval logs the sample.
+        model_name: The name of the model in lm-eval; None if the model was passed in.
+        model_arguments: The arguments that lm-eval made the model from; empty if the model was
+            passed in.
+        source: The task and data that the question is from; its `model` may still be empty.
+        messages: The conversation that the prompt was made from.
     """
 
     question: Question | None = None

@@ -1,4 +1,4 @@
-"""What is done for one task: which methods run on a model, and what is asked and kept of it."""
+"""The plan of a task: which methods run on a model, and what is asked and kept of it."""
 
 from __future__ import annotations
 
@@ -19,21 +19,26 @@ from slmroute_plugin.storage.source import Source
 logger = logging.getLogger(__name__)
 
 
-class Plan:
-    """Which methods run for a task on this backend, and which signals that takes.
+class TaskPlan:
+    """A plan of the methods that run for a task on a backend, and of the signals that they take.
 
     Args:
-        backend: of the model.
-        settings: the task's.
-        source: which model is asked which task.
-        folder: the model's folder of results, where fitted probes are looked for.
+        backend: The backend of the model.
+        settings: The task's settings.
+        source: The model that is asked, and the task.
+        folder: The model's folder of results, which may hold fitted probes.
 
     Attributes:
-        left_out: one line on the methods that the backend cannot serve and why; "" if it
-            can serve all.
+        left_out: A line on the methods that the backend cannot serve and why; "" if the backend
+            can serve all methods.
+        methods: The untrained methods that run, by name.
+        fitted: The trained methods that run, with their probes, by name.
+        kept: The hidden states that are written to disk for probes.
+        signals: The signals that the backend is asked for.
 
     Raises:
-        SettingsError: the settings name a method, a hidden state or a probe that cannot be used.
+        SettingsError: If the settings name a method, a hidden state or a probe that cannot be
+            used.
     """
 
     def __init__(self, backend: Backend, settings: Settings, source: Source, folder: Path) -> None:
@@ -41,9 +46,9 @@ class Plan:
         chosen, refused = _chosen(backend, settings, source)
         self.left_out = _advice(backend, settings, source) or _left_out(refused)
         self.methods: dict[str, Method] = {
-            name: one for name, one in chosen.items() if not isinstance(one, TrainedMethod)
+            name: own for name, own in chosen.items() if not isinstance(own, TrainedMethod)
         }
-        trained = {name: one for name, one in chosen.items() if isinstance(one, TrainedMethod)}
+        trained = {name: own for name, own in chosen.items() if isinstance(own, TrainedMethod)}
         self.kept = _kept(backend, settings, source, chosen)
         self.fitted: dict[str, FittedMethod] = {}
         if source.rows != "training":
@@ -52,18 +57,18 @@ class Plan:
         self.signals: set[Signal[Any]] = {
             *(signal for method in self.methods.values() for signal in method.asks),
             *self.kept,
-            *(one.probe.signal for one in self.fitted.values()),
+            *(method.probe.signal for method in self.fitted.values()),
         }
 
     def methods_for(self, question: bytes) -> dict[str, Method]:
-        """All methods as they face the question with this identity."""
-        bound = {name: one.on(question) for name, one in self.fitted.items()}
+        """Return all methods, by name, as they are to assess the question with this identity."""
+        bound = {name: method.on(question) for name, method in self.fitted.items()}
         return {**self.methods, **bound}
 
     @property
     def fitted_on(self) -> dict[str, str]:
-        """By trained method, what its probe was fitted on."""
-        return {name: one.probe.provenance.fitted_on for name, one in self.fitted.items()}
+        """A description of the rows that each probe was fitted on, by trained method."""
+        return {name: own.probe.provenance.fitted_on for name, own in self.fitted.items()}
 
 
 def _check_route(settings: Settings, source: Source, methods: Collection[str]) -> None:
@@ -77,7 +82,7 @@ def _check_route(settings: Settings, source: Source, methods: Collection[str]) -
 
 
 class _Chosen(NamedTuple):
-    """The methods that the settings choose and the backend can serve; why it refuses others."""
+    """A choice of methods: those that the backend can serve, and why it refuses others."""
 
     served: Mapping[str, AnyMethod]
     refused: Mapping[str, str]
@@ -108,7 +113,7 @@ def _advice(backend: Backend, settings: Settings, source: Source) -> str:
 
 
 def _left_out(refused: Mapping[str, str]) -> str:
-    """For each reason, the methods that it costs."""
+    """Describe the methods that are left out, grouped by reason."""
     by_reason: dict[str, list[str]] = {}
     for name, reason in refused.items():
         by_reason.setdefault(reason, []).append(name)
@@ -121,7 +126,11 @@ def _left_out(refused: Mapping[str, str]) -> str:
 def _kept(
     backend: Backend, settings: Settings, source: Source, chosen: Mapping[str, AnyMethod]
 ) -> list[Feature]:
-    """What is written to disk for probes: the settings say which hidden state, methods the rest."""
+    """Return the hidden states to keep: that of the settings, and features of trained methods.
+
+    Raises:
+        SettingsError: If the settings ask for a hidden state that the backend refuses.
+    """
     training = settings.uq == "auto" and backend.local and source.rows == "training"
     kept: list[Feature] = []
     if settings.hidden_states and (chosen or training):
@@ -143,21 +152,21 @@ def _fitted(
 ) -> dict[str, FittedMethod]:
     explicit = settings.hidden_states and "hidden_states" in settings.model_fields_set
     asked = settings.hidden_states.signal() if settings.hidden_states and explicit else None
-    found = find_probes(folder, source, asked, trained)
-    for name, why in found.refused.items():
+    probes = find_probes(folder, source, asked, trained)
+    for name, why in probes.refused.items():
         if isinstance(settings.uq, list):
             raise SettingsError(f"metadata.slmroute.uq: {name} cannot run: {why}.")
         logger.warning("%s: %s is left out: %s", source.task, name, why)
-    if found.missing:
+    if probes.missing:
         # The features are kept all the same: the usual way is to fit and score afterwards.
         logger.log(
             logging.WARNING if isinstance(settings.uq, list) else logging.INFO,
             "%s: %s left out: %s. Fit probes with `slmroute probes fit %s`, then add their "
             "confidences with `slmroute score %s`",
             source.task,
-            ", ".join(found.missing),
-            next(iter(found.missing.values())),
+            ", ".join(probes.missing),
+            next(iter(probes.missing.values())),
             folder,
             folder,
         )
-    return found.fitted
+    return probes.fitted

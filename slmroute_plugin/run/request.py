@@ -1,4 +1,4 @@
-"""The request type `generate_with_uncertainty`: what lm-eval calls on a model for our tasks."""
+"""The request type `generate_with_uncertainty`, which lm-eval calls on a model for our tasks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from slmroute_plugin.methods.assessing import Assessment, assess, report_missing
 from slmroute_plugin.observation import Answer, Missing
 from slmroute_plugin.plugins.backends import backend_for
 from slmroute_plugin.processes import gather_shares, share_of, unsplit_processes
-from slmroute_plugin.run.plan import Plan
+from slmroute_plugin.run.plan import TaskPlan
 from slmroute_plugin.run.task_run import task_run
 from slmroute_plugin.storage.hidden_states import (
     Feature,
@@ -38,7 +38,7 @@ REQUEST_TYPE = "generate_with_uncertainty"
 
 
 def add_request_type() -> None:
-    """Give every lm-eval model the method that lm-eval calls for our request type."""
+    """Add the method that lm-eval calls for our request type to the class of all models."""
     from lm_eval.api.model import LM
 
     setattr(LM, REQUEST_TYPE, generate_with_uncertainty)
@@ -48,19 +48,19 @@ def generate_with_uncertainty(lm: LM, requests: Sequence[RoutedInstance]) -> lis
     """Answer every request, with the confidences that its task's settings ask for.
 
     Args:
-        lm: any model of lm-eval's; what it is decides the backend.
-        requests: lm-eval's requests, those of one task in a row.
+        lm: Any model of lm-eval; its class decides which backend serves it.
+        requests: The requests of lm-eval, grouped by task.
 
     Raises:
-        SettingsError: a method asked for by name that this model cannot serve, before the
-            first token is generated.
+        SettingsError: If the settings name a method that this model cannot serve; it is raised
+            before the first token is generated.
     """
     backend = backend_for(lm)
     tasks = _by_task(requests)
-    # All plans first: what cannot be done is to be known before the first token.
+    # All plans are made first, so that a fault shows before the first token.
     plans = {name: _plan(lm, backend, instances[0]) for name, instances in tasks.items()}
     for notice in {plan.left_out: None for plan in plans.values() if plan.left_out}:
-        # lm-eval shows warnings alone of what is not its own.
+        # Of other packages' messages, lm-eval shows warnings alone.
         logger.warning("%s", notice)
     answers: list[Answer] = []
     for name, instances in tasks.items():
@@ -68,9 +68,9 @@ def generate_with_uncertainty(lm: LM, requests: Sequence[RoutedInstance]) -> lis
     return answers
 
 
-def _plan(lm: LM, backend: Backend, instance: RoutedInstance) -> Plan:
+def _plan(lm: LM, backend: Backend, instance: RoutedInstance) -> TaskPlan:
     source = replace(instance.source, model=instance.source.model or _own_name(lm))
-    return Plan(backend, instance.settings, source, _model_folder(lm, instance))
+    return TaskPlan(backend, instance.settings, source, _model_folder(lm, instance))
 
 
 def _by_task(requests: Sequence[RoutedInstance]) -> dict[str | None, list[RoutedInstance]]:
@@ -78,7 +78,7 @@ def _by_task(requests: Sequence[RoutedInstance]) -> dict[str | None, list[Routed
 
 
 def _answer_task(
-    lm: LM, backend: Backend, name: str, instances: list[RoutedInstance], plan: Plan
+    lm: LM, backend: Backend, name: str, instances: list[RoutedInstance], plan: TaskPlan
 ) -> list[Answer]:
     mine = share_of(lm, len(instances))
     observed: dict[int, Answer] = {}
@@ -110,7 +110,9 @@ def _answer_task(
     return answers
 
 
-def _answer(seen: Observed, assessment: Assessment, plan: Plan, instance: RoutedInstance) -> Answer:
+def _answer(
+    seen: Observed, assessment: Assessment, plan: TaskPlan, instance: RoutedInstance
+) -> Answer:
     vectors = {feature: seen.observation.signals.get(feature) for feature in plan.kept}
     return Answer(
         seen.observation.answer,
@@ -150,8 +152,8 @@ def _keep_hidden_states(
     accelerator = unsplit_processes(lm)
     if lm.rank or (accelerator is not None and accelerator.process_index):
         return
-    every = (row for share in gathered or [] for row in share)
-    states = HiddenStates.from_rows(every, feature, source)
+    all_rows = (row for share in gathered or [] for row in share)
+    states = HiddenStates.from_rows(all_rows, feature, source)
     if states is None:
         return
     path = hidden_states_path(_model_folder(lm, instances[0]), type(feature), source.task)
@@ -160,13 +162,13 @@ def _keep_hidden_states(
 
 
 def _own_name(lm: LM) -> str:
-    """The model's own name, for a model that was passed in rather than named."""
+    """Return the model's own name, for a model that was passed in rather than named."""
     name = getattr(getattr(lm, "config", None), "_name_or_path", "")
     return str(name or type(lm).__name__)
 
 
 def _model_folder(lm: LM, instance: RoutedInstance) -> Path:
-    """Where lm-eval puts this model's results."""
+    """Return the folder that lm-eval writes this model's results to."""
     from lm_eval.utils import sanitize_model_name
 
     folder: str = sanitize_model_name(instance.model_name or _own_name(lm))

@@ -1,4 +1,4 @@
-"""One task's run with its journal: what is reused is said, and so is how to go on."""
+"""The run of one task with its journal, and the messages about what is reused and kept."""
 
 from __future__ import annotations
 
@@ -10,35 +10,41 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from slmroute_plugin.backends import Backend, Resumable
-from slmroute_plugin.journal.keys import code_version, digest, ordered, question_key, run_key
-from slmroute_plugin.journal.recording import Asked, Batch, recorded
+from slmroute_plugin.journal.code_version import code_version
+from slmroute_plugin.journal.keys import digest, ordered, question_key, run_key
+from slmroute_plugin.journal.recording import KeyedQuestion, ObservedBatch, recorded
 from slmroute_plugin.journal.records import TaskFacts
 from slmroute_plugin.journal.store import Journal
 from slmroute_plugin.run.instance import RoutedInstance
-from slmroute_plugin.run.plan import Plan
+from slmroute_plugin.run.plan import TaskPlan
 from slmroute_plugin.settings.schema import Settings
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass
-class TaskRun:
-    """The questions of one task on their way.
+class RunningTask:
+    """A task whose questions are being answered.
 
     Attributes:
-        batches: to be gone through once; each is to be kept before the next is taken.
-        done: how many questions are answered, and kept if there is a journal.
+        name: The name of the task.
+        questions: The number of questions.
+        journal: The journal, or None if nothing is kept.
+        done: The number of questions that are answered, and kept if there is a journal.
     """
 
     name: str
     questions: int
     journal: Journal | None
-    _batches: Iterator[Batch]
+    _batches: Iterator[ObservedBatch]
     done: int = field(default=0, init=False)
 
     @property
-    def batches(self) -> Iterator[Batch]:
-        """Batch by batch what was observed."""
+    def batches(self) -> Iterator[ObservedBatch]:
+        """The batches of questions as they are observed, to be iterated over once.
+
+        A batch must be kept before the next batch is taken.
+        """
         for batch in self._batches:
             if batch.reused and self.journal is not None:
                 logger.info(
@@ -53,7 +59,7 @@ class TaskRun:
 
     @property
     def interrupted(self) -> str:
-        """What to say when the user stops the run."""
+        """The message for a user who stops the run."""
         answered = f"{self.name}: stopped with {self.done} of {self.questions} questions answered"
         if self.journal is None:
             return f"{answered}. They are lost, as no journal is kept of them."
@@ -64,28 +70,35 @@ class TaskRun:
 
 @contextmanager
 def task_run(
-    backend: Backend, name: str, instances: Sequence[RoutedInstance], plan: Plan
-) -> Iterator[TaskRun]:
-    """The run of one task: from its journal where the settings allow it, else by asking.
+    backend: Backend, name: str, instances: Sequence[RoutedInstance], plan: TaskPlan
+) -> Iterator[RunningTask]:
+    """Run one task: from its journal if the settings allow it, else by asking.
+
+    Args:
+        backend: The backend of the model.
+        name: The name of the task.
+        instances: The requests of this process, which may be none.
+        plan: The plan of the task.
 
     Raises:
-        JournalError: the journal cannot be used.
-        KeyboardInterrupt: with a text that says how to go on.
+        JournalError: If the journal cannot be used.
+        KeyboardInterrupt: If the user stops the run; the text says how to go on.
     """
     # A process of several may have no share of a small task.
     settings = instances[0].settings if instances else Settings(journal=False)
     model = _model(backend, instances[0], plan) if instances else None
-    key = run_key(model or {}, plan.signals, settings.seed)
+    code = code_version(backend)
+    key = run_key(model or {}, plan.signals, settings.seed, code)
     asked = [
-        Asked(one.question, question_key(key, one.question, one.doc))
-        for one in instances
-        if one.question is not None
+        KeyedQuestion(instance.question, question_key(key, instance.question, instance.doc))
+        for instance in instances
+        if instance.question is not None
     ]
     facts = TaskFacts(
         key=digest([key.hex(), name]),
         model=plan.source.model,
         task=name,
-        code=code_version(),
+        code=code,
         about=_about(plan, settings.seed),
     )
     with ExitStack() as stack:
@@ -93,19 +106,19 @@ def task_run(
         if settings.journal and model is not None:
             journal = stack.enter_context(Journal(settings.results))
         batches = recorded(backend, asked, plan.signals, settings.seed, journal, facts)
-        run = TaskRun(name, len(asked), journal, batches)
+        run = RunningTask(name, len(asked), journal, batches)
         try:
             yield run
         except KeyboardInterrupt:
             raise KeyboardInterrupt(run.interrupted) from None
 
 
-def _model(backend: Backend, instance: RoutedInstance, plan: Plan) -> Mapping[str, Any] | None:
-    """What determines the model's answers; None if that is not known."""
+def _model(backend: Backend, instance: RoutedInstance, plan: TaskPlan) -> Mapping[str, Any] | None:
+    """Return what determines the model's answers; None if that is unknown."""
     if not isinstance(backend, Resumable):
         return None
     if not (backend.local or instance.model_arguments):
-        # A model that was passed in, and of which we see nothing but its class.
+        # The model was passed in, and nothing but its class can be seen.
         return None
     return {
         "name": plan.source.model,
@@ -114,6 +127,6 @@ def _model(backend: Backend, instance: RoutedInstance, plan: Plan) -> Mapping[st
     }
 
 
-def _about(plan: Plan, seed: int) -> str:
+def _about(plan: TaskPlan, seed: int) -> str:
     signals = [type(signal).__name__ for signal in ordered(plan.signals)]
     return json.dumps({"signals": signals, "methods": [*plan.methods, *plan.fitted], "seed": seed})

@@ -15,10 +15,14 @@ from slmroute_plugin.settings.schema import Settings, SettingsError
 def chosen_methods(
     settings: Settings, registered: Mapping[str, RegisteredMethod] | None = None
 ) -> dict[str, AnyMethod]:
-    """The methods that the settings name, with their options set.
+    """Return the methods that the settings choose, by name, with their options set.
+
+    Args:
+        settings: The settings.
+        registered: The methods on offer; by default all that plugins registered.
 
     Raises:
-        SettingsError: an unknown method name or option; offers the nearest name.
+        SettingsError: If a method name or an option is unknown; the text offers the nearest name.
     """
     known = registered_methods() if registered is None else registered
     for name in settings.options:
@@ -32,7 +36,8 @@ def chosen_methods(
     if isinstance(settings.uq, list):
         names = list(dict.fromkeys(settings.uq))
     else:
-        names = [n for n, each in known.items() if settings.uq == "all" or not each.on_request]
+        everything = settings.uq == "all"
+        names = [name for name, own in known.items() if everything or not own.on_request]
     for name in names:
         if name not in known:
             raise SettingsError(

@@ -1,4 +1,4 @@
-"""Reading the settings, and explaining what cannot be used."""
+"""The reading of the settings, and the explanation of settings that cannot be used."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from slmroute_plugin.settings.schema import HiddenStateSettings, Settings, Setti
 
 
 def parse_settings(raw: object) -> Settings:
-    """Settings from the value of `metadata.slmroute`.
+    """Read settings from the value of `metadata.slmroute`.
 
     Raises:
-        SettingsError: an unknown key, method or option, or a bad value; offers the nearest name.
+        SettingsError: If a key, method or option is unknown, or if a value cannot be used; the
+            text offers the nearest name.
     """
     if raw is None:
         raw = {}

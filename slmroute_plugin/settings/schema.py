@@ -1,4 +1,4 @@
-"""The settings under `metadata.slmroute`, and the UQ methods that they choose."""
+"""The schema of the settings under `metadata.slmroute`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from slmroute_plugin.signals import HiddenState, Position
 
 
 class SettingsError(ValueError):
-    """Settings that cannot be used; the text names the value and the fix."""
+    """An error for settings that cannot be used; its text names the value and the fix."""
 
 
 class HiddenStateSettings(BaseModel):
-    """Which hidden state is kept for the probes."""
+    """The settings of the hidden state that is kept for the probes; see `HiddenState`."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -25,7 +25,7 @@ class HiddenStateSettings(BaseModel):
     position: Position = "last_answer"
 
     def signal(self) -> HiddenState:
-        """The signal that asks for it."""
+        """Return the signal that asks for the hidden state."""
         return HiddenState(self.layer, self.position)
 
 
@@ -42,21 +42,22 @@ def _switch(value: object) -> object:
 
 
 class Settings(BaseModel):
-    """What can be set under `metadata.slmroute`.
+    """The settings under `metadata.slmroute`.
 
     Attributes:
-        uq: `auto` (every method that a local model can serve but for those on request; none
-            for a model behind an API, and none on training rows), `all` (every method that can
-            be served), `none`, or method names.
-        options: by method name, fields of the method to replace, prompts for instance.
-        hidden_states: which hidden state is kept, or null for none. Kept by default
-            whenever a local model runs with UQ methods.
-        seed: seed of the sampled answers.
-        journal: whether finished questions are kept on disk as they come, and taken from there
+        uq: The methods: `auto` (every method that a local model can serve but for those on
+            request; none for a model behind an API, and none on training rows), `all` (every
+            method that can be served), `none`, or method names.
+        options: The fields of a method to replace, by method name; prompts, for instance.
+        hidden_states: The hidden state to keep, or null for none. By default a hidden state is
+            kept whenever a local model runs with UQ methods.
+        seed: The seed of the sampled answers.
+        journal: Whether finished questions are kept on disk as they come, and taken from there
             when the same is asked again; `on` or `off`.
-        results: folder for what is written beside lm-eval's files: `--output_path`'s value.
-        route: when an answer goes to a stronger model, and to which; null for none.
-        judge: the LLM that scores free-form answers; null to score them by rule.
+        results: The folder for what is written beside lm-eval's files: the value of
+            `--output_path`.
+        route: The settings of routing to a stronger model; null for no routing.
+        judge: The settings of the LLM that scores free-form answers; null to score by rule.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)

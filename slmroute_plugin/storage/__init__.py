@@ -1,1 +1,1 @@
-"""The formats of all files on disk, and how they are written whole."""
+"""The formats of all files on disk, and the writing of files in one step."""

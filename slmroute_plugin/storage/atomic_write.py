@@ -1,4 +1,4 @@
-"""Writing a file in one step: whoever reads it sees the old one or the new one."""
+"""The writing of a file in one step: a reader sees either the old file or the new one."""
 
 from __future__ import annotations
 
@@ -14,20 +14,24 @@ import psutil
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A path to write to, which becomes `path` once the block is done; nothing is left if it fails.
+    """Yield a path to write to, and move the file to `path` after the `with` block.
 
-    The folder is made if it is not there. What a process that was killed left of the same file
-    is removed.
+    If the block fails, nothing is left behind and an earlier file at `path` stays as it was. The
+    folder of `path` is made if it does not exist. Unfinished copies of the same file that a killed
+    process left in that folder are removed.
+
+    Raises:
+        OSError: If the folder or the file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(path)
-    # A folder, because some writers put temporary files of their own beside the one they write.
+    # It is a folder, because some writers put temporary files of their own beside the file.
     folder = path.with_name(f"{_mark(path)}{os.getpid()}")
     unfinished = folder / path.name
     try:
         folder.mkdir(exist_ok=True)
-        # Made here, so that the file gets the usual permissions: some writers give it to its
-        # owner alone, and results are shared.
+        # The file is made here so that it gets the usual permissions: some writers make it
+        # readable by its owner alone, and results are shared.
         unfinished.touch()
         permissions = unfinished.stat().st_mode
         yield unfinished
@@ -38,7 +42,7 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 def _mark(path: Path) -> str:
-    # With the machine's name: on a shared disk, another's process may still be at it.
+    # The machine's name is part of it, because another machine may write to a shared disk.
     return f".{path.name}.{socket.gethostname()}-"
 
 

@@ -1,11 +1,12 @@
-"""Hidden states on disk: `results/<model>/hidden_states/<task>.safetensors` and the like."""
+"""The files of hidden states: `results/<model>/hidden_states/<task>.safetensors` and the like."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -25,7 +26,14 @@ FOLDERS: dict[type[Feature], str] = {HiddenState: "hidden_states", PromptStates:
 
 
 class KeptRow(NamedTuple):
-    """One answer's vector, and what it belongs to."""
+    """A hidden state of one answer, with the question that it belongs to.
+
+    Attributes:
+        doc_id: The id under which lm-eval logs the answer.
+        vector: The hidden state, [d] or [L + 1, d].
+        prompt: The prompt that the model saw.
+        question: The 16 bytes of the question's `question_identity`.
+    """
 
     doc_id: int
     vector: NDArray[np.float32]
@@ -35,15 +43,15 @@ class KeptRow(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class HiddenStates:
-    """One vector (or one per layer) per answer.
+    """The hidden states of a task's answers: for each answer one vector, or one vector per layer.
 
     Attributes:
-        hidden: [n, d], or [n, L + 1, d] for `PromptStates`; float16.
-        doc_id: [n], int64: lm-eval's `doc_id` of each row, ascending.
-        prompt: [n, 32], uint8: SHA-256 of each prompt, lm-eval's `prompt_hash`.
-        question: [n, 16], uint8: `question_identity` of each question.
-        signal: what was kept.
-        source: which model answered which task.
+        hidden: The hidden states, [n, d], or [n, L + 1, d] for `PromptStates`; float16.
+        doc_id: The `doc_id` that lm-eval gives each row, [n], int64, ascending.
+        prompt: The SHA-256 of each prompt, [n, 32], uint8; lm-eval's `prompt_hash`.
+        question: The `question_identity` of each question, [n, 16], uint8.
+        signal: The signal that was kept.
+        source: The model that answered, and the task that it was asked.
     """
 
     hidden: NDArray[np.float16]
@@ -57,7 +65,10 @@ class HiddenStates:
     def from_rows(
         cls, rows: Iterable[KeptRow], signal: Feature, source: Source
     ) -> HiddenStates | None:
-        """From one row per answer; None if there are none."""
+        """Build the hidden states of a task from one row per answer; return None without any row.
+
+        Of rows with the same `doc_id`, the last counts.
+        """
         import numpy as np
 
         by_id = {row.doc_id: row for row in rows}
@@ -76,7 +87,10 @@ class HiddenStates:
 
 
 def as_kept(vector: NDArray[np.float32]) -> NDArray[np.float16]:
-    """The vector as the file holds it: float16, finite values clipped to what float16 can hold."""
+    """Convert a vector to float16, with finite values clipped to the range of float16.
+
+    Infinite values and NaN stay as they are.
+    """
     import numpy as np
 
     # Some models have a few huge activations; float16 would make them infinite.
@@ -87,14 +101,18 @@ def as_kept(vector: NDArray[np.float32]) -> NDArray[np.float16]:
 
 
 def hidden_states_path(folder: Path, feature: type[Feature], task: str) -> Path:
-    """Where a task's hidden states lie in a model's folder of results."""
+    """Return the path of a task's hidden states in a model's folder of results."""
     # A task may be called anything: its file stays in the folder.
     name = re.sub(r"[^\w.-]+", "__", task).lstrip(".")
     return folder / FOLDERS[feature] / f"{name}.safetensors"
 
 
 def save_hidden_states(path: Path, states: HiddenStates) -> None:
-    """Write the file, in one step. The same hidden states give the same bytes."""
+    """Write hidden states to a file, in one step; equal hidden states give equal bytes.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
     from safetensors.numpy import save_file
 
     tensors: dict[str, Any] = {
@@ -111,57 +129,47 @@ def save_hidden_states(path: Path, states: HiddenStates) -> None:
 
 
 def load_hidden_states(path: Path) -> HiddenStates:
-    """Read the file back.
+    """Read the hidden states that `save_hidden_states` wrote.
 
     Raises:
-        ValueError: the file is not one of ours, or its parts do not fit together.
+        ValueError: If the file is of another format, or if its parts do not fit together.
     """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            about = _about(file)
-            states = HiddenStates(
-                file.get_tensor("hidden"),
-                file.get_tensor("doc_id"),
-                file.get_tensor("prompt"),
-                file.get_tensor("question"),
-                signal_from_text(about),
-                _source(about),
-            )
+    with _opened(path) as file:
+        about = _about(file)
+        states = HiddenStates(
+            file.get_tensor("hidden"),
+            file.get_tensor("doc_id"),
+            file.get_tensor("prompt"),
+            file.get_tensor("question"),
+            signal_from_text(about),
+            _source(about),
+        )
         _check_shapes(states)
-    except (KeyError, ValueError, RecursionError, SafetensorError, OSError) as error:
-        raise ValueError(f"{path} holds no hidden states of ours: {error}") from error
     return states
 
 
 def read_source(path: Path) -> Source:
-    """Which model answered which task, without reading the hidden states.
+    """Read which model answered which task, without reading the hidden states themselves.
 
     Raises:
-        ValueError: the file is not one of ours.
+        ValueError: If the file is not a file of hidden states.
     """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            return _source(_about(file))
-    except (KeyError, ValueError, RecursionError, SafetensorError, OSError) as error:
-        raise ValueError(f"{path} holds no hidden states of ours: {error}") from error
+    with _opened(path) as file:
+        return _source(_about(file))
 
 
 def signal_to_text(signal: Feature) -> dict[str, str]:
-    """A feature's name and fields, as safetensors metadata."""
+    """Return a feature's name and fields as text, for the metadata of a safetensors file."""
     fields = {name: str(value) for name, value in asdict(signal).items()}
     return {"signal": type(signal).__name__, **fields}
 
 
 def signal_from_text(metadata: dict[str, str]) -> Feature:
-    """The feature that `signal_to_text` wrote.
+    """Return the feature that `signal_to_text` described.
 
     Raises:
-        ValueError: there is no such feature.
-        KeyError: a field is missing.
+        ValueError: If the name or the position is unknown.
+        KeyError: If a field is missing.
     """
     if metadata["signal"] == PromptStates.__name__:
         return PromptStates()
@@ -171,6 +179,17 @@ def signal_from_text(metadata: dict[str, str]) -> Feature:
     if position not in ("last_prompt", "last_answer"):
         raise ValueError(f"no token position is called {position!r}")
     return HiddenState(int(metadata["layer"]), cast(Any, position))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            yield file
+    except (KeyError, ValueError, RecursionError, SafetensorError, OSError) as error:
+        raise ValueError(f"{path} holds no hidden states of ours: {error}") from error
 
 
 def _about(file: Any) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Recognising the same question in another split, another data set, or another wording of case."""
+"""The identity of a question across splits, data sets, and differences of case or punctuation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PUNCTUATION = frozenset(".,;:!?'\"`´‘’“”«»…")
 
 
 def normalised(text: str) -> str:
-    """Text without differences of case, spacing, punctuation and Unicode form.
+    """Remove differences of case, spacing, punctuation and Unicode form from a text.
 
     >>> normalised(" What  is 3.5 − 1?")
     'what is 3.5 − 1'
@@ -27,7 +27,7 @@ def normalised(text: str) -> str:
 
 
 def question_identity(text: str) -> bytes:
-    """Sixteen bytes that are equal for texts that are equal once normalised.
+    """Return sixteen bytes that are equal for texts that are equal once normalised.
 
     >>> question_identity("Is it so?") == question_identity("is it  so")
     True

@@ -1,4 +1,4 @@
-"""lm-eval's sample files: finding the newest of each task, reading and writing rows."""
+"""The sample files of lm-eval: finding the newest of each task, reading and writing rows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TRAINING_SUFFIX = "_train"
 
 
 class SampleFileError(ValueError):
-    """A sample file that cannot be read; the text names file and line."""
+    """An error for a sample file that cannot be read; its text names the file and the line."""
 
 
 class _Timed(NamedTuple):
@@ -34,20 +34,20 @@ class _Timed(NamedTuple):
 
 
 def newest_sample_files(folder: Path) -> dict[str, Path]:
-    """The newest sample file of each task in a model's folder of results, by task name."""
+    """Return the newest sample file of each task in a model's folder of results, by task name."""
     return {task: paths[-1] for task, paths in sample_files(folder).items()}
 
 
 def sample_files(folder: Path) -> dict[str, list[Path]]:
-    """The sample files of each task in a model's folder of results, oldest first."""
-    return {task: [each.path for each in runs] for task, runs in sorted(_timed(folder).items())}
+    """Return the sample files of each task in a model's folder of results, oldest first."""
+    return {task: [run.path for run in runs] for task, runs in sorted(_timed(folder).items())}
 
 
 def read_samples(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a sample file.
+    """Yield the rows of a sample file.
 
     Raises:
-        SampleFileError: a line that is no JSON object, as after a run that was cut off.
+        SampleFileError: If a line is not a JSON object, as after a run that was cut off.
     """
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
@@ -61,7 +61,7 @@ def read_samples(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def prompt_of(row: Mapping[str, Any]) -> str:
-    """The prompt in a row of samples, or "" where it is not kept."""
+    """Return the prompt in a row of samples, or "" if the row does not hold its prompt."""
     try:
         prompt = row["arguments"]["gen_args_0"]["arg_0"]
     except (KeyError, TypeError):
@@ -72,7 +72,11 @@ def prompt_of(row: Mapping[str, Any]) -> str:
 
 
 def reply_of(row: Mapping[str, Any]) -> str:
-    """The model's reply in a row of samples; where it is not kept, the final answer found in it."""
+    """Return the model's reply in a row of samples.
+
+    A row that does not hold the reply may hold the final answer extracted from it. That answer
+    is returned instead; "" if the row holds neither.
+    """
     for column in ("filtered_resps", "resps", "answer"):
         text = row.get(column)
         while isinstance(text, list) and text:
@@ -86,6 +90,9 @@ def write_samples(folder: Path, task: str, rows: Iterable[Mapping[str, Any]]) ->
     """Write a further sample file of a task, named as lm-eval does, so that it is the newest.
 
     The file appears in one step, when it is whole.
+
+    Raises:
+        OSError: If the file cannot be written.
     """
     time = datetime.now()
     if earlier := _timed(folder).get(task):
@@ -102,9 +109,9 @@ def write_samples(folder: Path, task: str, rows: Iterable[Mapping[str, Any]]) ->
 def _timed(folder: Path) -> dict[str, list[_Timed]]:
     runs: dict[str, list[_Timed]] = {}
     for path in folder.glob("samples_*.jsonl"):
-        if found := _NAME.fullmatch(path.name):
-            runs.setdefault(found["task"], []).append(_Timed(found["time"], path))
-    return {task: sorted(each) for task, each in runs.items()}
+        if match := _NAME.fullmatch(path.name):
+            runs.setdefault(match["task"], []).append(_Timed(match["time"], path))
+    return {task: sorted(timed) for task, timed in runs.items()}
 
 
 def _parsed(time: str) -> datetime:

@@ -1,4 +1,4 @@
-"""Where answers come from: which model, asked which task, drawn from which data."""
+"""The provenance of answers: the model, the task that it was asked, and the data of that task."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ PROBE_ROWS: tuple[ProbeRows, ...] = get_args(ProbeRows)
 
 @dataclass(frozen=True)
 class Source:
-    """Which model answered, and to what.
+    """A model that answered, and the task and data that it was asked.
 
     Attributes:
-        model: the model as lm-eval was given it, with revision and file where there are any.
-        task: name of the lm-eval task.
-        dataset: the family of data that the task draws from: subsets, other splits and
-            renamed copies of one data set share it.
-        hub: the data set's id on the Hub, or "" where there is none.
-        rows: what probes may do with the rows: `evaluation` (never trained on), `training`,
-            or `cross_fit` (each row is scored by a probe that never saw it, as there is no
-            split to train on).
+        model: The model as lm-eval was given it, with its revision and file if it has them.
+        task: The name of the lm-eval task.
+        dataset: The family of data that the task draws from. Subsets, other splits and renamed
+            copies of one data set share it.
+        hub: The data set's id on the Hub, or "" for a data set without an id.
+        rows: What probes may do with the rows: `evaluation` (never trained on), `training`, or
+            `cross_fit` (each row is scored by a probe that never saw it, because the data set
+            has no split to train on).
     """
 
     model: str
@@ -31,5 +31,5 @@ class Source:
     rows: ProbeRows = "evaluation"
 
     def same_data(self, other: Source) -> bool:
-        """Whether both draw from one data set, under whatever names."""
+        """Return whether both sources draw from one data set, whatever they call it."""
         return self.dataset == other.dataset or (bool(self.hub) and self.hub == other.hub)

@@ -1,4 +1,4 @@
-"""SQLite files that several processes use at once."""
+"""The opening of SQLite files that several processes use at once."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ _LONGEST_LOCK_S = 60.0
 
 
 def open_shared(path: Path, check_same_thread: bool = True) -> sqlite3.Connection:
-    """Open a file, which is made if it is not there; each statement is its own transaction.
+    """Open a file, or make it if it does not exist; each statement is its own transaction.
 
     Args:
-        path: the file.
-        check_same_thread: whether only the thread that opens it may use it.
+        path: The file.
+        check_same_thread: Whether only the thread that opens the file may use it.
 
     Raises:
-        sqlite3.Error: it cannot be opened.
+        sqlite3.Error: If the file cannot be opened.
     """
     return sqlite3.connect(
         str(path),
@@ -27,10 +27,10 @@ def open_shared(path: Path, check_same_thread: bool = True) -> sqlite3.Connectio
 
 
 def write_ahead(connection: sqlite3.Connection) -> None:
-    """Let processes read a file while another one writes it.
+    """Let processes read a file while another process writes it.
 
     Raises:
-        sqlite3.Error: the file is damaged, or cannot be written.
+        sqlite3.Error: If the file is damaged or cannot be written.
     """
     try:
         connection.execute("PRAGMA journal_mode = WAL")

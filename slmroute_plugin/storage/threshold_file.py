@@ -1,4 +1,4 @@
-"""Calibrated thresholds on disk: a JSON file that says what it promises, and from what."""
+"""The file of a calibrated threshold: JSON that says what the threshold promises and why."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class ThresholdFile(BaseModel):
-    """A calibrated threshold.
+    """A calibrated threshold, as `slmroute calibrate` writes it.
 
     Attributes:
-        threshold: answers with less confidence go to the LLM; null if what was asked for is
-            not attainable.
-        method: the UQ method that it is for.
-        slm: the small model that it was calibrated on.
-        llm: the stronger model, if it mattered.
-        goal: what was asked for, in the command's words.
-        provenance: runs, rows, date, version, interval, guarantee.
+        threshold: The confidence below which answers go to the LLM, in [0, 1]; null if the goal
+            is not attainable.
+        method: The UQ method that the threshold is for.
+        slm: The small model that the threshold was calibrated on.
+        llm: The stronger model, if the goal depends on it.
+        goal: The goal of the calibration, in the command's words.
+        provenance: The runs, rows, date, version, interval and guarantee of the calibration.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -33,18 +33,18 @@ class ThresholdFile(BaseModel):
 
 
 def read_threshold(path: Path, method: str) -> float:
-    """The threshold that a file holds for a method.
+    """Read the threshold, in [0, 1], that a file holds for a method.
 
     Raises:
-        ValueError: there is no such file, it is not one of ours, it is for another method, or
-            it holds no threshold.
+        ValueError: If the file does not exist, is not a threshold file, is for another method,
+            or holds no threshold.
     """
     try:
         file = ThresholdFile.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist: write it with slmroute calibrate") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is no threshold file: {error}") from None
+        raise ValueError(f"{path} is not a threshold file: {error}") from None
     if file.method != method:
         raise ValueError(f"{path} is for the method {file.method!r}, the route's is {method!r}")
     if file.threshold is None:

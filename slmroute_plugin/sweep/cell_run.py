@@ -24,7 +24,7 @@ from slmroute_plugin.storage.sample_files import SLM_FILTER, prompt_of, read_sam
 from slmroute_plugin.sweep.environment import hardware, versions
 from slmroute_plugin.sweep.grid.cells import Cell
 from slmroute_plugin.sweep.log_tail import last_lines
-from slmroute_plugin.sweep.records import Record, cell_folder
+from slmroute_plugin.sweep.records import CellRecord, cell_folder
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class _Outcome:
     tail: tuple[str, ...] = ()
 
 
-def run_cell(order: Order, stopped: Callable[[], bool] = lambda: False) -> Record:
+def run_cell(order: Order, stopped: Callable[[], bool] = lambda: False) -> CellRecord:
     """Run a cell to its end, and put its files among the results.
 
     An attempt that was killed is made again, and goes on from the cell's journal. One that
@@ -105,7 +105,7 @@ def run_cell(order: Order, stopped: Callable[[], bool] = lambda: False) -> Recor
     except Exception as error:  # a cell that fails must not end the others, whatever it was
         logger.exception("%s could not be run", order.cell.name)
         outcome, size = _Outcome(tail=(f"{type(error).__name__}: {error}",)), _Size()
-    return Record(
+    return CellRecord(
         cell=order.cell.name,
         digest=order.cell.digest,
         state="failed" if outcome.tail else "done",

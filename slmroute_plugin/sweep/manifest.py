@@ -14,7 +14,7 @@ from slmroute_plugin.storage.atomic_write import written_whole
 from slmroute_plugin.sweep.after_cells import Step
 from slmroute_plugin.sweep.environment import git_commit, hardware, versions
 from slmroute_plugin.sweep.grid.cells import Cell
-from slmroute_plugin.sweep.records import Record, records_of
+from slmroute_plugin.sweep.records import CellRecord, records_of
 
 NAME = "manifest.json"
 _SECONDS_BETWEEN = 30
@@ -69,7 +69,7 @@ class Manifest:
         self._written = time.monotonic()
 
 
-def _entry(cell: Cell, record: Record | None) -> dict[str, Any]:
+def _entry(cell: Cell, record: CellRecord | None) -> dict[str, Any]:
     about = {
         "number": cell.number,
         "cell": cell.name,

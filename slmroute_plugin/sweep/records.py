@@ -18,7 +18,7 @@ State = Literal["done", "failed"]
 
 
 @dataclass(frozen=True)
-class Record:
+class CellRecord:
     """How a cell ended.
 
     Attributes:
@@ -66,25 +66,25 @@ def cell_folder(results: Path, cell: str) -> Path:
     return results / FOLDER / cell
 
 
-def write_record(results: Path, record: Record) -> None:
+def write_record(results: Path, record: CellRecord) -> None:
     """Put a record on disk, in one step."""
     with written_whole(cell_folder(results, record.cell) / _RECORD) as path:
         path.write_text(json.dumps(asdict(record), indent=1) + "\n", encoding="utf-8")
 
 
-def read_record(results: Path, cell: str) -> Record | None:
+def read_record(results: Path, cell: str) -> CellRecord | None:
     """The record of a cell; None if there is none that can be read, and so no proof of anything."""
     try:
         raw = json.loads((cell_folder(results, cell) / _RECORD).read_text(encoding="utf-8"))
-        known = {field.name for field in fields(Record)}
+        known = {field.name for field in fields(CellRecord)}
         if not isinstance(raw, dict) or raw.keys() - known:
             return None
-        return Record(**raw | {"files": tuple(raw["files"]), "tail": tuple(raw["tail"])})
+        return CellRecord(**raw | {"files": tuple(raw["files"]), "tail": tuple(raw["tail"])})
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
 
 
-def is_done(cell: Cell, record: Record | None, results: Path) -> bool:
+def is_done(cell: Cell, record: CellRecord | None, results: Path) -> bool:
     """Whether a cell's results are there, and are what its model's file now asks for."""
     return (
         record is not None
@@ -94,7 +94,7 @@ def is_done(cell: Cell, record: Record | None, results: Path) -> bool:
     )
 
 
-def records_of(results: Path, cells: Iterable[Cell]) -> dict[str, Record]:
+def records_of(results: Path, cells: Iterable[Cell]) -> dict[str, CellRecord]:
     """The records that there are, by cell."""
     found = ((cell.name, read_record(results, cell.name)) for cell in cells)
     return {name: record for name, record in found if record is not None}

@@ -1,4 +1,4 @@
-"""The task class that lm-eval sees, and what it is made of."""
+"""The task class that lm-eval sees, and its parts."""
 
 from slmroute_plugin.task.routed_task import RoutedTask
 

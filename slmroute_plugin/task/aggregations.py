@@ -1,4 +1,4 @@
-"""Aggregations for lm-eval's results table, with the coverage printed beside the figure."""
+"""The aggregations of sample columns for lm-eval's table of results, with their coverage."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ UNKNOWN = "unknown"
 
 
 class Covered(float):
-    """A figure that says, when printed, over which share of the answers it was taken.
+    """A figure that is printed with the share of the answers that it was taken over.
 
-    A plain float to JSON and arithmetic. Where the coverage is whole, it prints as one too.
+    To JSON and arithmetic it is a plain float. A figure over all answers is printed like a float.
 
     >>> f"{Covered(0.75, 0.5):.4f}"
     '0.7500 (on 50.0%)'
@@ -31,14 +31,14 @@ class Covered(float):
 
 
 def auroc(items: Sequence[Sequence[float | None]]) -> Covered | str:
-    """Area under the ROC curve of confidence against correctness; ties count one half.
+    """Return the area under the ROC curve of confidence against correctness; ties count one half.
 
     Args:
-        items: pairs of confidence, or None where there is none, and correctness in {0, 1}.
-            Pairs without a confidence are left out, and show in the coverage.
+        items: The pairs of confidence (None if there is none) and correctness in {0, 1}. Pairs
+            without a confidence are left out, and lower the coverage.
 
     Returns:
-        The area in [0, 1], or "undefined" if the rest holds one class only.
+        The area in [0, 1], or "undefined" if the other pairs hold one class only.
 
     >>> auroc([[0.9, 1], [0.4, 0], [0.4, 1], [None, 0]])
     0.75
@@ -53,7 +53,7 @@ def auroc(items: Sequence[Sequence[float | None]]) -> Covered | str:
 
 
 def mean_confidence(items: Sequence[float | None]) -> Covered | str:
-    """Mean of the confidences that are known; "undefined" if none is.
+    """Return the mean of the known confidences; "undefined" if no confidence is known.
 
     >>> mean_confidence([0.5, 1.0, None, None])
     0.75
@@ -65,7 +65,7 @@ def mean_confidence(items: Sequence[float | None]) -> Covered | str:
 
 
 def share_extracted(items: Sequence[str | None]) -> float:
-    """Share of the replies in which a final answer was found.
+    """Return the share of the replies in which a final answer was found, in [0, 1].
 
     >>> share_extracted(["B", None])
     0.5
@@ -74,7 +74,7 @@ def share_extracted(items: Sequence[str | None]) -> float:
 
 
 def share_without_confidence(items: Sequence[Mapping[str, str]]) -> float:
-    """Share of the answers for which at least one method has no confidence.
+    """Return the share of the answers, in [0, 1], for which a method has no confidence.
 
     >>> share_without_confidence([{}, {"p_true": "…"}])
     0.5
@@ -83,7 +83,7 @@ def share_without_confidence(items: Sequence[Mapping[str, str]]) -> float:
 
 
 def distinct(items: Sequence[str | None]) -> str:
-    """The different values, joined; "none" if there are none.
+    """Join the distinct values in alphabetical order; return "none" without any value.
 
     >>> distinct(["rule", "judge", "rule"])
     'judge, rule'
@@ -92,7 +92,7 @@ def distinct(items: Sequence[str | None]) -> str:
 
 
 def number_of_errors(items: Sequence[str | None]) -> int:
-    """How many answers could not be had.
+    """Return the number of answers that failed.
 
     >>> number_of_errors([None, "HTTP 500"])
     1
@@ -101,7 +101,7 @@ def number_of_errors(items: Sequence[str | None]) -> int:
 
 
 def total_usd(items: Sequence[float | None]) -> Covered | str:
-    """Dollars in all, over the answers whose price is known; "unknown" if none is.
+    """Return the dollars of all answers whose price is known; "unknown" if no price is known.
 
     >>> total_usd([0.25, 0.5, 0.0])
     0.75
@@ -113,7 +113,7 @@ def total_usd(items: Sequence[float | None]) -> Covered | str:
 
 
 def aggregation_for(column: str) -> Callable[[Any], Any]:
-    """How lm-eval's table sums up a sample column that `RoutedTask` writes."""
+    """Return the aggregation, for lm-eval's table, of a sample column that `RoutedTask` writes."""
     from lm_eval.api.metrics import mean
 
     by_name: dict[str, Callable[[Any], Any]] = {

@@ -1,32 +1,17 @@
-"""The columns that slmroute adds to one of lm-eval's sample rows; see `results/README.md`."""
+"""The columns that slmroute adds to lm-eval's sample rows; see `results/README.md`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from slmroute_plugin.observation import Answer
 from slmroute_plugin.routing.routed_answer import RoutedAnswer
-from slmroute_plugin.scoring import Verdict
+from slmroute_plugin.scoring.scorer import QuestionScorer
 
 
-class Scorer(Protocol):
-    """Decides whether replies to one question are right."""
-
-    @property
-    def is_judge(self) -> bool:
-        """Whether a judge is asked, so that there are errors of its to tell."""
-
-    @property
-    def keeps_own_answers(self) -> bool:
-        """Whether methods' own answers are written down, as a judge needs them later."""
-
-    def __call__(self, text: str) -> Verdict:
-        """The verdict on a reply."""
-
-
-def slm_columns(answer: Answer, scorer: Scorer) -> dict[str, Any]:
-    """Of an SLM's own answer: correctness, and by method the confidence."""
+def slm_columns(answer: Answer, scorer: QuestionScorer) -> dict[str, Any]:
+    """Return the columns of an SLM's own answer: its correctness, and the confidence by method."""
     columns = verdict_columns(answer, answer.confidence, answer.own_answers, scorer)
     for method, confidence in answer.confidence.items():
         columns[f"confidence/{method}"] = confidence
@@ -39,8 +24,8 @@ def slm_columns(answer: Answer, scorer: Scorer) -> dict[str, Any]:
     return columns
 
 
-def routed_columns(answer: RoutedAnswer, scorer: Scorer) -> dict[str, Any]:
-    """Of an answer after routing: correctness, where it came from, and what it cost."""
+def routed_columns(answer: RoutedAnswer, scorer: QuestionScorer) -> dict[str, Any]:
+    """Return the columns of an answer after routing: its correctness, its origin, and its price."""
     return {
         **verdict_columns(answer, {}, {}, scorer),
         "routed": float(answer.is_routed),
@@ -54,15 +39,15 @@ def verdict_columns(
     text: str,
     confidence: Mapping[str, float | None],
     own_answers: Mapping[str, str],
-    scorer: Scorer,
+    scorer: QuestionScorer,
 ) -> dict[str, Any]:
-    """All columns that depend on whether answers are right.
+    """Return all columns that depend on whether answers are right.
 
     Args:
-        text: the reply.
-        confidence: by method.
-        own_answers: by method, the text that its confidence is about instead.
-        scorer: decides.
+        text: The reply.
+        confidence: The confidence by method.
+        own_answers: The text that a method's confidence is about in place of the reply, by method.
+        scorer: The scorer of the replies to the question.
     """
     verdict = scorer(text)
     columns: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""A task's data set: found on disk or on the Hub, and told with the fix where it cannot be used."""
+"""The data set of a task: its folder on disk, and the errors for a data set that cannot be used."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def mirrored(dataset: str | None) -> str | None:
-    """The data set's folder `$SLMROUTE_DATA/<org>/<name>`; None if there is none."""
+    """Return the data set's folder `$SLMROUTE_DATA/<org>/<name>`; None without such a folder."""
     mirror = os.environ.get("SLMROUTE_DATA")
     if not mirror or not dataset or not (Path(mirror) / dataset).is_dir():
         return None
@@ -18,10 +18,10 @@ def mirrored(dataset: str | None) -> str | None:
 
 @contextmanager
 def named_dataset(task: str, dataset: str | None) -> Iterator[None]:
-    """Faults in loading a data set are told with the task and the data set.
+    """Name the task and the data set in errors of a `with` block that loads the data set.
 
     Raises:
-        ValueError: the data set is not to be had, or its files hold no row.
+        ValueError: If the data set cannot be loaded, or if its files hold no row.
     """
     try:
         yield
@@ -37,10 +37,10 @@ def named_dataset(task: str, dataset: str | None) -> Iterator[None]:
 def check_split(
     task: str, dataset: str | None, splits: Mapping[str, Sized], split: str | None
 ) -> None:
-    """Hold a loaded data set to the split that is evaluated.
+    """Check that a loaded data set has rows in the split that is evaluated.
 
     Raises:
-        ValueError: the split is not there, or has no rows.
+        ValueError: If the split is missing or has no rows.
     """
     if split is None or split not in splits:
         raise ValueError(

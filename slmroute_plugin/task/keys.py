@@ -1,4 +1,4 @@
-"""What a task's file says besides lm-eval's own keys."""
+"""The keys of a task's file that are ours rather than lm-eval's."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from slmroute_plugin.task.model_arguments import model_id
 
 @dataclass(frozen=True)
 class TaskKeys:
-    """The keys of a task's file that are not lm-eval's.
+    """The values of our keys in a task's file.
 
     Attributes:
-        rule: `scoring.rule`, by which replies are scored.
-        false_answers: `scoring.false_answers`, the column or template of wrong answers to hold
-            replies against; None for none.
-        cue: a last line of the user turn ("Answer:"), below any further instruction; or "".
-        subsample: `{rows: n, seed: s}`, the fixed random part of the split that is evaluated;
-            None for the whole of it.
-        dataset: the family of data that the task draws from; None where lm-eval's keys tell it.
-        probe_rows: what probes may do with the rows.
+        rule: The rule by which replies are scored, from `scoring.rule`.
+        false_answers: The column or template of wrong answers that replies are compared with,
+            from `scoring.false_answers`; None for none.
+        cue: The last line of the user turn ("Answer:"), below any further instruction; or "".
+        subsample: The fixed random part of the split that is evaluated, `{rows: n, seed: s}`;
+            None for the whole split.
+        dataset: The family of data that the task draws from; None if lm-eval's keys tell it.
+        probe_rows: What probes may do with the rows.
     """
 
     rule: Rule
@@ -34,7 +34,7 @@ class TaskKeys:
     probe_rows: ProbeRows
 
     def source(self, config: Mapping[str, Any]) -> Source:
-        """Where the answers come from, with what lm-eval's keys say of it."""
+        """Return the source of the task's answers, read from lm-eval's keys too."""
         task, hub = str(config.get("task", "")), str(config.get("dataset_path") or "")
         return Source(
             model=model_id(config.get("metadata") or {}),
@@ -46,11 +46,11 @@ class TaskKeys:
 
 
 def take_keys(config: MutableMapping[str, Any]) -> TaskKeys:
-    """Our keys of a task's configuration, which keeps those of lm-eval only.
+    """Take our keys out of a task's configuration, which keeps those of lm-eval only.
 
     Raises:
-        ValueError: `scoring` lacks a rule that there is or holds other keys, or `probe_rows`
-            is none of its values.
+        ValueError: If `scoring` names no known rule or holds unknown keys, or if the value of
+            `probe_rows` is unknown.
     """
     scoring = dict(config.pop("scoring", None) or {})
     chosen = rule(str(scoring.pop("rule", "")))

@@ -1,4 +1,4 @@
-"""The lm-eval filter `routed`: sends what the SLM is unsure of to the stronger model."""
+"""The filter `routed` for lm-eval, which sends unsure answers to the stronger model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lm_eval.api.filter import Filter
 from lm_eval.models.utils import normalize_gen_kwargs
 from lm_eval.utils import handle_non_serializable, hash_string
 
-from slmroute_plugin.llm.exchange import LlmError, Reply, Request
+from slmroute_plugin.llm.exchange import LlmError, LlmReply, LlmRequest
 from slmroute_plugin.observation import Answer
 from slmroute_plugin.plugins.llms import llm_for
 from slmroute_plugin.plugins.policies import policy_for
@@ -29,7 +29,7 @@ _STOPS = 4  # as many as OpenAI's API takes
 
 @dataclass(frozen=True)
 class RoutedTaskFacts:
-    """What routing needs to know of a task: its name, settings and generation settings."""
+    """The facts of a task that routing needs: its name, settings and generation settings."""
 
     name: str
     settings: Settings
@@ -37,11 +37,11 @@ class RoutedTaskFacts:
 
 
 class RoutedFilter(Filter):  # type: ignore[misc]
-    """Sends every answer that the policy picks to the stronger model, concurrently.
+    """A filter that sends every answer that the policy picks to the stronger model, concurrently.
 
     Args:
-        task: which task's answers.
-        route: when an answer goes, and where.
+        task: The task that the answers belong to.
+        route: The settings of routing.
     """
 
     def __init__(self, task: RoutedTaskFacts, route: RouteSettings) -> None:
@@ -52,7 +52,7 @@ class RoutedFilter(Filter):  # type: ignore[misc]
     def apply(
         self, resps: Iterable[list[Answer]], docs: Sequence[Mapping[str, Any]]
     ) -> list[RoutedAnswer]:
-        """The stronger model's answer where it was asked and gave one, else the SLM's."""
+        """Return the stronger model's answer to a question if there is one, else the SLM's."""
         answers = [responses[0] for responses in resps]
         method = self._route.method
         decision = decide(
@@ -67,11 +67,11 @@ class RoutedFilter(Filter):  # type: ignore[misc]
             routed[row] = RoutedAnswer(answers[row], self._route.llm.name, reply)
         return routed
 
-    def _ask(self, picked: Sequence[tuple[Answer, Mapping[str, Any]]]) -> list[Reply]:
+    def _ask(self, picked: Sequence[tuple[Answer, Mapping[str, Any]]]) -> list[LlmReply]:
         if not picked:
             return []
         requests = [
-            Request(answer.messages, self._generation(), self._task.name, _doc_hash(doc))
+            LlmRequest(answer.messages, self._generation(), self._task.name, _doc_hash(doc))
             for answer, doc in picked
         ]
         try:
@@ -80,7 +80,7 @@ class RoutedFilter(Filter):  # type: ignore[misc]
         except LlmError as error:
             # The SLM's answers are dear: they are kept, and the table shows what failed.
             logger.error("%s: nothing was routed. %s", self._task.name, error)
-            return [Reply(error=str(error)) for _ in requests]
+            return [LlmReply(error=str(error)) for _ in requests]
         self._sum_up(replies)
         return replies
 
@@ -96,7 +96,7 @@ class RoutedFilter(Filter):  # type: ignore[misc]
         }
         return {name: value for name, value in wanted.items() if value is not None}
 
-    def _sum_up(self, replies: Sequence[Reply]) -> None:
+    def _sum_up(self, replies: Sequence[LlmReply]) -> None:
         known = [reply.cost_usd for reply in replies if reply.cost_usd is not None]
         cost = f"${sum(known):.4f}" if known else "at an unknown price"
         errors = Counter(reply.error for reply in replies if reply.error)
@@ -119,7 +119,7 @@ class RoutedFilter(Filter):  # type: ignore[misc]
 
 
 def _doc_hash(doc: Mapping[str, Any]) -> str:
-    """lm-eval's `doc_hash` of a row."""
+    """Return lm-eval's `doc_hash` of a row."""
     text = json.dumps(doc, indent=2, default=handle_non_serializable, ensure_ascii=False)
     hashed: str = hash_string(text)
     return hashed

@@ -1,4 +1,4 @@
-"""Rows that cannot be asked or scored as they are: found before the first token."""
+"""The checks of a task's rows, which show a row that cannot be used before the first token."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from slmroute_plugin.scoring import Reference
 
 
 class RowError(ValueError):
-    """A row of a data set that cannot be used; the text names task, row and fault."""
+    """An error for a row of a data set that cannot be used; its text names task, row and fault."""
 
 
 def check_row(where: str, question: str, kind: str, reference: Reference) -> None:
-    """Hold a row to what a task needs of it.
+    """Check that a row can be asked and scored.
 
     Args:
-        where: task and row, for the message.
-        question: the question's own text.
-        kind: what sort of answer is expected.
-        reference: what replies are held against.
+        where: The name of the task and the row, for the message.
+        question: The question's own text.
+        kind: The kind of answer that is expected.
+        reference: The answers that replies are compared with.
 
     Raises:
-        RowError: an empty question, or options that do not fit the letters.
+        RowError: If the question is empty, or if the options do not fit the letters.
     """
     if not question.strip():
         raise RowError(f"{where}: the question is empty. Leave the row out of the data set.")
@@ -47,10 +47,10 @@ def check_row(where: str, question: str, kind: str, reference: Reference) -> Non
 
 @contextmanager
 def named_columns(task: str, doc: Mapping[str, Any]) -> Iterator[None]:
-    """Faults in filling a task's templates are told with the task and the columns there are.
+    """Name the task and the row's columns in errors of a `with` block that fills a template.
 
     Raises:
-        RowError: the row lacks a column that a template names.
+        RowError: If the row lacks a column that a template names.
     """
     try:
         yield
@@ -62,10 +62,10 @@ def named_columns(task: str, doc: Mapping[str, Any]) -> Iterator[None]:
 
 @contextmanager
 def named_template(task: str) -> Iterator[None]:
-    """A chat template that cannot be filled is told with the task and the fix.
+    """Name the task and the fix in errors of a `with` block that fills a chat template.
 
     Raises:
-        RowError: the model's chat template raises.
+        RowError: If the chat template raises an error.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Word problems of one to three steps of arithmetic, the same on every machine.
+"""The word problems of one to three steps of arithmetic, the same on every machine.
 
 A problem starts with a number of things (or with packs of them, which is a multiplication), goes
 on with things gained and lost, and ends with a question: how many there are, how many each of
@@ -112,10 +112,10 @@ class _Problem(NamedTuple):
 
 
 def dataset(**_metadata: Any) -> DatasetDict:
-    """The splits `train` (500 rows) and `test` (200), without a question that occurs twice.
+    """Return the splits `train` (500 rows) and `test` (200), in which no question occurs twice.
 
-    Columns: `question`; `answer`, a positive integer; `steps`, one string "3 * 4 = 12" for each
-    step. lm-eval passes the task's metadata, none of which matters here.
+    The columns are `question`; `answer`, a positive integer; and `steps`, a string "3 * 4 = 12"
+    for each step. The metadata of the task, which lm-eval passes, does not matter.
     """
     rng = random.Random(_SEED)
     problems: dict[str, _Problem] = {}
@@ -129,7 +129,7 @@ def dataset(**_metadata: Any) -> DatasetDict:
 
 
 def _problem(rng: random.Random) -> _Problem | None:
-    """One problem, or None where the numbers drawn do not fit (a division with a remainder)."""
+    """Draw a problem; return None if the numbers do not fit, as in a division with a remainder."""
     shape = _pick(rng, _SHAPES[_bin(rng.random())])
     name = _pick(rng, _NAMES)
     words = {

@@ -1,11 +1,11 @@
-"""Development questions of MMLU, as lm-eval ships them for few-shot examples.
+"""The development questions of MMLU, as lm-eval ships them for few-shot examples.
 
 They are read from the installed lm-eval, so they need no network. Release 0.4.13 has 282 of the
 285: four for each of college chemistry, formal logic and human ageing, five for each of the other
 54 subjects. Their text is that of FLAN's chain-of-thought prompts, which mended a few of them.
 
 A hundred of them train probes, one or two of each subject, and the others are for evaluation.
-Which ones these are depends on the text of the questions alone.
+Which questions these are depends on the text of the questions alone.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ class _Row(NamedTuple):
 
 
 def dataset(**_metadata: Any) -> DatasetDict:
-    """The splits `train` (100 rows) and `test` (182 in release 0.4.13), by subject.
+    """Return the splits `train` (100 rows) and `test` (182 in release 0.4.13), by subject.
 
-    lm-eval passes the task's metadata, none of which matters here.
+    The metadata of the task, which lm-eval passes, does not matter.
 
     Raises:
-        ValueError: a file is not of the form that lm-eval 0.4.13 has.
+        ValueError: If a file is not of the form that lm-eval 0.4.13 has.
     """
     rows = []
     for path in sorted(_FOLDER.iterdir(), key=lambda path: path.name):

@@ -1,4 +1,4 @@
-"""TruthfulQA's one split of 817 questions, cut into 164 to evaluate on and 653 to train on.
+"""The split of TruthfulQA's 817 questions into 164 to evaluate on and 653 to train on.
 
 Which rows go where depends on the number of rows and on the seed alone: the first fifth of a
 random order (rounded up) is for evaluation. Both parts keep the dataset's order.
@@ -16,12 +16,12 @@ _EVALUATION_SHARE = 0.2
 
 
 def evaluation(docs: Dataset) -> Dataset:
-    """The fifth of the rows that the task evaluates on."""
+    """Return the fifth of the rows that the task evaluates on."""
     return docs.select(sorted(_evaluation_rows(len(docs))))
 
 
 def training(docs: Dataset) -> Dataset:
-    """All the other rows."""
+    """Return the rows that the task does not evaluate on."""
     held_out = _evaluation_rows(len(docs))
     return docs.select([row for row in range(len(docs)) if row not in held_out])
 

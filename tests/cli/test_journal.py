@@ -9,10 +9,10 @@ from typer.testing import CliRunner
 
 from slmroute_plugin.cli import app
 from slmroute_plugin.journal import Journal
-from slmroute_plugin.journal.keys import code_version
-from slmroute_plugin.journal.records import Record, TaskFacts
+from slmroute_plugin.journal.code_version import code_versions
+from slmroute_plugin.journal.records import QuestionRecord, TaskFacts
 
-NOW = code_version()
+NOW = min(code_versions())
 
 
 def said(*arguments: str, code: int = 0) -> str:
@@ -30,7 +30,9 @@ def results(tmp_path: Path) -> Path:
         ):
             name = f"{model} {task}".encode()
             facts = TaskFacts(name, model, task, code, "{}")
-            rows = {name + bytes([at]): Record("long " * 50_000) for at in range(number + 1)}
+            rows = {
+                name + bytes([at]): QuestionRecord("long " * 50_000) for at in range(number + 1)
+            }
             journal.keep(facts, rows)
             journal.keep_batch_size(name, "auto", 4)
     return tmp_path

@@ -11,7 +11,7 @@ import torch
 
 from slmroute_plugin.backends import Question
 from slmroute_plugin.backends.transformers.fingerprint import weights_digest
-from slmroute_plugin.journal.keys import code_version, question_key, run_key
+from slmroute_plugin.journal.keys import question_key, run_key
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.plugins.backends import backend_for
 from slmroute_plugin.signals import HiddenState, Restated, Samples, TokenLogprobs
@@ -25,7 +25,7 @@ QUESTION = Question(
     restated_text={Restated("Be sure."): "What is 1 + 1? Be sure."},
 )
 DOC = {"question": "What is 1 + 1?", "options": ["1", "2"]}
-RUN = run_key({"name": "m"}, {TokenLogprobs(), HiddenState()}, 0)
+RUN = run_key({"name": "m"}, {TokenLogprobs(), HiddenState()}, 0, "0.0.2")
 
 
 @pytest.mark.parametrize(
@@ -62,22 +62,16 @@ def test_text_that_is_no_utf8_has_a_key_of_its_own() -> None:
 
 def test_model_signals_seed_and_code_count_and_the_order_of_signals_does_not() -> None:
     model, signals = {"name": "m"}, [TokenLogprobs(), HiddenState(), Samples(5)]
-    key = run_key(model, signals, 0)
-    assert run_key(model, signals[::-1], 0) == key
+    key = run_key(model, signals, 0, "0.0.2")
+    assert run_key(model, signals[::-1], 0, "0.0.2") == key
     others = [
-        run_key({"name": "n"}, signals, 0),
-        run_key(model, signals[:2], 0),
-        run_key(model, [*signals[:2], Samples(6)], 0),
-        run_key(model, signals, 1),
-        run_key(model, signals, 0, code="0.0.1"),
+        run_key({"name": "n"}, signals, 0, "0.0.2"),
+        run_key(model, signals[:2], 0, "0.0.2"),
+        run_key(model, [*signals[:2], Samples(6)], 0, "0.0.2"),
+        run_key(model, signals, 1, "0.0.2"),
+        run_key(model, signals, 0, "0.0.1"),
     ]
     assert len({key, *others}) == 6
-
-
-def test_the_code_that_asks_is_part_of_the_version() -> None:
-    from importlib.metadata import version
-
-    assert code_version().startswith(f"{version('slmroute')}+")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from slmroute_plugin.journal.records import Packed, Record, pack, unpack
+from slmroute_plugin.journal.records import Packed, QuestionRecord, pack, unpack
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.signals import Tokens
 
@@ -50,7 +50,7 @@ def same(one: Any, other: Any) -> bool:
 
 @given(TEXTS, st.dictionaries(st.integers(0, 9), VALUES))
 def test_what_is_packed_comes_back_to_the_last_bit(answer: str, signals: dict[int, Any]) -> None:
-    record = Record(answer, Tokens((1, 2), (-0.5, -0.25)), signals, {"perplexity": None})
+    record = QuestionRecord(answer, Tokens((1, 2), (-0.5, -0.25)), signals, {"perplexity": None})
     packed = pack(record)
     back = unpack(Packed(packed.text.encode("ascii").decode(), packed.arrays))
     assert (back.answer, back.tokens) == (record.answer, record.tokens)
@@ -62,16 +62,16 @@ def test_what_is_packed_comes_back_to_the_last_bit(answer: str, signals: dict[in
 
 
 def test_arrays_that_come_back_can_be_written_to() -> None:
-    back = unpack(pack(Record("", signals={0: np.ones(3, np.float32)})))
+    back = unpack(pack(QuestionRecord("", signals={0: np.ones(3, np.float32)})))
     back.signals[0][0] = 5.0
     assert back.signals[0].tolist() == [5.0, 1.0, 1.0]
 
 
 def test_a_value_of_a_strange_kind_is_refused() -> None:
     with pytest.raises(TypeError, match="set has no place in a journal"):
-        pack(Record("", signals={0: {1, 2}}))
+        pack(QuestionRecord("", signals={0: {1, 2}}))
     with pytest.raises(TypeError, match="ndarray has no place"):
-        pack(Record("", signals={0: np.array([object()])}))
+        pack(QuestionRecord("", signals={0: np.array([object()])}))
 
 
 def packed(signal: Any, arrays: bytes = b"") -> Packed:
@@ -110,7 +110,7 @@ def packed(signal: Any, arrays: bytes = b"") -> Packed:
     ids=lambda evil: evil.text[-60:].replace("\\", "") or "empty",
 )
 def test_a_crafted_record_is_refused_without_harm(evil: Packed) -> None:
-    with pytest.raises(ValueError, match="no record of a question"):
+    with pytest.raises(ValueError, match="not a record of a question"):
         unpack(evil)
 
 
@@ -120,4 +120,4 @@ def test_no_json_makes_it_raise_anything_else(what: Any) -> None:
         try:
             unpack(Packed(text, bytes(8)))
         except ValueError as error:
-            assert "no record of a question" in str(error)
+            assert "not a record of a question" in str(error)

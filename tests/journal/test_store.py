@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from slmroute_plugin.journal import Journal, JournalError
-from slmroute_plugin.journal.records import Record, TaskFacts
+from slmroute_plugin.journal.records import QuestionRecord, TaskFacts
 
 TASK = TaskFacts(b"task", "model", "slmroute_x", "0.1.0+abc", "{}")
 
@@ -28,12 +28,12 @@ def key(number: int) -> bytes:
     return number.to_bytes(32, "big")
 
 
-def record(number: int) -> Record:
+def record(number: int) -> QuestionRecord:
     vector = np.full(64, number, np.float32)
-    return Record(f"answer {number}", signals={0: vector}, confidence={"perplexity": 0.5})
+    return QuestionRecord(f"answer {number}", signals={0: vector}, confidence={"perplexity": 0.5})
 
 
-def records(*numbers: int) -> dict[bytes, Record]:
+def records(*numbers: int) -> dict[bytes, QuestionRecord]:
     return {key(number): record(number) for number in numbers}
 
 
@@ -272,7 +272,7 @@ def test_a_value_that_no_journal_takes_costs_its_own_question(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with Journal(tmp_path) as journal, caplog.at_level(logging.INFO):
-        journal.keep(TASK, {**records(1), key(2): Record("x", signals={0: {1, 2}})})
+        journal.keep(TASK, {**records(1), key(2): QuestionRecord("x", signals={0: {1, 2}})})
         assert found(journal, 1, 2) == [1]
     assert "a question of slmroute_x is not kept: set has no place" in caplog.text
 

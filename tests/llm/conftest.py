@@ -10,7 +10,7 @@ import pytest
 from scripted_server import KEY, MODEL, ScriptedServer, completion
 
 from slmroute_plugin.llm.client import OpenAiLlm
-from slmroute_plugin.llm.exchange import Reply, Request
+from slmroute_plugin.llm.exchange import LlmReply, LlmRequest
 from slmroute_plugin.llm.settings import LlmSettings
 
 
@@ -49,25 +49,25 @@ def llm(server: ScriptedServer, tmp_path: Path) -> Callable[..., OpenAiLlm]:
     return make
 
 
-def questions(number: int) -> list[Request]:
+def questions(number: int) -> list[LlmRequest]:
     """That many questions, `question 0`, `question 1`, …"""
     return [
-        Request([{"role": "user", "content": f"question {one}"}], {"temperature": 0.0})
+        LlmRequest([{"role": "user", "content": f"question {one}"}], {"temperature": 0.0})
         for one in range(number)
     ]
 
 
 @pytest.fixture(name="questions")
-def questions_fixture() -> Callable[[int], list[Request]]:
+def questions_fixture() -> Callable[[int], list[LlmRequest]]:
     """Makes that many questions."""
     return questions
 
 
 @pytest.fixture
-def assert_in_order() -> Callable[[Sequence[Reply]], None]:
+def assert_in_order() -> Callable[[Sequence[LlmReply]], None]:
     """Asserts that reply number i answers question number i, or has an error instead."""
 
-    def check(replies: Sequence[Reply]) -> None:
+    def check(replies: Sequence[LlmReply]) -> None:
         for one, reply in enumerate(replies):
             assert (reply.text is None) != (reply.error is None)
             assert reply.error is not None or reply.text == f"answer to question {one}"

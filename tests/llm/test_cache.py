@@ -17,9 +17,9 @@ from llm_clients import Llm, Questions
 
 from slmroute_plugin.conversation import messages_hash
 from slmroute_plugin.llm.cache import AnswerCache, cache_key
-from slmroute_plugin.llm.exchange import LlmError, Reply
+from slmroute_plugin.llm.exchange import LlmError, LlmReply
 
-REPLY = Reply(
+REPLY = LlmReply(
     text="B — «é» 日本 \ud83d",
     prompt_tokens=10,
     completion_tokens=2,
@@ -35,9 +35,9 @@ def test_what_is_kept_comes_back_complete_and_marked(tmp_path: Path) -> None:
     with AnswerCache(path) as cache:
         assert cache.get("a") is None
         cache.put("a", "m", REPLY)
-        cache.put("b", "m", Reply(error="no"))
+        cache.put("b", "m", LlmReply(error="no"))
     with AnswerCache(path) as cache:
-        assert cache.get("a") == Reply(**{**vars(REPLY), "cached": True})
+        assert cache.get("a") == LlmReply(**{**vars(REPLY), "cached": True})
         assert cache.get("b") is None
 
 
@@ -124,13 +124,13 @@ OPEN_AT_ONCE = """
 import sys, time
 from pathlib import Path
 from slmroute_plugin.llm.cache import AnswerCache
-from slmroute_plugin.llm.exchange import Reply
+from slmroute_plugin.llm.exchange import LlmReply
 path, me, start = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
 time.sleep(max(0.0, start - time.time()))
 with AnswerCache(path) as cache:
     for i in range(200):
-        cache.put(f"{me} {i}", "m", Reply(text=f"{me} {i}"))
-        cache.put(f"shared {i}", "m", Reply(text=f"shared {i}"))
+        cache.put(f"{me} {i}", "m", LlmReply(text=f"{me} {i}"))
+        cache.put(f"shared {i}", "m", LlmReply(text=f"shared {i}"))
         assert cache.get(f"{me} {i}").text == f"{me} {i}"
 """
 
@@ -155,13 +155,14 @@ ASK = """
 import sys
 from pathlib import Path
 from slmroute_plugin.llm.client import OpenAiLlm
-from slmroute_plugin.llm.exchange import Request
+from slmroute_plugin.llm.exchange import LlmRequest
 from slmroute_plugin.llm.settings import LlmSettings
 url, results, first, last = sys.argv[1:]
 settings = LlmSettings(model="gpt-4.1-mini", base_url=url, max_concurrency=4)
 numbers = range(int(first), int(last))
 asked = [
-    Request([{"role": "user", "content": f"question {i}"}], {"temperature": 0.0}) for i in numbers
+    LlmRequest([{"role": "user", "content": f"question {i}"}], {"temperature": 0.0})
+    for i in numbers
 ]
 replies = OpenAiLlm(settings, Path(results), back_off_s=0.001).ask(asked, "task")
 assert [reply.text for reply in replies] == [f"answer to question {i}" for i in numbers]

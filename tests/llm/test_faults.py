@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from llm_clients import Llm, Questions
 
-from slmroute_plugin.llm.exchange import LlmError, Reply
+from slmroute_plugin.llm.exchange import LlmError, LlmReply
 
 N = 12
 ODD = "question 7"
@@ -306,7 +306,7 @@ def test_a_thousand_questions_with_faults_in_every_twentieth(
     assert server.asked == {f"question {i}": 1 + (f"question {i}" in faulty) for i in range(1000)}
     assert 1 < server.most_at_once <= 200
     assert client.ask(questions(1000), "faults") == [
-        Reply(**{**vars(reply), "cached": True}) for reply in replies
+        LlmReply(**{**vars(reply), "cached": True}) for reply in replies
     ]
     assert server.total == 1050
     with sqlite3.connect(tmp_path / ".cache" / "llm.sqlite") as cache:

@@ -13,7 +13,7 @@ import pytest
 from ctrl_c import heed_ctrl_c
 from llm_clients import Llm, Questions
 
-from slmroute_plugin.llm.exchange import Reply
+from slmroute_plugin.llm.exchange import LlmReply
 
 
 def test_everything_that_was_reported_is_kept(
@@ -39,7 +39,7 @@ def test_a_rerun_asks_nothing_and_a_cached_answer_keeps_what_it_cost(
     first = llm().ask(questions(5), "task")
     again = llm().ask(questions(5), "task")
     assert server.total == 5
-    assert again == [Reply(**{**vars(reply), "cached": True}) for reply in first]
+    assert again == [LlmReply(**{**vars(reply), "cached": True}) for reply in first]
     assert [reply.cost_usd for reply in again] == [pytest.approx(0.00012)] * 5
 
 
@@ -90,11 +90,11 @@ def test_an_interrupt_ends_soon_and_keeps_what_has_come(
     script = (
         "import sys; from pathlib import Path\n"
         "from slmroute_plugin.llm.client import OpenAiLlm\n"
-        "from slmroute_plugin.llm.exchange import Request\n"
+        "from slmroute_plugin.llm.exchange import LlmRequest\n"
         "from slmroute_plugin.llm.settings import LlmSettings\n"
         "settings = LlmSettings(model='gpt-4.1-mini', base_url=sys.argv[1], max_concurrency=2)\n"
-        "asked = [Request([{'role': 'user', 'content': f'question {i}'}], {'temperature': 0.0})\n"
-        "         for i in range(5)]\n"
+        "chats = [[{'role': 'user', 'content': f'question {i}'}] for i in range(5)]\n"
+        "asked = [LlmRequest(chat, {'temperature': 0.0}) for chat in chats]\n"
         "OpenAiLlm(settings, Path(sys.argv[2]), back_off_s=3600.0).ask(asked, 'task')\n"
     )
     command = [sys.executable, "-c", script, server.url, str(tmp_path)]

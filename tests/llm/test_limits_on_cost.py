@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from llm_clients import Llm, Questions
 
-from slmroute_plugin.llm.exchange import Reply, Request
+from slmroute_plugin.llm.exchange import LlmReply, LlmRequest
 
 
 def test_the_budget_stops_asking_but_not_the_run(
@@ -19,7 +19,7 @@ def test_the_budget_stops_asking_but_not_the_run(
     client = llm(max_cost_usd=0.0025, max_concurrency=1)
     replies = client.ask(questions(10), "task")
     assert [reply.text for reply in replies] == ["yes"] * 3 + [None] * 7
-    refused = Reply(error="not asked: max_cost_usd (0.0025) is reached", cost_usd=0.0)
+    refused = LlmReply(error="not asked: max_cost_usd (0.0025) is reached", cost_usd=0.0)
     assert replies[3:] == [refused] * 7
     # It holds for the next task too.
     assert [reply.text for reply in client.ask(questions(4), "next")] == ["yes"] * 3 + [None]
@@ -55,7 +55,7 @@ def test_the_budget_holds_when_the_server_counts_no_tokens(
 ) -> None:
     server.otherwise = server.body(completion("yes", usage=None))
     # 4000 letters, about 1000 tokens, at $0.40 per million.
-    requests = [Request([{"role": "user", "content": f"{i:04}" * 1000}]) for i in range(9)]
+    requests = [LlmRequest([{"role": "user", "content": f"{i:04}" * 1000}]) for i in range(9)]
     replies = llm(max_cost_usd=0.001, max_concurrency=1).ask(requests, "task")
     assert sum(reply.text is not None for reply in replies) == 3
 

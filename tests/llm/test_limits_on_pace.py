@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from llm_clients import Llm, Questions
 
-from slmroute_plugin.llm.exchange import Request
+from slmroute_plugin.llm.exchange import LlmRequest
 
 
 def test_no_more_requests_are_under_way_than_allowed(
@@ -28,7 +28,7 @@ def test_requests_and_tokens_per_minute_hold_over_tasks(
     rate: dict[str, float], server: Any, llm: Llm
 ) -> None:
     requests = [
-        Request([{"role": "user", "content": f"{i:04}" * 100}], {"max_tokens": 100})
+        LlmRequest([{"role": "user", "content": f"{i:04}" * 100}], {"max_tokens": 100})
         for i in range(10)
     ]
     client = llm(max_concurrency=10, **rate)

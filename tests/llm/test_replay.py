@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 
 from slmroute_plugin.conversation import messages_hash
-from slmroute_plugin.llm.exchange import LlmError, Reply, Request
+from slmroute_plugin.llm.exchange import LlmError, LlmReply, LlmRequest
 from slmroute_plugin.llm.replay import ReplayLlm
 
 NAME = "samples_{task}_2026-01-0{day}T10-00-00.000000.jsonl"
 
 
-def question(i: int, task: str = "sums", ask: str = "") -> Request:
+def question(i: int, task: str = "sums", ask: str = "") -> LlmRequest:
     content = ask or f"{task}: {i} + {i}?"
-    return Request([{"role": "user", "content": content}], {}, task, f"{i:064}")
+    return LlmRequest([{"role": "user", "content": content}], {}, task, f"{i:064}")
 
 
-def row(request: Request, text: str | None, **changes: Any) -> dict[str, Any]:
+def row(request: LlmRequest, text: str | None, **changes: Any) -> dict[str, Any]:
     arguments = {"gen_args_0": {"arg_0": "…", "arg_2": {}}}
     arguments["gen_args_0"]["arg_2"] = {"messages_hash": messages_hash(request.messages)}
     made = {
@@ -53,7 +53,7 @@ def record(tmp_path: Path) -> Callable[..., ReplayLlm]:
 def test_answers_come_by_question_in_the_order_of_the_questions(record: Any) -> None:
     llm = record([row(question(i), f"it is {2 * i}") for i in range(5)])
     replies = llm.ask([question(3), question(0), question(3)], "sums")
-    assert replies == [Reply(text=f"it is {n}", cached=True) for n in (6, 0, 6)]
+    assert replies == [LlmReply(text=f"it is {n}", cached=True) for n in (6, 0, 6)]
     assert llm.name == "gpt-4.1-mini"
 
 
@@ -99,7 +99,7 @@ def test_where_the_reply_may_not_be_passed_on_the_final_answer_stands_for_it(
     whole = row(question(1), None)
     del whole["resps"], whole["filtered_resps"]
     llm = record([whole | changes])
-    assert llm.ask([question(1)], "sums") == [Reply(text=text, cached=True)]
+    assert llm.ask([question(1)], "sums") == [LlmReply(text=text, cached=True)]
 
 
 def test_missing_and_different_questions_are_counted_and_named(record: Any) -> None:
@@ -145,5 +145,5 @@ def test_a_file_that_was_cut_off_is_named_with_its_line(record: Any, tmp_path: P
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(LlmError, match=r"nowhere.* is no folder"):
+    with pytest.raises(LlmError, match=r"nowhere.* is not a folder"):
         ReplayLlm(tmp_path / "nowhere").ask([question(1)], "sums")

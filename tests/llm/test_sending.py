@@ -13,7 +13,7 @@ import pytest
 from llm_clients import Llm, Questions
 
 from slmroute_plugin.llm.client import OpenAiLlm
-from slmroute_plugin.llm.exchange import LlmError, Reply, Request
+from slmroute_plugin.llm.exchange import LlmError, LlmReply, LlmRequest
 from slmroute_plugin.llm.settings import LlmSettings
 
 
@@ -35,12 +35,12 @@ def test_messages_and_parameters_are_sent_as_they_are(server: Any, llm: Llm) -> 
         "top_k": 3,
         "chat_template_kwargs": {"enable_thinking": False},
     }
-    llm().ask([Request(messages, generation)], "task")
+    llm().ask([LlmRequest(messages, generation)], "task")
     assert server.bodies == [{"model": "gpt-4.1-mini", "messages": messages, **generation}]
 
 
 def test_settings_replace_parameters_and_null_leaves_one_out(server: Any, llm: Llm) -> None:
-    request = Request([{"role": "user", "content": "?"}], {"max_tokens": 64, "temperature": 0.0})
+    request = LlmRequest([{"role": "user", "content": "?"}], {"max_tokens": 64, "temperature": 0.0})
     llm(generation={"max_tokens": 2048, "temperature": None, "seed": 1}).ask([request], "task")
     (body,) = server.bodies
     assert {name: body[name] for name in body.keys() - {"model", "messages"}} == {
@@ -53,7 +53,7 @@ def test_openai_itself_gets_the_newer_name_of_the_limit(
     server: Any, llm: Llm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{server.port}")
-    request = Request([{"role": "user", "content": "?"}], {"max_tokens": 64})
+    request = LlmRequest([{"role": "user", "content": "?"}], {"max_tokens": 64})
     llm(base_url="http://api.openai.com/v1").ask([request], "task")
     (body,) = server.bodies
     assert body.keys() - {"model", "messages"} == {"max_completion_tokens"}
@@ -117,7 +117,7 @@ def test_without_questions_nothing_is_opened_needed_or_written(tmp_path: Path) -
 def test_it_can_be_asked_where_an_event_loop_runs(
     server: Any, llm: Llm, questions: Questions, assert_in_order: Any
 ) -> None:
-    async def notebook() -> list[Reply]:
+    async def notebook() -> list[LlmReply]:
         return llm().ask(questions(5), "task")
 
     replies = asyncio.run(notebook())

@@ -32,7 +32,7 @@ def test_a_model_is_called_by_its_source(given: dict[str, Any], name: str) -> No
         ({"model": "a", "replay": "b"}, "not model and replay"),
         ({"model": "a", "base_url": "localhost:8000"}, "must begin with http"),
         ({"model": "a", "base_url": "https://"}, "must begin with http"),
-        ({"model": "a", "base_url": "http://host:port"}, "is no URL"),
+        ({"model": "a", "base_url": "http://host:port"}, "is not a URL"),
         ({"model": "a", "base_url": "https://user:pass@host/v1"}, "must not hold a user"),
         ({"model": "a", "base_url": "https://host/v1?key=abc"}, "must not hold a user"),
         ({"model": "a", "api_key_env": "sk-abc-def"}, "api_key_env"),

@@ -141,7 +141,7 @@ def test_half_a_surrogate_pair_cannot_break_a_file_later() -> None:
         ({"error": "overloaded"}, "the server's answer has no choices: overloaded"),
         ({"error": None}, "the server's answer has no choices"),
         ({"choices": []}, "the server's answer has no choices"),
-        ("overloaded", "the server's answer is no JSON object"),
+        ("overloaded", "the server's answer is not a JSON object"),
     ],
 )
 def test_a_bad_body_says_what_is_wrong(value: Any, said: str) -> None:

@@ -73,8 +73,8 @@ def test_a_taken_name_stays_with_who_came_first(caplog: pytest.LogCaptureFixture
 @pytest.mark.parametrize(
     ("method", "said"),
     [
-        (SimpleNamespace(asks=(), confidence=len), "its name None is no identifier"),
-        (SimpleNamespace(name="a b", asks=(), confidence=len), "is no identifier"),
+        (SimpleNamespace(asks=(), confidence=len), "its name None is not an identifier"),
+        (SimpleNamespace(name="a b", asks=(), confidence=len), "is not an identifier"),
         (SimpleNamespace(name="a", asks=[], confidence=len), "not a tuple of signals"),
         (SimpleNamespace(name="a", asks=()), "no `confidence(seen)`"),
     ],

@@ -11,7 +11,7 @@ import pytest
 
 from slmroute_plugin.probes.files import load_probe, probe_path
 from slmroute_plugin.probes.fitting import FitSettings, Fitted, fit_probes
-from slmroute_plugin.probes.training_data import Problem
+from slmroute_plugin.probes.training_data import ProbeProblem
 from slmroute_plugin.signals import HiddenState
 
 Written = Callable[..., Path]
@@ -23,10 +23,10 @@ def fitted(folder: Path, methods: Any, **how: Any) -> tuple[dict[tuple[str, str]
     probes = [step.probe for step in steps if isinstance(step, Fitted)]
     assert steps[0] == len(probes)
     by_name = {(probe.provenance.dataset, probe.provenance.method): probe for probe in probes}
-    return by_name, [step for step in steps if isinstance(step, Problem)]
+    return by_name, [step for step in steps if isinstance(step, ProbeProblem)]
 
 
-def why(problems: list[Problem], what: str) -> str:
+def why(problems: list[ProbeProblem], what: str) -> str:
     (one,) = [problem.why for problem in problems if problem.what == what]
     return one
 
@@ -128,7 +128,7 @@ def test_a_method_that_fails_costs_its_own_probe(written: Written, methods: Any)
     folder = written("slmroute_a_train", "a")
     one = {"broken": Broken(), "mean_probe": methods["mean_probe"]}
     steps = list(fit_probes(folder, one, FitSettings(jobs=1)))
-    assert Problem("a, broken", "RuntimeError: out of luck") in steps
+    assert ProbeProblem("a, broken", "RuntimeError: out of luck") in steps
     assert [step.path.name for step in steps if isinstance(step, Fitted)] == [
         "a.mean_probe.safetensors"
     ]

@@ -10,7 +10,7 @@ import pytest
 from probe_results import MeanProbe, OtherMeanProbe
 
 from slmroute_plugin.probes.fitting import FitSettings, fit_probes
-from slmroute_plugin.probes.training_data import Problem
+from slmroute_plugin.probes.training_data import ProbeProblem
 from slmroute_plugin.rescoring.by_probes import Scored, score_samples
 from slmroute_plugin.storage.sample_files import newest_sample_files, read_samples
 
@@ -81,7 +81,7 @@ def test_what_cannot_be_scored_is_named_and_the_rest_is_done(
     written("slmroute_b", "b", "evaluation", 5, model="another")
     (folder / "probes" / "a.mean_probe.safetensors").write_bytes(b"no probe")
     steps = list(score_samples(folder, methods))
-    problems = {step.what: step.why for step in steps if isinstance(step, Problem)}
+    problems = {step.what: step.why for step in steps if isinstance(step, ProbeProblem)}
     assert "no probe is fitted for c" in problems["slmroute_c, mean_probe"]
     assert "does not fit: model 'another'" in problems["slmroute_b, mean_probe"]
     assert "holds no probe of ours" in problems["slmroute_a, mean_probe"]
@@ -93,5 +93,5 @@ def test_a_truncated_sample_file_is_named_with_its_line(folder: Path, methods: A
     path = newest_sample_files(folder)["slmroute_a"]
     path.write_text(path.read_text()[:-20])
     steps = list(score_samples(folder, methods))
-    (problem,) = [step for step in steps if isinstance(step, Problem)]
+    (problem,) = [step for step in steps if isinstance(step, ProbeProblem)]
     assert f"{path}, line 24" in problem.why

@@ -16,7 +16,7 @@ from werkzeug import Request, Response
 
 from slmroute_plugin import hookimpl
 from slmroute_plugin.include_path import include_path
-from slmroute_plugin.llm.exchange import Reply
+from slmroute_plugin.llm.exchange import LlmReply
 from slmroute_plugin.plugins.loading import plugin_manager
 from slmroute_plugin.settings.parsing import parse_settings
 from slmroute_plugin.settings.schema import SettingsError
@@ -221,8 +221,8 @@ def test_policies_and_models_of_plugins(lm: Any, tmp_path: Path) -> None:
     class Parrot:
         name = "parrot"
 
-        def ask(self, requests: Any, what: str) -> list[Reply]:
-            return [Reply(text="The answer is 3.", cost_usd=0.5) for _ in requests]
+        def ask(self, requests: Any, what: str) -> list[LlmReply]:
+            return [LlmReply(text="The answer is 3.", cost_usd=0.5) for _ in requests]
 
     class Plugin:
         @hookimpl

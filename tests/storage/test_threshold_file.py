@@ -28,13 +28,13 @@ def test_the_threshold_of_the_right_method(tmp_path: Path) -> None:
     [
         ({**FILE, "method": "p_true"}, "is for the method 'p_true', the route's is 'perplexity'"),
         ({**FILE, "threshold": None, "goal": "accuracy 0.99"}, "not attainable .accuracy 0.99."),
-        ({**FILE, "threshold": 1.2}, "is no threshold file"),
-        ({**FILE, "threshold": "NaN"}, "is no threshold file"),
-        ({**FILE, "extra": 1}, "is no threshold file"),
-        ({"method": "perplexity"}, "is no threshold file"),
-        ([1], "is no threshold file"),
-        ("{", "is no threshold file"),
-        ('{"threshold": NaN, "method": "perplexity", "slm": "tiny"}', "is no threshold file"),
+        ({**FILE, "threshold": 1.2}, "is not a threshold file"),
+        ({**FILE, "threshold": "NaN"}, "is not a threshold file"),
+        ({**FILE, "extra": 1}, "is not a threshold file"),
+        ({"method": "perplexity"}, "is not a threshold file"),
+        ([1], "is not a threshold file"),
+        ("{", "is not a threshold file"),
+        ('{"threshold": NaN, "method": "perplexity", "slm": "tiny"}', "is not a threshold file"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named_with_the_reason(

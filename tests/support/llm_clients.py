@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from slmroute_plugin.llm.client import OpenAiLlm
-from slmroute_plugin.llm.exchange import Request
+from slmroute_plugin.llm.exchange import LlmRequest
 
 Llm = Callable[..., OpenAiLlm]
 """Makes clients by their settings."""
-Questions = Callable[[int], list[Request]]
+Questions = Callable[[int], list[LlmRequest]]
 """Makes that many questions."""

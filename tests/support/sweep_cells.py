@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from slmroute_plugin.sweep.grid.cells import Cell, Needs
-from slmroute_plugin.sweep.records import Record
+from slmroute_plugin.sweep.records import CellRecord
 
 LOCAL = {"model": "hf", "model_args": {"pretrained": "m"}, "tasks": ["slmroute_gsm8k"]}
 API = {"model": "openai-chat-completions", "model_args": {"model": "gpt-4.1-mini"}}
@@ -19,8 +19,8 @@ def cell(**changes: object) -> Cell:
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
-def record(of: Cell, **changes: object) -> Record:
-    made = Record(
+def record(of: Cell, **changes: object) -> CellRecord:
+    made = CellRecord(
         cell=of.name, digest=of.digest, state="done", exit_status=0, attempts=1,
         began="2026-01-01T00:00:00+00:00", seconds=3600.0, files=("m/samples_a.jsonl",),
     )  # fmt: skip

@@ -65,7 +65,7 @@ def test_a_restated_question_stands_where_the_last_one_stood() -> None:
     ("prompt", "why"),
     [
         ("<user>WHICH IS RED?</user>", "the chat template changed the question's text"),
-        ([{"role": "user", "content": ROW.text}], "the prompt is no text"),
+        ([{"role": "user", "content": ROW.text}], "the prompt is not a text"),
     ],
 )
 def test_where_it_cannot_be_restated_it_says_why(prompt: Any, why: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from slmroute_plugin import hookimpl
-from slmroute_plugin.llm.exchange import Reply, Request
+from slmroute_plugin.llm.exchange import LlmReply, LlmRequest
 from slmroute_plugin.observation import Answer
 from slmroute_plugin.plugins.loading import plugin_manager
 from slmroute_plugin.settings.parsing import parse_settings
@@ -21,15 +21,15 @@ class Listener:
     name = "listener"
 
     def __init__(self) -> None:
-        self.asked: list[Request] = []
+        self.asked: list[LlmRequest] = []
 
     @hookimpl
     def slmroute_llm(self, config: Any) -> Any:
         return self if config.get("listener") == id(self) else None
 
-    def ask(self, requests: list[Request], what: str) -> list[Reply]:
+    def ask(self, requests: list[LlmRequest], what: str) -> list[LlmReply]:
         self.asked += requests
-        return [Reply(text="7") for _ in requests]
+        return [LlmReply(text="7") for _ in requests]
 
 
 @pytest.fixture

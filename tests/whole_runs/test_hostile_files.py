@@ -163,7 +163,7 @@ def test_a_json_bomb_in_a_probe_is_refused(bomb: str, tmp_path: Path) -> None:
 def test_a_json_bomb_as_a_threshold_or_sample_is_refused(bomb: str, tmp_path: Path) -> None:
     path = tmp_path / "bomb.json"
     path.write_text(bomb)
-    with pytest.raises(ValueError, match=r"bomb\.json is no threshold file"):
+    with pytest.raises(ValueError, match=r"bomb\.json is not a threshold file"):
         threshold(path)
     with pytest.raises(SampleFileError, match=r"bomb\.json, line 1"):
         samples(path)

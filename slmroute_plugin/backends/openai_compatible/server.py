@@ -135,7 +135,7 @@ class Connection:
             payload: the request.
             read: may raise `BadBody`, which is worth another attempt.
         """
-        return await self._attempts.of(partial(self._attempt, payload, read))
+        return await self._attempts.make(partial(self._attempt, payload, read))
 
     async def _attempt(self, payload: Mapping[str, Any], read: Callable[[Any], T]) -> T:
         from anyio import fail_after

@@ -1,4 +1,4 @@
-"""What determines a transformers model's answers: weights, configuration, tokenizer, numerics."""
+"""The fingerprint of a transformers model: weights, configuration, tokenizer and numerics."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PARTS = 64
 
 
 def fingerprint(lm: Any) -> dict[str, Any]:
-    """All that determines an answer besides the question, for lm-eval's `HFLM`.
+    """Return all that determines an answer of lm-eval's `HFLM`, besides the question.
 
     The weights count as they are in memory, whatever name they came under.
     """
@@ -47,7 +47,7 @@ def fingerprint(lm: Any) -> dict[str, Any]:
 
 
 def weights_digest(model: torch.nn.Module) -> str:
-    """SHA-256 over names, shapes and types of all weights, and over sums of their bits.
+    """Return a SHA-256 over names, shapes and types of all weights, and over sums of their bits.
 
     The bits of each tensor are summed in 64 parts, as integers and therefore exactly: one
     changed weight changes the digest, at the cost of reading the weights once.
@@ -72,7 +72,7 @@ def _sums(tensor: Tensor) -> Iterator[int]:
 
 
 def _tokenizer_digest(tokenizer: Any) -> str:
-    what: dict[str, Any] = {
+    parts: dict[str, Any] = {
         "class": type(tokenizer).__qualname__,
         "template": getattr(tokenizer, "chat_template", None),
         "special": {key: str(value) for key, value in tokenizer.special_tokens_map.items()},
@@ -80,10 +80,10 @@ def _tokenizer_digest(tokenizer: Any) -> str:
     }
     fast = getattr(tokenizer, "backend_tokenizer", None)
     if fast is not None:
-        what["fast"] = json.loads(fast.to_str())
-        # Set by whoever used it last.
+        parts["fast"] = json.loads(fast.to_str())
+        # Whoever used the tokenizer last has set these.
         for state in ("truncation", "padding"):
-            what["fast"].pop(state, None)
-        what["vocabulary"] = None
-    text = json.dumps(what, sort_keys=True, default=str)
+            parts["fast"].pop(state, None)
+        parts["vocabulary"] = None
+    text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()

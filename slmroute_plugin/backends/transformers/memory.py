@@ -1,4 +1,4 @@
-"""How much memory a batch takes at least, and whether there can be as much."""
+"""The least memory that a batch takes, and whether a computer has as much."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _CGROUP_LIMITS = (
 
 
 class Demand(NamedTuple):
-    """What one question caches at the same time, at most.
+    """The largest demand of one question for cached tokens at the same time.
 
     Attributes:
-        prompt: its tokens.
-        prompts: how often they are cached.
-        answer: tokens of each answer.
-        answers: sequences that are written at once.
+        prompt: The number of tokens of the prompt.
+        prompts: The number of times that the prompt is cached.
+        answer: The largest number of tokens of an answer.
+        answers: The number of answers that are written at the same time.
     """
 
     prompt: int
@@ -35,71 +35,72 @@ class Demand(NamedTuple):
 
     @property
     def tokens(self) -> int:
-        """In all."""
+        """The number of tokens in all."""
         return self.prompt * self.prompts + self.answer * self.answers
 
 
 def ran_out_of_memory(error: BaseException) -> bool:
-    """Whether an error is one of those by which a device says that its memory is full."""
+    """Return whether an error is how a device says that its memory is full."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
-    # cuDNN's attention says so only between the lines (seen with torch 2.11 on a full GPU), and
-    # what the driver itself refuses is an error of its own.
-    said = str(error)
+    # cuDNN's attention does not name the cause (seen with torch 2.11 on a full GPU), and a refusal
+    # of the driver itself has another text.
+    text = str(error)
     return isinstance(error, RuntimeError) and (
-        "mha_graph.execute" in said or "error: out of memory" in said
+        "mha_graph.execute" in text or "error: out of memory" in text
     )
 
 
 def total_memory() -> int:
-    """Bytes that this process may have at most: the machine's, or its container's."""
+    """Return the bytes that this process may have at most: the machine's, or its container's."""
     total = int(psutil.virtual_memory().total)
     for path in _CGROUP_LIMITS:
         try:
             total = min(total, int(path.read_text()))
-        except (OSError, ValueError):  # there is none, or it says "max"
+        except (OSError, ValueError):  # the file is missing, or says "max"
             continue
     return total
 
 
 def fitting(size: int, largest: Demand, bytes_per_token: int, memory: int) -> int:
-    """The batch size, or as much of it as can fit into a computer's memory.
+    """Return the batch size, or as much of it as can fit into a computer's memory.
 
-    A computer that runs out of memory says nothing: the system ends the process, or swaps.
-    What counts here is the cache alone, which is less than what is needed: what is refused
-    could not have run.
+    A computer that runs out of memory says nothing: the system ends the process, or swaps. Only
+    the cache is counted here, which is less than what is needed. So a size that is refused could
+    not have run.
 
     Args:
-        size: questions at once.
-        largest: of the questions' demands.
-        bytes_per_token: of the cache.
-        memory: bytes that there can be.
+        size: The number of questions at the same time.
+        largest: The largest of the questions' demands.
+        bytes_per_token: The bytes of the cache for a token.
+        memory: The bytes that there can be.
 
     Returns:
         A size from 1 to `size`.
 
     Raises:
-        ValueError: not even the largest question can fit by itself; gives the estimate.
+        ValueError: If not even the largest question can fit by itself; the text gives the
+            estimate.
 
     >>> fitting(8, Demand(prompt=800, prompts=1, answer=200, answers=6), 1000, 5_000_000)
     2
     """
-    each = largest.tokens * bytes_per_token
-    if each > memory:
+    needed = largest.tokens * bytes_per_token
+    if needed > memory:
         raise ValueError(
             f"One question of {largest.prompt} tokens, with {largest.answers} sequences of up to "
-            f"{largest.answer} behind it, needs at least {each / GIB:.1f} GiB for its cache, and "
+            f"{largest.answer} behind it, needs at least {needed / GIB:.1f} GiB for its cache, and "
             f"there are {memory / GIB:.1f} GiB in all. Set a smaller max_gen_toks with "
             "--gen_kwargs or max_length with --model_args, "
             "or choose methods that draw fewer samples."
         )
-    fits = max(1, memory // max(each, 1))
+    fits = max(1, memory // max(needed, 1))
     if fits < size:
         logger.warning(
             "%d questions at once need at least %.1f GiB, and there are %.1f GiB in all: going on "
             "with %d",
             size,
-            size * each / GIB,
+            size * needed / GIB,
             memory / GIB,
             fits,
         )

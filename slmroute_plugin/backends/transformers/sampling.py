@@ -1,4 +1,4 @@
-"""Sequences being generated, and the choice of each one's next token."""
+"""The choice of the next token of sequences that are being generated."""
 
 from __future__ import annotations
 
@@ -22,14 +22,20 @@ ROWS_IN_CACHE = 8
 
 @dataclass(frozen=True)
 class Sampling:
-    """How tokens are drawn; none of it means greedily."""
+    """A way of drawing tokens; in place of it, None means that the likeliest token is chosen.
+
+    Attributes:
+        temperature: The temperature, above 0.
+        top_k: The number of likeliest tokens to draw from; None for all.
+        top_p: The cumulative probability of the likeliest tokens to draw from; None for all.
+    """
 
     temperature: float = 1.0
     top_k: int | None = None
     top_p: float | None = None
 
     def warp(self, logits: Tensor) -> Tensor:
-        """[rows, vocabulary] logits as they are to be drawn from."""
+        """Change logits [rows, vocabulary] to those that tokens are drawn from."""
         scores = logits
         if self.temperature != 1:
             scores = TemperatureLogitsWarper(float(self.temperature))(None, scores)
@@ -42,15 +48,16 @@ class Sampling:
 
 @dataclass
 class Generated:
-    """One sequence being generated behind a prompt.
+    """A sequence that is being generated behind a prompt.
 
     Attributes:
-        rule: when it ends, and what is kept.
-        max_tokens: it ends there at the latest.
-        sampling: how tokens are drawn; None for greedily.
-        seed: of the draws.
-        ids: tokens so far, end token included.
-        logprobs: natural log-probability of each under the raw logits.
+        rule: The rule by which the sequence ends, and by which its text is kept.
+        max_tokens: The number of tokens at which the sequence ends at the latest.
+        sampling: The way of drawing tokens; None for the likeliest.
+        seed: The seed of the draws.
+        ids: The tokens so far, with the end token.
+        logprobs: The natural log-probability of each token under the raw logits.
+        ended: Whether the sequence has ended.
     """
 
     rule: StopRule
@@ -64,13 +71,13 @@ class Generated:
     _generator: np.random.Generator | None = None
 
     def noise(self, count: int) -> NDArray[np.float32]:
-        """The next `count` of this sequence's own exponential numbers, on every device the same."""
+        """Return the sequence's next `count` exponential numbers, the same on every device."""
         if self._generator is None:
             self._generator = np.random.default_rng(self.seed)
         return self._generator.standard_exponential(count, dtype=np.float32)
 
     def push(self, token: int, logprob: float) -> None:
-        """Take the next token, and see whether it is the last."""
+        """Append the next token, and determine whether it is the last."""
         self.ids.append(token)
         self.logprobs.append(logprob)
         if self._response_start is None:
@@ -80,7 +87,7 @@ class Generated:
         )
 
     def kept(self) -> Kept:
-        """The text that is kept, and its tokens."""
+        """Return the text that is kept, and its tokens."""
         return self.rule.kept(self.ids)
 
 
@@ -90,12 +97,13 @@ def choose(
     """Choose the next token of every sequence and push it.
 
     Args:
-        logits: [rows, vocabulary], raw, float32.
-        rows: the row of each sequence; sequences that are the same so far may share one.
-            By default each has its own.
+        logits: The raw logits, [rows, vocabulary], float32.
+        sequences: The sequences.
+        rows: The row of each sequence; sequences that are the same so far may share a row. By
+            default each sequence has its own row.
 
     Returns:
-        The tokens.
+        The token of each sequence.
     """
     index = torch.tensor(rows if rows is not None else range(len(sequences)), device=logits.device)
     blocks = _in_blocks(logits)
@@ -122,37 +130,42 @@ def choose(
 
 
 def _in_blocks(logits: Tensor) -> Tensor:
-    """[rows, vocabulary] to [rows, blocks, BLOCK], filled up with what is never drawn."""
+    """Reshape [rows, vocabulary] to [rows, blocks, BLOCK], with padding that is never drawn."""
     if short := -logits.shape[-1] % BLOCK:
         logits = nn.functional.pad(logits, (0, short), value=-torch.inf)
     return logits.view(*logits.shape[:-1], -1, BLOCK)
 
 
 def _sums(blocks: Tensor) -> Tensor:
-    """The log-sum-exp of every block: [rows, blocks]."""
+    """Return the log-sum-exp of every block: [rows, blocks]."""
     rows = ROWS_IN_CACHE if blocks.device.type == "cpu" else len(blocks)
     return torch.cat([part.logsumexp(dim=-1) for part in torch.split(blocks, rows)])
 
 
 def _largest(blocks: Tensor) -> Tensor:
-    """The likeliest token of every row; by blocks, as a maximum is found faster than its place."""
+    """Return the likeliest token of every row.
+
+    The search is by blocks, because a maximum is found faster than its place.
+    """
     block = blocks.amax(dim=-1).argmax(dim=-1)
     rows = torch.arange(len(blocks), device=blocks.device)
     return block * BLOCK + blocks[rows, block].argmax(dim=-1)
 
 
 def _drawn(blocks: Tensor, sums: Tensor, rows: Tensor, sequences: Sequence[Generated]) -> Tensor:
-    """A token for every sequence: first its block of the vocabulary, then which of the block.
+    """Draw a token for every sequence: first a block of the vocabulary, then a token of it.
 
-    Both by the Gumbel-max trick: rounding, which differs between batches, changes the token
-    only where two perturbed logits are as good as equal. Walking up the cumulative distribution,
-    each of its thousands of steps is a place where it could. In two stages, which draw from the
-    same distribution, since noise for every token of the vocabulary costs more than all else here.
+    Both draws are by the Gumbel-max trick: rounding, which differs between batches, changes the
+    token only if two perturbed logits are as good as equal. On a walk up the cumulative
+    distribution, each of its thousands of steps is a place where rounding could. Two stages draw
+    from the same distribution as one, and noise for every token of the vocabulary costs more than
+    all else here.
 
     Args:
-        blocks: [rows, blocks, BLOCK] logits.
-        sums: [rows, blocks], the log-sum-exp of each.
-        rows: [sequences], the row of each.
+        blocks: The logits, [rows, blocks, BLOCK].
+        sums: The log-sum-exp of each block, [rows, blocks].
+        rows: The row of each sequence, [sequences].
+        sequences: The sequences.
     """
     count = sums.shape[-1]
     noise = np.stack([sequence.noise(count + BLOCK) for sequence in sequences])

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from slmroute_plugin.llm.exchange import Llm, LlmError, Reply, Request
+from slmroute_plugin.llm.exchange import Llm, LlmError, LlmReply, LlmRequest
 from slmroute_plugin.scoring.judge.prompt import REMINDER, Case, fill, parse_reply
 from slmroute_plugin.scoring.judge.settings import JudgeSettings
 from slmroute_plugin.scoring.rule import Rule, Verdict, score
@@ -82,15 +82,15 @@ class Judge:
                 opinions[row] = _final(reply)
         return opinions
 
-    def _replies(self, prompts: Sequence[str]) -> list[Reply]:
+    def _replies(self, prompts: Sequence[str]) -> list[LlmReply]:
         requests = [
-            Request([{"role": "user", "content": prompt}], _GENERATION) for prompt in prompts
+            LlmRequest([{"role": "user", "content": prompt}], _GENERATION) for prompt in prompts
         ]
         try:
             return self._llm().ask(requests, f"{self._what}, judged")
         except LlmError as error:
             # The answers are dear: they are scored by the rule, and the table shows what failed.
-            return [Reply(error=str(error)) for _ in requests]
+            return [LlmReply(error=str(error)) for _ in requests]
 
     def _sum_up(self, opinions: Sequence[Opinion]) -> None:
         errors = Counter(opinion.error for opinion in opinions if opinion.error)
@@ -114,13 +114,13 @@ class Judge:
 _UNREAD = Opinion(None)
 
 
-def _opinion(reply: Reply) -> Opinion:
+def _opinion(reply: LlmReply) -> Opinion:
     if reply.text is None:
         return Opinion(None, reply.error or "no reply")
     return Opinion(parse_reply(reply.text))
 
 
-def _final(reply: Reply) -> Opinion:
+def _final(reply: LlmReply) -> Opinion:
     opinion = _opinion(reply)
     if opinion != _UNREAD:
         return opinion

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 from slmroute_plugin.sweep.cell_run import Order
 from slmroute_plugin.sweep.engines.local import Started, run_locally
-from slmroute_plugin.sweep.records import Record
+from slmroute_plugin.sweep.records import CellRecord
 
 
 def run_with_accelerate(
     orders: Sequence[Order], processes: int, gpus: Sequence[str], started: Started
-) -> Iterator[Record]:
+) -> Iterator[CellRecord]:
     """Run cells in turn, data-parallel, and yield how each ended.
 
     A model behind an API is asked by one process: it has no part in the GPUs.

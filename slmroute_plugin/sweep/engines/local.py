@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from slmroute_plugin.sweep.cell_run import Order, run_cell
 from slmroute_plugin.sweep.grid.cells import Cell
-from slmroute_plugin.sweep.records import Record
+from slmroute_plugin.sweep.records import CellRecord
 
 Started = Callable[[Order], None]
 
@@ -48,7 +48,7 @@ class Devices:
 
 def run_locally(
     orders: Sequence[Order], jobs: int, gpus: Sequence[str], started: Started
-) -> Iterator[Record]:
+) -> Iterator[CellRecord]:
     """Run cells, `jobs` at a time, and yield how each ended.
 
     Args:
@@ -60,7 +60,7 @@ def run_locally(
     devices = Devices(gpus)
     stop = threading.Event()
 
-    def run(order: Order) -> Record:
+    def run(order: Order) -> CellRecord:
         with devices.lent(order.cell) as environment:
             if not stop.is_set():
                 started(order)

@@ -13,7 +13,7 @@ from typing import Any
 from slmroute_plugin.sweep.cell_run import Order, run_cell
 from slmroute_plugin.sweep.engines.local import Started
 from slmroute_plugin.sweep.engines.store import Store, fetched
-from slmroute_plugin.sweep.records import Record
+from slmroute_plugin.sweep.records import CellRecord
 
 # Ray is asked about all that are on their way, again and again: more would only be waiting.
 _AT_ONCE = 1000
@@ -35,7 +35,7 @@ class Cluster:
     store: str | None = None
 
 
-def run_on_ray(orders: Sequence[Order], cluster: Cluster, started: Started) -> Iterator[Record]:
+def run_on_ray(orders: Sequence[Order], cluster: Cluster, started: Started) -> Iterator[CellRecord]:
     """Run cells wherever there is room for them, and yield how each ended.
 
     Args:
@@ -90,7 +90,7 @@ def _submitted(order: Order, store: Store | None) -> Any:
     return ray.remote(_run).options(**options).remote(order, store)
 
 
-def _run(order: Order, store: Store | None) -> Record:
+def _run(order: Order, store: Store | None) -> CellRecord:
     """On the node."""
     if store is None:
         return run_cell(order)
@@ -103,13 +103,13 @@ def _run(order: Order, store: Store | None) -> Record:
     return record
 
 
-def _outcome(reference: Any, order: Order) -> Record:
+def _outcome(reference: Any, order: Order) -> CellRecord:
     import ray
 
     try:
-        record: Record = ray.get(reference)
+        record: CellRecord = ray.get(reference)
     except ray.exceptions.RayError as error:
-        return Record(
+        return CellRecord(
             cell=order.cell.name,
             digest=order.cell.digest,
             state="failed",

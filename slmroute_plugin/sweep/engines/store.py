@@ -13,7 +13,7 @@ import fsspec
 from fsspec import AbstractFileSystem
 
 from slmroute_plugin.storage.atomic_write import written_whole
-from slmroute_plugin.sweep.records import Record
+from slmroute_plugin.sweep.records import CellRecord
 
 
 class StoreError(Exception):
@@ -76,7 +76,7 @@ class Store:
             ) from error
 
 
-def fetched(record: Record, store: Store, results: Path) -> Record:
+def fetched(record: CellRecord, store: Store, results: Path) -> CellRecord:
     """A record whose log and files have been brought into the folder of results."""
     if not record.log:
         # The node was lost, and has told nothing.

@@ -9,7 +9,7 @@ from typing import Any
 from slmroute_plugin.llm.prices import cost_usd
 from slmroute_plugin.sweep.grid.cells import Cell
 from slmroute_plugin.sweep.planning.workload import Ratios, TaskWork, ratios, stated_work
-from slmroute_plugin.sweep.records import Record
+from slmroute_plugin.sweep.records import CellRecord
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Estimator:
         self,
         measured: Mapping[str, TaskWork],
         cells: Iterable[Cell],
-        records: Mapping[str, Record],
+        records: Mapping[str, CellRecord],
     ) -> None:
         self._measured = measured
         self._ratios = ratios()
@@ -132,7 +132,7 @@ class Estimator:
         judged = cost_usd(str(judge), round(read), round(written))
         return None if judged is None else answers + judged
 
-    def _paces(self, cells: Iterable[Cell], records: Mapping[str, Record]) -> dict[str, float]:
+    def _paces(self, cells: Iterable[Cell], records: Mapping[str, CellRecord]) -> dict[str, float]:
         """GPU-hours per token of each local model that has run, whatever it ran on."""
         seconds: dict[str, float] = {}
         tokens: dict[str, float] = {}

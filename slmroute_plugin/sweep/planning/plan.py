@@ -11,7 +11,7 @@ from slmroute_plugin.sweep.grid.cells import Cell, cells_of
 from slmroute_plugin.sweep.grid.grid_file import Grid, GridError
 from slmroute_plugin.sweep.planning.estimate import Estimate, Estimator
 from slmroute_plugin.sweep.planning.workload import measured_work
-from slmroute_plugin.sweep.records import Record, is_done, records_of
+from slmroute_plugin.sweep.records import CellRecord, is_done, records_of
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Planned:
     """
 
     cell: Cell
-    record: Record | None
+    record: CellRecord | None
     is_done: bool
     estimate: Estimate
 

@@ -17,7 +17,7 @@ from slmroute_plugin.sweep.engines.ray import Cluster as Where
 from slmroute_plugin.sweep.engines.ray import run_on_ray
 from slmroute_plugin.sweep.grid.grid_file import load_grid
 from slmroute_plugin.sweep.planning.plan import make_plan
-from slmroute_plugin.sweep.records import Record
+from slmroute_plugin.sweep.records import CellRecord
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
@@ -69,7 +69,7 @@ def test_a_node_lost_in_the_middle_changes_nothing(
         lambda: len(journals(there)) >= 2,
         lambda: cluster.remove_node(lost, allow_graceful=False),
     )
-    records: list[Record] = list(
+    records: list[CellRecord] = list(
         run_on_ray(orders_of(there), Where(cluster.address), lambda order: None)
     )
     killer.join(timeout=1)

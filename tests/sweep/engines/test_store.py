@@ -9,7 +9,7 @@ import pytest
 from demo_grid import Demo, forget_servers, invoke
 
 from slmroute_plugin.sweep.engines.store import Store, StoreError, fetched
-from slmroute_plugin.sweep.records import Record
+from slmroute_plugin.sweep.records import CellRecord
 
 LOG, SAMPLES = ".sweep/0-cell/log.txt", "model/samples_task_2026.jsonl"
 
@@ -32,8 +32,10 @@ def written(tmp_path: Path) -> Path:
     return tmp_path / "node"
 
 
-def record(*files: str, log: str = LOG) -> Record:
-    return Record("cell", "digest", "done", 0, 1, "2026-01-01T00:00:00", 1.0, log=log, files=files)
+def record(*files: str, log: str = LOG) -> CellRecord:
+    return CellRecord(
+        "cell", "digest", "done", 0, 1, "2026-01-01T00:00:00", 1.0, log=log, files=files
+    )
 
 
 def test_what_is_put_there_can_be_fetched(store: Store, written: Path, tmp_path: Path) -> None:

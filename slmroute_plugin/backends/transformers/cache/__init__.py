@@ -1,1 +1,1 @@
-"""The cache of attention: branched, shared between rows, and grown."""
+"""The key-value cache of attention: branched, shared between rows, and grown in place."""

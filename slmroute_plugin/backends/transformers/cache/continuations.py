@@ -1,4 +1,4 @@
-"""Rows that are written token by token behind cached prefixes, which stay where they are."""
+"""The rows that are written token by token behind cached prefixes, which are not copied."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from slmroute_plugin.backends.transformers.forward.reader import Read, Reader
 
 
 class _Origin(NamedTuple):
-    """The prefix that a row continues: its group, and its row there."""
+    """The prefix that a row continues: its group, and its row in the group."""
 
     group: int
     row: int
 
 
 class Continuations:
-    """Rows that each continue a cached prefix, token by token; prefixes are not copied.
+    """A set of rows that each continue a cached prefix, token by token; prefixes are not copied.
 
     Args:
-        prefixes: groups of like length, used up. Each of their rows is a row here at first.
+        prefixes: The prefixes in groups of similar length, which are used up. At first, each of
+            their rows is a row here.
     """
 
     def __init__(self, prefixes: Sequence[Branches]) -> None:
@@ -41,7 +42,7 @@ class Continuations:
 
     @property
     def lengths(self) -> list[int]:
-        """How many tokens each row has, its prefix included."""
+        """The number of tokens of each row, its prefix included."""
         return [
             self._prefixes[group].lengths[row] + own
             for (group, row), own in zip(self._origins, self._own.lengths, strict=True)
@@ -58,12 +59,17 @@ class Continuations:
         return settled
 
     def branch(self, row: int) -> Branches:
-        """One row by itself, with a copy of all its tokens."""
+        """Copy a row with all its tokens, by itself."""
         group, prefix = self._origins[row]
         return self._prefixes[group].branch(prefix).followed_by(self._own.branch(row))
 
     def extend(self, reader: Reader, chunks: Sequence[Sequence[int]]) -> Read:
-        """Read one token behind each row, in place."""
+        """Read a token behind each row, in place.
+
+        Args:
+            reader: The reader of the model.
+            chunks: For each row, exactly one token.
+        """
         device = reader.device
         lengths = torch.tensor(self.lengths, device=device)
         cache = self._own.as_cache()
@@ -81,7 +87,7 @@ class Continuations:
         return read
 
     def _forget_unused(self, group: int) -> None:
-        """Drop the prefixes that no row continues, once they are half of the group."""
+        """Drop the prefixes of a group that no row continues, once they are half of the group."""
         used = sorted({origin.row for origin in self._origins if origin.group == group})
         part = self._prefixes[group]
         if not used or 2 * len(used) > len(part.lengths):
@@ -93,13 +99,13 @@ class Continuations:
         ]
 
     def _grouped(self, device: torch.device) -> list[PrefixGroup]:
-        """Who continues what, for attention."""
-        found = []
+        """Return, for attention, which rows continue which prefix."""
+        groups = []
         for group, part in enumerate(self._prefixes):
             rows: list[list[int]] = [[] for _ in part.lengths]
             for row, origin in enumerate(self._origins):
                 if origin.group == group:
                     rows[origin.row].append(row)
             if any(rows):
-                found.append(PrefixGroup.of(part, rows, device))
-        return found
+                groups.append(PrefixGroup.of(part, rows, device))
+        return groups

@@ -1,16 +1,14 @@
-"""One layer's cached keys and values, with room to grow in place.
+"""The cached keys and values of one layer, with room to grow in place.
 
-`DynamicLayer` copies all that is cached for every token that comes, and taking out one row
-copies all others. Here new tokens are written into spare columns, and rows into spare rows.
+`DynamicLayer` copies all that is cached for every token that comes, and taking out a row copies
+all other rows. Here new tokens are written into spare columns, and rows into spare rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers.cache_utils import DynamicLayer
 
 # Columns made in one go. More of them are fewer copies, and less memory left in pieces that
@@ -19,7 +17,7 @@ _FEWEST_SPARE, _MOST_SPARE = 32, 128
 
 
 class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
-    """Keys and values [rows, heads, columns, d], views of buffers that may be larger."""
+    """A layer's keys and values [rows, heads, columns, d], views of buffers that may be larger."""
 
     keys: Tensor
     values: Tensor
@@ -30,7 +28,7 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
 
     @classmethod
     def of(cls, keys: Tensor, values: Tensor) -> GrowingLayer:
-        """A layer that holds these, without a copy."""
+        """Make a layer that holds these keys and values, without a copy."""
         layer = cls()
         layer._hold([keys, values], keys.shape[0], keys.shape[2])
         return layer
@@ -38,7 +36,7 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
-        """Put new tokens behind all rows, and return everything."""
+        """Put new tokens behind all rows, and return all keys and values."""
         new = [key_states, value_states]
         if not self._buffers:
             # Copied, not held: what a model hands over is often a transposed view, and rows of
@@ -54,7 +52,13 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         return self.keys, self.values
 
     def place(self, rows: int, sources: Tensor, targets: Tensor) -> None:
-        """Copy rows over others, and go on with the first `rows` of them."""
+        """Copy rows over other rows, and go on with the first `rows` of them.
+
+        Args:
+            rows: The number of rows to go on with.
+            sources: The rows that are copied, [copies].
+            targets: The rows that they are copied to, [copies].
+        """
         columns = self.keys.shape[2]
         if rows > self._buffers[0].shape[0]:
             self._move(rows + rows // 4, columns + _spare(columns))
@@ -70,7 +74,7 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         self._view(self.keys.shape[0], self.keys.shape[2] - count)
 
     def _move(self, rows: int, columns: int) -> None:
-        """Into new buffers of this size."""
+        """Copy keys and values to new buffers of this size."""
         held = [self.keys, self.values]
         for index, states in enumerate(held):
             buffer = states.new_empty((rows, states.shape[1], columns, states.shape[3]))
@@ -88,20 +92,5 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
 
 
 def _spare(columns: int) -> int:
-    """Columns to make beyond those needed: as many as there are, within bounds."""
+    """Return the spare columns to make: as many as are cached, within bounds."""
     return min(max(columns, _FEWEST_SPARE), _MOST_SPARE)
-
-
-def stacked(parts: Sequence[Tensor], orders: Sequence[Sequence[int]], columns: int) -> Tensor:
-    """[rows, heads, columns, d] of parts aligned to the right, each part's rows at `orders`."""
-    first = parts[0]
-    rows = sum(len(order) for order in orders)
-    shape = (rows, first.shape[1], columns, first.shape[3])
-    if len(parts) == 1 and list(orders[0]) == list(range(rows)) and first.shape[2] == columns:
-        return first
-    whole = first.new_zeros(shape)
-    for part, order in zip(parts, orders, strict=True):
-        at = torch.tensor(list(order), device=whole.device)
-        width = part.shape[2]
-        whole[at] = nn.functional.pad(part, (0, 0, columns - width, 0))
-    return whole

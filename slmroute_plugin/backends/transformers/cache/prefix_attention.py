@@ -1,8 +1,8 @@
-"""Attention of one token a row, where many rows continue the same cached prefix.
+"""The attention of one token a row, where many rows continue the same cached prefix.
 
-A row's token attends to its prefix and to what the row has behind it. The first is done for all
-rows of a prefix at once, so that the prefix is read once; the two parts are joined by their
-softmax weights, as flash attention joins its blocks (Dao et al. 2022; for shared prefixes
+A row's token attends to its prefix and to the row's tokens behind it. Attention to a prefix is
+computed for all its rows at once, so that the prefix is read once. The two parts are joined by
+their softmax weights, as flash attention joins its blocks (Dao et al. 2022; for shared prefixes
 Juravsky et al. 2024, "Hydragen").
 """
 
@@ -23,11 +23,11 @@ _NAME = "slmroute_prefix"
 
 
 class Partial(NamedTuple):
-    """Attention to some of the columns, and how much of all attention that would be.
+    """The attention to some of the columns, and its share of the attention to all columns.
 
     Attributes:
-        attended: the values, weighted, [..., heads, queries, d].
-        logsumexp: of the scores, [..., heads, queries], float32.
+        attended: The weighted values, [..., heads, queries, d].
+        logsumexp: The log-sum-exp of the scores, [..., heads, queries], float32.
     """
 
     attended: Tensor
@@ -37,25 +37,31 @@ class Partial(NamedTuple):
     def of(
         cls, query: Tensor, keys: Tensor, values: Tensor, scale: float, bias: Tensor | None = None
     ) -> Partial:
-        """Of queries [rows, heads, queries, d] to keys and values [rows, heads, columns, d].
+        """Attend to keys and values, both [rows, heads, columns, d], for each query.
+
+        The queries are [rows, heads, queries, d].
 
         Raises:
-            RuntimeError: shapes that torch's attention on CPUs does not take.
+            RuntimeError: If torch's attention on CPUs does not take the shapes.
         """
-        # What `scaled_dot_product_attention` runs on a CPU: it alone tells the log-sum-exp.
+        # This is what `scaled_dot_product_attention` runs on a CPU; only this operator returns
+        # the log-sum-exp.
         flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
         return cls(*flash(query, keys, values, attn_mask=bias, scale=scale))
 
     @classmethod
     def by_products(cls, query: Tensor, keys: Tensor, values: Tensor, scale: float) -> Partial:
-        """The same by matrix products: with few queries, in float32, quicker on some CPUs."""
+        """Attend by matrix products, which is faster on some CPUs with few queries in float32.
+
+        The shapes are those of `of`.
+        """
         scores = torch.matmul(query * scale, keys.transpose(-1, -2))
         logsumexp = scores.logsumexp(dim=-1)
         weights = scores.sub_(logsumexp.unsqueeze(-1)).exp_()
         return cls(torch.matmul(weights, values), logsumexp)
 
     def joined(self, other: Partial) -> Tensor:
-        """Attention to the columns of both."""
+        """Return the attention to the columns of both parts."""
         share = torch.sigmoid(self.logsumexp - other.logsumexp).unsqueeze(-1)
         whole = torch.lerp(other.attended.float(), self.attended.float(), share)
         return whole.to(self.attended.dtype)
@@ -63,12 +69,13 @@ class Partial(NamedTuple):
 
 @dataclass(frozen=True)
 class PrefixGroup:
-    """Prefixes of like length, and the rows that continue each.
+    """A group of prefixes of similar length, and the rows that continue each.
 
     Attributes:
-        prefixes: cached.
-        bias: [prefixes, 1, 1, columns]: 0 where a prefix has a token, minus infinity before it.
-        members: [prefixes, most], the rows of each; -1 where it has fewer.
+        prefixes: The cached prefixes.
+        bias: The bias of the scores, [prefixes, 1, 1, columns]: 0 at a prefix's tokens, minus
+            infinity before them.
+        members: The rows that continue each prefix, [prefixes, most]; -1 for no further row.
     """
 
     prefixes: Branches
@@ -79,19 +86,23 @@ class PrefixGroup:
     def of(
         cls, prefixes: Branches, rows: Sequence[Sequence[int]], device: torch.device
     ) -> PrefixGroup:
-        """These prefixes, and the rows that continue each of them, one at least in all."""
-        most = max(len(each) for each in rows)
-        members = [[*each, *[-1] * (most - len(each))] for each in rows]
+        """Make a group of prefixes and the rows that continue each; there is at least one row."""
+        most = max(len(members) for members in rows)
+        padded = [[*members, *[-1] * (most - len(members))] for members in rows]
         begins = prefixes.width - torch.tensor(prefixes.lengths, device=device)
         before = torch.arange(prefixes.width, device=device) < begins[:, None]
         bias = torch.zeros(before.shape, device=device).masked_fill(before, -torch.inf)
-        return cls(prefixes, bias[:, None, None], torch.tensor(members, device=device))
+        return cls(prefixes, bias[:, None, None], torch.tensor(padded, device=device))
 
-    def attend(self, layer: int, query: Tensor, scale: float, found: Partial) -> None:
-        """Attention of the members, among rows [rows, heads, queries, d], to their prefixes.
+    def attend(self, layer: int, query: Tensor, scale: float, out: Partial) -> None:
+        """Compute the members' attention to their prefixes, and write it to `out`.
 
         Args:
-            found: takes it, each row's at its place; one row more than there are, at the end.
+            layer: The index of the layer.
+            query: The queries of all rows, [rows, heads, queries, d].
+            scale: The scale of the scores.
+            out: The attention of all rows, each at its place; its last row is one more than there
+                are rows, and takes what the padding of `members` attends to.
         """
         _, heads, queries, d = query.shape
         count, most = self.members.shape
@@ -106,22 +117,22 @@ class PrefixGroup:
             scale,
             self.bias.to(query.dtype).expand(-1, -1, most * queries, -1),
         )
-        found.attended.view(-1, queries, d)[places] = partial.attended.reshape(-1, queries, d)
-        found.logsumexp.view(-1, queries)[places] = partial.logsumexp.reshape(-1, queries)
+        out.attended.view(-1, queries, d)[places] = partial.attended.reshape(-1, queries, d)
+        out.logsumexp.view(-1, queries)[places] = partial.logsumexp.reshape(-1, queries)
 
 
 def attended_prefixes(
     groups: Sequence[PrefixGroup], layer: int, query: Tensor, scale: float
 ) -> Partial:
-    """Attention of every row [rows, heads, queries, d] to its prefix, which is in a group."""
+    """Attend with every row, [rows, heads, queries, d], to its prefix, which is in a group."""
     rows, *others = query.shape
-    found = Partial(
+    whole = Partial(
         query.new_empty(rows + 1, *others),
         query.new_empty(rows + 1, *others[:2], dtype=torch.float32),
     )
     for group in groups:
-        group.attend(layer, query, scale, found)
-    return Partial(*(part[:rows] for part in found))
+        group.attend(layer, query, scale, whole)
+    return Partial(*(part[:rows] for part in whole))
 
 
 def attention(
@@ -138,16 +149,22 @@ def attention(
     position_bias: Tensor | None = None,
     **others: Any,
 ) -> tuple[Tensor, None]:
-    """Attention of one token a row, for transformers' `AttentionInterface`.
+    """Attend with one token a row, for transformers' `AttentionInterface`.
 
     Args:
-        query: [rows, heads, 1, d].
-        key: [rows, key-value heads, columns, d], what each row has behind its prefix.
-        value: of the same columns.
-        prefix_groups: an argument of the model's forward that it hands on.
+        module: The model's attention module.
+        query: The queries, [rows, heads, 1, d].
+        key: The keys of each row's tokens behind its prefix, [rows, key-value heads, columns, d].
+        value: The values of the same tokens, of the same shape.
+        attention_mask: None; masks are not supported.
+        prefix_groups: The groups of prefixes, an argument that the model's forward hands on.
+        scaling: The scale of the scores; by default d^-0.5.
+
+    Returns:
+        The attention, [rows, 1, heads, d], and None in place of the weights.
 
     Raises:
-        NotImplementedError: attention of a kind that is not done here.
+        NotImplementedError: If a kind of attention is asked for that is not supported here.
     """
     if attention_mask is not None or query.shape[2] != 1:
         raise NotImplementedError("attention masks, and more than one token a row")
@@ -164,7 +181,7 @@ def attention(
 
 @contextmanager
 def attending_to_prefixes(model: Any) -> Iterator[None]:
-    """Let transformers call `attention` meanwhile."""
+    """Let transformers call `attention` in a `with` block."""
     config = model.config.get_text_config(decoder=True)
     before = config._attn_implementation
     AttentionInterface.register(_NAME, attention)

@@ -1,1 +1,1 @@
-"""Forward passes, and what is caught in them."""
+"""The forward passes of a model, and the values that hooks catch in them."""

@@ -1,4 +1,4 @@
-"""Hooks that pick out of a passing forward what is wanted, and keep no more than that."""
+"""The hooks that catch what is wanted of a forward pass, and keep no more than that."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ WORDS = 1024
 
 @dataclass
 class Catch:
-    """What the hooks of one forward pass are to catch, and what they caught, by state.
+    """A list of what the hooks of one forward pass are to catch, and what they caught, by state.
 
     Attributes:
-        at: [rows], the position at which to catch.
-        states: indices of hidden states to catch there.
-        mean_over: [rows, tokens], bool: the tokens over which to average all states, if any.
-        hidden: what was caught, [rows, d] each.
-        means: averages, [rows, d] each; None where a state is not one vector for each token.
+        at: The position of each row at which to catch, [rows].
+        states: The indices of the hidden states to catch there.
+        mean_over: The tokens over which to average all states, [rows, tokens], bool; None for no
+            averages.
+        hidden: The hidden states that were caught, [rows, d], by index.
+        means: The averages, [rows, d], by index; None for a state that is not one vector for each
+            token.
     """
 
     at: Tensor
@@ -36,23 +38,25 @@ class Catch:
     means: dict[int, Tensor | None] = field(default_factory=dict)
 
     def see(self, state: int, states: Tensor) -> None:
-        """Take from [rows, tokens, d], the hidden states of an index, what is wanted of them."""
+        """Take what is wanted from the hidden states of an index, [rows, tokens, d]."""
         if state in self.states and states.dim() == 3:
             self.hidden[state] = at_positions(states, self.at)[:, 0]
         if self.mean_over is not None:
             self.means[state] = mean_state(states, self.mean_over)
 
     def every_mean(self, count: int) -> Tensor | None:
-        """The averages of the first states, [rows, count, d]; None if one is missing."""
+        """Return the averages of the first `count` states, [rows, count, d]; None if incomplete."""
         return stacked_means([self.means.get(state) for state in range(count)])
 
 
 @contextmanager
 def narrowed(head: nn.Module, catch: Catch, last: int) -> Iterator[None]:
-    """Let the output head see one position per row meanwhile, and catch what it reads.
+    """Let the output head see one position per row in a `with` block, and catch what it reads.
 
     Args:
-        last: index of the hidden state that it reads.
+        head: The output head.
+        catch: What to catch, and the position of each row.
+        last: The index of the hidden state that the head reads.
     """
 
     def hook(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
@@ -71,7 +75,7 @@ def narrowed(head: nn.Module, catch: Catch, last: int) -> Iterator[None]:
 
 @contextmanager
 def _in_blocks(head: nn.Module) -> Iterator[None]:
-    """Let a plain output head on a CPU take the vocabulary block by block meanwhile."""
+    """Let a plain output head on a CPU compute its words in blocks, within a `with` block."""
     weight = getattr(head, "weight", None)
     if (
         type(head) is not nn.Linear
@@ -92,7 +96,7 @@ def _in_blocks(head: nn.Module) -> Iterator[None]:
 
 
 def _times_blocks(weight: Tensor, states: Tensor) -> Tensor:
-    """States [..., d] times the transpose of a [vocabulary, d] matrix."""
+    """Multiply states [..., d] with the transpose of a [vocabulary, d] matrix, block by block."""
     rows = states.flatten(0, -2)
     logits = rows.new_empty(len(rows), len(weight))
     for block, out in zip(
@@ -104,7 +108,7 @@ def _times_blocks(weight: Tensor, states: Tensor) -> Tensor:
 
 @contextmanager
 def caught_at(layer: nn.Module, catch: Catch, state: int) -> Iterator[None]:
-    """Catch meanwhile what goes into a block, which is the hidden state of its index."""
+    """Catch the input of a decoder layer, the hidden state of its index, in a `with` block."""
 
     def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         catch.see(state, args[0] if args else kwargs["hidden_states"])
@@ -117,13 +121,16 @@ def caught_at(layer: nn.Module, catch: Catch, state: int) -> Iterator[None]:
 
 
 def at_positions(states: Tensor, at: Tensor) -> Tensor:
-    """[rows, tokens, d] and [rows] to [rows, 1, d]."""
+    """Select each row's state at its position: from [rows, tokens, d] to [rows, 1, d]."""
     rows = torch.arange(states.shape[0], device=states.device)
     return states[rows, at.to(states.device)].unsqueeze(1)
 
 
 def mean_state(states: Tensor, over: Tensor) -> Tensor | None:
-    """[rows, tokens, d] to [rows, d], float32; None if there is no vector for each token."""
+    """Average states [rows, tokens, d] over tokens: [rows, d], float32.
+
+    The result is None if there is not one vector for each token.
+    """
     if states.shape[:-1] != over.shape:
         return None
     over = over.to(states.device)
@@ -133,7 +140,10 @@ def mean_state(states: Tensor, over: Tensor) -> Tensor | None:
 
 
 def stacked_means(means: Sequence[Tensor | None]) -> Tensor | None:
-    """[rows, d] each to [rows, states, d] on the CPU; None if one is not there or of another d."""
+    """Stack averages, each [rows, d], to [rows, states, d] on the CPU.
+
+    The result is None if an average is missing or has another width.
+    """
     there = [mean for mean in means if mean is not None]
     if len(there) < len(means) or len({mean.shape for mean in there}) != 1:
         return None

@@ -1,4 +1,4 @@
-"""Chunks of unlike length in groups of like length, so that little padding is read."""
+"""The grouping of chunks of tokens by similar length, so that little padding is read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PASS_IN_FLOP = 6e12
 
 
 def pass_in_tokens(device: str, parameters: int) -> int:
-    """Tokens that a model of this size could read in the time that one more pass takes.
+    """Return how many tokens a model of this size could read in the time that one more pass takes.
 
     >>> pass_in_tokens("cuda", 7_000_000_000)
     428
@@ -26,15 +26,17 @@ def pass_in_tokens(device: str, parameters: int) -> int:
 
 
 def most_in_a_pass(device: str) -> int:
-    """Tokens after which another pass is quicker than a larger one."""
+    """Return the number of tokens above which two passes are faster than a larger one."""
     return MOST_ON_CPU if device == "cpu" else sys.maxsize
 
 
 def groups(sizes: Sequence[int], a_pass: int, most: int = sys.maxsize) -> list[list[int]]:
-    """Indices in groups that cost least: rows × longest of each, and `a_pass` for each.
+    """Group indices so that the sum of rows × longest of each group, plus `a_pass` each, is least.
 
     Args:
-        most: rows × longest of a group, if it has more than one row.
+        sizes: The number of tokens of each chunk.
+        a_pass: The cost of one more group, in tokens.
+        most: The largest rows × longest of a group with more than one row.
 
     >>> groups([3, 90, 4, 100], a_pass=80)
     [[0, 2], [1, 3]]
@@ -52,12 +54,12 @@ def groups(sizes: Sequence[int], a_pass: int, most: int = sys.maxsize) -> list[l
         best[end] = min(
             (best[start][0] + (end - start) * ordered[end - 1] + a_pass, start) for start in best
         )
-    found = []
+    grouped: list[list[int]] = []
     end = len(ordered)
     while end:
         start = best[end][1]
         rows = max(1, most // ordered[end - 1])
         parts = [order[first : min(first + rows, end)] for first in range(start, end, rows)]
-        found += [sorted(part) for part in reversed(parts)]
+        grouped += [sorted(part) for part in reversed(parts)]
         end = start
-    return found[::-1]
+    return grouped[::-1]

@@ -1,9 +1,9 @@
-"""One forward pass that returns only what is needed: logits and a few vectors per row.
+"""The forward pass that returns only what is needed: logits and a few vectors per row.
 
-Full-vocabulary logits at every position and the states of all layers are what make the
-usual way run out of memory. Here a hook narrows the states to one position per row before
-the output head sees them, and others pick up the residual stream of one layer, or average
-each layer's over a row's tokens while it passes.
+Full-vocabulary logits at every position and the states of all layers are what make the usual way
+run out of memory. Here a hook narrows the states to one position per row before the output head
+sees them. Other hooks pick up the residual stream of one layer, or average each layer's over a
+row's tokens while it passes.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from slmroute_plugin.backends.transformers.forward.decoder_layers import (
+    decoder_layers,
+    unwrapped,
+)
 from slmroute_plugin.backends.transformers.forward.hooks import (
     Catch,
     at_positions,
@@ -38,13 +42,14 @@ logger = logging.getLogger(__name__)
 
 
 class Read(NamedTuple):
-    """What one forward pass gave.
+    """The result of a forward pass.
 
     Attributes:
-        logits: [rows, vocabulary], float32.
-        hidden: by layer, the hidden states [rows, d].
-        means: [rows, L + 1, d], float32, on the CPU; None if they were not asked for, or if
-            the model's hidden states are not one vector of one width for each token.
+        logits: The logits at one position per row, [rows, vocabulary], float32.
+        hidden: The hidden states there, [rows, d], by layer.
+        means: The hidden states averaged over tokens, [rows, L + 1, d], float32, on the CPU; None
+            if they were not asked for, or if the model's hidden states are not one vector of one
+            width for each token.
     """
 
     logits: Tensor
@@ -53,7 +58,12 @@ class Read(NamedTuple):
 
     @staticmethod
     def join(reads: Sequence[Read], orders: Sequence[Sequence[int]]) -> Read:
-        """The rows of several passes, each pass's rows at the places given."""
+        """Join the rows of several passes, each pass's rows at the places given.
+
+        Args:
+            reads: The results of the passes, at least one.
+            orders: For each pass, the places of its rows in the result.
+        """
         places = torch.tensor([row for order in orders for row in order]).argsort()
 
         def ordered(parts: Sequence[Tensor]) -> Tensor:
@@ -68,7 +78,7 @@ class Read(NamedTuple):
         )
 
     def mean_states(self, row: int) -> NDArray[np.float32] | Missing:
-        """The hidden states of a row, each averaged over its tokens: float32, [L + 1, d]."""
+        """Return a row's hidden states, averaged over its tokens: [L + 1, d], float32."""
         if self.means is None:
             return Missing("the model's hidden states are not one vector of one width per token")
         # A copy, so that keeping one row does not keep the batch.
@@ -76,24 +86,24 @@ class Read(NamedTuple):
 
 
 class Reader:
-    """Reads a transformers model at one position per row.
+    """A reader of a transformers model at one position per row.
 
     Args:
-        model: a causal LM or an encoder-decoder.
-        autocast: dtype of mixed precision, if lm-eval was given one.
+        model: A causal LM or an encoder-decoder.
+        autocast: The dtype of mixed precision, if lm-eval was given one.
 
     Attributes:
-        model: the model.
-        autocast: as given.
+        model: The model.
+        autocast: The dtype of mixed precision, or None.
     """
 
     def __init__(self, model: Any, autocast: torch.dtype | None = None) -> None:
         self.model = model
         self.autocast = autocast
         self._head: nn.Module | None = model.get_output_embeddings()
-        parameters = inspect.signature(_unwrapped(model).forward).parameters
+        parameters = inspect.signature(unwrapped(model).forward).parameters
         self._takes_positions = "position_ids" in parameters
-        self._layers: Sequence[nn.Module] = _decoder_layers(model)
+        self._layers: Sequence[nn.Module] = decoder_layers(model)
         self._depth: int | None = None
         self._hooked: set[int] = set()
         self._means_from: Literal["hooks", "states"] | None = None
@@ -101,18 +111,18 @@ class Reader:
 
     @cached_property
     def a_pass(self) -> int:
-        """What one more forward pass costs, in tokens."""
-        # Experts that a token does not go through count as well: a pass loads their weights.
+        """The cost of one more forward pass, in tokens."""
+        # Experts that a token does not go through count too, because a pass loads their weights.
         return pass_in_tokens(self.device.type, self.model.num_parameters())
 
     @property
     def most_in_a_pass(self) -> int:
-        """Tokens after which another pass is quicker than a larger one."""
+        """The number of tokens above which two passes are faster than a larger one."""
         return most_in_a_pass(self.device.type)
 
     @property
     def device(self) -> torch.device:
-        """Where inputs go."""
+        """The device that inputs go to."""
         device: torch.device = self.model.get_input_embeddings().weight.device
         return device
 
@@ -128,12 +138,12 @@ class Reader:
         """Forward `inputs`, and read row i at its position `at[i]`.
 
         Args:
-            at: [rows], positions within the forwarded tokens.
-            layers: hidden states to return: indices into the L + 1, clamped to what is there.
-            mean_over: [rows, tokens], bool: the tokens of `input_ids` over which to average
-                all hidden states, at least one a row; the encoder's, if there is one.
-            positions: [rows, tokens], absolute positions for models that take them.
-            inputs: the model's own arguments (`input_ids`, `attention_mask`, …).
+            at: The position of each row within the forwarded tokens, [rows].
+            layers: The hidden states to return, as indices into the L + 1, clamped to that range.
+            mean_over: The tokens of `input_ids` over which to average all hidden states, [rows,
+                tokens], bool, at least one a row; the encoder's states, if there is an encoder.
+            positions: The absolute positions, [rows, tokens], for models that take them.
+            inputs: The model's own arguments (`input_ids`, `attention_mask`, …).
         """
         if positions is not None and self._takes_positions:
             inputs["position_ids"] = positions
@@ -157,7 +167,7 @@ class Reader:
         return Read(seen.logits, hidden, means)
 
     def _forward(self, catch: Catch, every: bool, inputs: dict[str, Any]) -> _Pass:
-        """Run the model with hooks that catch; give all states at all positions if `every`."""
+        """Run the model with hooks that catch; if `every` is set, compute all states everywhere."""
         if every:
             inputs = {**inputs, "output_hidden_states": True}
         last = len(self._layers)
@@ -177,10 +187,10 @@ class Reader:
         return _Pass(logits[:, 0].float(), states, prompt)
 
     def _survey(self) -> None:
-        """Learn how many hidden states there are, and which of them the hooks catch rightly.
+        """Learn how many hidden states there are, and which of them the hooks catch correctly.
 
-        In most architectures state i is the input of block i, and the last is what the output
-        head reads. Where it is not, all states are computed and most of them thrown away.
+        In most architectures state i is the input of block i, and the last state is what the output
+        head reads. In others, all states are computed and most of them thrown away.
         """
         ids = torch.tensor([[1, 2, 3]], device=self.device)
         inputs = {"input_ids": ids}
@@ -227,34 +237,12 @@ class Reader:
         return self._states[layer]
 
 
-def _unwrapped(model: Any) -> Any:
-    base = getattr(model, "get_base_model", None)  # PEFT's wrapper takes *args, **kwargs
-    return base() if callable(base) else model
-
-
-def _decoder_layers(model: Any) -> Sequence[nn.Module]:
-    """The list of the decoder's blocks: the one as long as the config says, decoder first."""
-    config = model.config.get_text_config(decoder=True)
-    count = getattr(config, "num_decoder_layers", None) or getattr(
-        config, "num_hidden_layers", None
-    )
-    found = [
-        (name, module)
-        for name, module in model.named_modules()
-        if isinstance(module, nn.ModuleList)
-        and len(module) == count
-        and not any(part in name for part in ("encoder.", "vision", "audio"))
-    ]
-    found.sort(key=lambda pair: ("decoder" not in pair[0], pair[0].count(".")))
-    return list(found[0][1]) if found else []
-
-
 def _alike(caught: Tensor, given: Tensor) -> bool:
     return caught.shape == given.shape and torch.allclose(caught, given, rtol=1e-2, atol=1e-3)
 
 
 class _Pass(NamedTuple):
-    """Logits [rows, vocabulary] in float32, and all states, if they were computed."""
+    """The logits [rows, vocabulary] of a pass in float32, and all states if they were computed."""
 
     logits: Tensor
     states: Sequence[Tensor]
