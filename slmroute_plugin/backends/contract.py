@@ -1,4 +1,4 @@
-"""What a backend is handed, what it returns, and which one serves a model."""
+"""What a backend is handed, what it returns, and what it promises."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True)
 class Question:
-    """One question, as the model is to be asked.
+    """A question, as the model is to be asked.
 
     Args:
         prompt: all that the model sees: system prompt, few-shot turns and the question,
@@ -55,7 +55,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Observed:
-    """What a backend saw for the question at `index`.
+    """An observation of the question at `index`, as a backend delivers it.
 
     Attributes:
         ends_batch: whether the questions of one batch are complete with it. The journal keeps
@@ -73,14 +73,14 @@ class Observed:
 
 
 def in_one_batch(observed: Sequence[Observed]) -> Iterator[Observed]:
-    """What was seen for questions that ran together, marked as one batch."""
+    """Mark the observations of questions that ran together as one batch."""
     for one in observed[:-1]:
         yield replace(one, ends_batch=False)
     yield from observed[-1:]
 
 
 class Backend(Protocol):
-    """Delivers signals for one lm-eval model.
+    """A backend, which delivers signals for one lm-eval model.
 
     Attributes:
         local: whether the model runs here, so that UQ methods are on by default.
@@ -89,7 +89,7 @@ class Backend(Protocol):
     local: bool
 
     def refuses(self, signal: Signal[Any]) -> str | None:
-        """Why this model cannot deliver `signal` at all; None if it can."""
+        """Return why this model cannot deliver `signal` at all; None if it can."""
 
     def observe(
         self, questions: Sequence[Question], signals: AbstractSet[Signal[Any]], seed: int
@@ -110,7 +110,7 @@ class Resumable(Protocol):
     """
 
     def fingerprint(self) -> Mapping[str, Any]:
-        """All that determines an answer besides the question, as JSON; no secrets."""
+        """Return all that determines an answer besides the question, as JSON without secrets."""
 
 
 @runtime_checkable
@@ -125,13 +125,13 @@ class Advises(Protocol):
 
 
 class BatchSizes(Protocol):
-    """By batch setting, how many questions are asked at once; a dict, or a journal's memory."""
+    """A memory of how many questions are asked at once: a dict, or a journal's."""
 
     def get(self, setting: str, /) -> int | None:
-        """The size, if it is known."""
+        """Return the number of questions for a batch setting, if it is known."""
 
     def __setitem__(self, setting: str, size: int, /) -> None:
-        """Remember it."""
+        """Remember the number of questions for a batch setting."""
 
 
 @runtime_checkable

@@ -19,7 +19,7 @@ _SAMPLING = frozenset({"min_p", "seed"})
 
 @dataclass(frozen=True)
 class Generation:
-    """How a reply is generated: where it ends, and how its tokens are chosen.
+    """The settings of a reply: where it ends, and how its tokens are chosen.
 
     Attributes:
         stops: the stop strings, none of them empty.

@@ -34,7 +34,7 @@ class RequestedSignals:
 
     @classmethod
     def of(cls, signals: Iterable[Signal[Any]]) -> RequestedSignals:
-        """Sorted by their text, so that the order of a set changes nothing."""
+        """Sort signals by kind, and within a kind by their text, so that a set's order is lost."""
         every = sorted(signals, key=repr)
         return cls(
             hidden=tuple(s for s in every if isinstance(s, HiddenState)),
@@ -49,15 +49,15 @@ class RequestedSignals:
 
     @property
     def follow_ups(self) -> tuple[NextTokenProbs | Reply, ...]:
-        """Signals that put a further turn to the model."""
+        """The signals that put a further turn to the model."""
         return (*self.next_words, *self.replies)
 
     def layers(self, position: str) -> tuple[int, ...]:
-        """Hidden states wanted at a position."""
+        """Return the layers whose hidden states are asked for at a position."""
         return tuple(state.layer for state in self.hidden if state.position == position)
 
     @property
     def rows(self) -> int:
-        """Sequences that one question makes at most at the same time."""
+        """The largest number of sequences that one question has at the same time."""
         drawn = sum(signal.n for signal in self.samples)
         return max(1 + drawn + len(self.restated), len(self.follow_ups), 1)

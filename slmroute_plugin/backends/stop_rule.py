@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Offsets:
-    """Where in the decoded text each token begins."""
+    """The places in a decoded text at which tokens begin."""
 
     def __init__(self, tokenizer: Any, ids: Sequence[int]) -> None:
         self._tokenizer = tokenizer
@@ -24,7 +24,7 @@ class Offsets:
         self._known[len(self._ids)] = len(self.text)
 
     def of(self, token: int) -> int:
-        """Characters of the text that the tokens before `token` settle."""
+        """Return how many characters of the text the tokens before `token` settle."""
         if token not in self._known:
             # Not the prefix's own length: a character whose bytes are incomplete decodes
             # to a replacement mark.
@@ -37,12 +37,12 @@ class Offsets:
         return self._known[token]
 
     def token_at(self, character: int) -> int:
-        """The token that completes the given character."""
+        """Return the index of the token that completes the given character."""
         found = bisect_right(range(1, len(self._ids)), character, key=self.of)
         return min(found, max(len(self._ids) - 1, 0))
 
     def token_from(self, character: int) -> int:
-        """The token with which the given character begins."""
+        """Return the index of the token with which the given character begins."""
         found = bisect_left(range(len(self._ids) + 1), character, key=self.of)
         return found if self.of(found) == character else found - 1
 
@@ -74,13 +74,13 @@ class Kept:
     begin: int = 0
 
     def token_of(self, character: int) -> int:
-        """Index of the token that holds the given character of `text`."""
+        """Return the index of the token that holds the given character of `text`."""
         return self.offsets.token_at(self.begin + character)
 
 
 @dataclass(frozen=True)
 class StopRule:
-    """When a sequence ends, and what of it is kept.
+    """A rule by which a sequence of tokens ends, and by which a part of it is kept.
 
     Args:
         tokenizer: of the model that generates.
@@ -101,7 +101,7 @@ class StopRule:
     _may_end: dict[int, bool] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def without_stops(self) -> StopRule:
-        """The same rule for replies that the task's stop strings do not concern."""
+        """Return the rule for replies that the task's stop strings do not concern."""
         return replace(self, stops=())
 
     def with_added_line(self, task_stops: tuple[str, ...], marker: str) -> StopRule:
@@ -109,7 +109,7 @@ class StopRule:
         return replace(self, task_stops=task_stops, marker=marker)
 
     def ended(self, ids: Sequence[int], response_start: int | None) -> bool:
-        """Whether `ids` are complete with their last token.
+        """Tell whether `ids` are complete with their last token.
 
         Args:
             response_start: where the think text ends (see `response_start`), None if it does not.
@@ -131,7 +131,7 @@ class StopRule:
         return any(stop in tail for stop in self.stops)
 
     def _may_end_with(self, token: int) -> bool:
-        """Whether a stop string can be complete with this token: most of them hold no end of one.
+        """Tell whether this token can complete a stop string: most tokens cannot.
 
         Saves decoding the tail after every token, which for hundreds of sequences at once takes
         as long as a pass of a small model on a GPU.
@@ -146,7 +146,7 @@ class StopRule:
         return self._may_end[token]
 
     def response_start(self, ids: Sequence[int]) -> int | None:
-        """Index of the first token behind the think text; None while the model thinks."""
+        """Return the index of the first token behind the think text; None while the model thinks."""
         if self.think_end is None:
             return 0
         if isinstance(self.think_end, int):
@@ -158,7 +158,7 @@ class StopRule:
         return None
 
     def kept(self, ids: Sequence[int]) -> Kept:
-        """What is kept of the complete sequence `ids`, as lm-eval cuts it."""
+        """Cut the complete sequence `ids` as lm-eval does, and return what is kept."""
         end = next((i for i, token in enumerate(ids) if token in self.end_ids), len(ids))
         first = 0
         if isinstance(self.think_end, int):

@@ -10,14 +10,14 @@ from typing import Any
 
 from slmroute_plugin.backends.contract import Observed, Question, no_such_signal
 from slmroute_plugin.backends.generation import Generation
-from slmroute_plugin.backends.openai_compatible.capabilities import Abilities, probe
-from slmroute_plugin.backends.openai_compatible.concurrency import Run
+from slmroute_plugin.backends.openai_compatible.capabilities import Capabilities, probe
+from slmroute_plugin.backends.openai_compatible.concurrency import ConcurrentQuestions
 from slmroute_plugin.backends.openai_compatible.next_word import LikelyWords
-from slmroute_plugin.backends.openai_compatible.outcomes import Tally
-from slmroute_plugin.backends.openai_compatible.prompts import ChatDialogue, PlainDialogue
-from slmroute_plugin.backends.openai_compatible.requests import Payloads
+from slmroute_plugin.backends.openai_compatible.outcomes import Outcomes
+from slmroute_plugin.backends.openai_compatible.prompts import ChatPrompts, TextPrompts
+from slmroute_plugin.backends.openai_compatible.requests import RequestBodies
 from slmroute_plugin.backends.openai_compatible.server import Server
-from slmroute_plugin.backends.openai_compatible.signal_requests import Asked, Form
+from slmroute_plugin.backends.openai_compatible.signal_requests import AskedQuestion, ModelInterface
 from slmroute_plugin.signals import (
     ChoiceProb,
     HiddenState,
@@ -36,7 +36,7 @@ _TEXT = (Reply, Restated)
 
 
 class OpenAiCompatibleBackend:
-    """Delivers the signals that a server gives, for lm-eval's completion and chat models.
+    """A backend for lm-eval's completion and chat models, with the signals that a server gives.
 
     Nothing is sent before a signal is asked for that not every server gives; then one probe
     call shows what this one does.
@@ -49,21 +49,21 @@ class OpenAiCompatibleBackend:
 
     local = False
 
-    def __init__(self, lm: Any, server: Server, form: Form) -> None:
+    def __init__(self, lm: Any, server: Server, interface: ModelInterface) -> None:
         self._lm = lm
         self._server = server
-        self._form = form
+        self._interface = interface
 
     def refuses(self, signal: Signal[Any]) -> str | None:
-        """Why this server cannot deliver `signal`; asks it, if that depends on the server.
+        """Return why this server cannot deliver `signal`; ask the server, if it depends on it.
 
         Raises:
             ServerError: the server cannot be asked.
         """
         if isinstance(signal, (TokenLogprobs, ChoiceProb)):
-            fault = self._abilities.tokens
+            fault = self._capabilities.tokens
         elif isinstance(signal, NextTokenProbs):
-            fault = self._abilities.words
+            fault = self._capabilities.words
         elif isinstance(signal, (HiddenState, PromptStates)):
             return "a model behind an API shows no hidden states"
         elif isinstance(signal, (Samples, *_TEXT)):
@@ -73,7 +73,7 @@ class OpenAiCompatibleBackend:
         return fault and f"this server {fault}"
 
     def fingerprint(self) -> Mapping[str, Any]:
-        """Where the model is, and how it is spoken to; lm-eval's arguments say the rest."""
+        """Return where the model is and its class; lm-eval's arguments say the rest."""
         kind = type(self._lm)
         return {"class": f"{kind.__module__}.{kind.__qualname__}", "url": str(self._lm.base_url)}
 
@@ -94,31 +94,31 @@ class OpenAiCompatibleBackend:
         if not every:
             return
         depends = any(not isinstance(signal, _TEXT) for signal in signals)
-        abilities = self._abilities if depends else None
-        run = Run(self._server, self._form, abilities, signals, seed)
-        tally = Tally(self._server.name, len(every))
-        yield from tally.passed_on(run.results(every))
-        tally.conclude()
+        capabilities = self._capabilities if depends else None
+        run = ConcurrentQuestions(self._server, self._interface, capabilities, signals, seed)
+        outcomes = Outcomes(self._server.name, len(every))
+        yield from outcomes.passed_on(run.results(every))
+        outcomes.conclude()
 
-    def _asked(self, index: int, question: Question) -> Asked:
+    def _asked(self, index: int, question: Question) -> AskedQuestion:
         generation = Generation.of(question.generation, self._lm._max_gen_toks)
-        self._form.dialogue.check(question, generation.max_tokens)
-        return Asked(index, question, generation)
+        self._interface.prompts.check(question, generation.max_tokens)
+        return AskedQuestion(index, question, generation)
 
     @cached_property
-    def _abilities(self) -> Abilities:
+    def _capabilities(self) -> Capabilities:
         from anyio.from_thread import start_blocking_portal
 
         # A thread of its own, because the caller's may have a running event loop.
         with start_blocking_portal() as portal:
             return portal.call(self._probe)
 
-    async def _probe(self) -> Abilities:
-        dialogue, payloads = self._form.dialogue, self._form.payloads
+    async def _probe(self) -> Capabilities:
+        prompts, bodies = self._interface.prompts, self._interface.bodies
 
         def make(generation: Generation, likely: int, n: int, seed: int) -> dict[str, Any]:
-            sent = dialogue.sent(dialogue.small_talk, generation.max_tokens)
-            return payloads.make(sent, generation, likely=likely, n=n, seed=seed)
+            sent = prompts.sent(prompts.small_talk, generation.max_tokens)
+            return bodies.make(sent, generation, likely=likely, n=n, seed=seed)
 
         async with self._server.connect() as connection:
             return await probe(connection, make)
@@ -127,7 +127,7 @@ class OpenAiCompatibleBackend:
 def openai_compatible_backend(
     lm: Any, back_off_s: float = Server.back_off_s
 ) -> OpenAiCompatibleBackend | None:
-    """The backend for a lm-eval model that speaks the OpenAI protocol; None if it does not.
+    """Return the backend for a lm-eval model that speaks the OpenAI protocol; None if it does not.
 
     Args:
         lm: lm-eval's model.
@@ -142,13 +142,13 @@ def openai_compatible_backend(
         raise ValueError("--model_args needs base_url=<where requests are posted>.")
     chat = any(base.__name__ == "LocalChatCompletion" for base in type(lm).__mro__)
     tokenizer = lm.tokenizer if lm.tokenizer_backend == "huggingface" else None
-    form = Form(
-        dialogue=ChatDialogue() if chat else PlainDialogue(lm),
-        payloads=Payloads(lm, chat=chat),
+    interface = ModelInterface(
+        prompts=ChatPrompts() if chat else TextPrompts(lm),
+        bodies=RequestBodies(lm, chat=chat),
         words=LikelyWords(tokenizer),
         think_end=getattr(lm, "think_end_token", None),
     )
-    return OpenAiCompatibleBackend(lm, replace(Server.of(lm), back_off_s=back_off_s), form)
+    return OpenAiCompatibleBackend(lm, replace(Server.of(lm), back_off_s=back_off_s), interface)
 
 
 def _speaks_protocol(lm: Any) -> bool:

@@ -22,8 +22,8 @@ _SEED = 20_240_607
 
 
 @dataclass(frozen=True)
-class Abilities:
-    """What can be asked of a server.
+class Capabilities:
+    """The capabilities of a server.
 
     Attributes:
         tokens: why the log-probabilities of an answer's tokens cannot be had; None if they can.
@@ -42,7 +42,7 @@ class Abilities:
 
 @dataclass(frozen=True)
 class Trial:
-    """What one attempt at the probe call asks for."""
+    """An attempt at the probe call, by what it asks for."""
 
     # vLLM and OpenAI tell at most twenty tokens, TGI and OpenAI's completions five.
     likely: tuple[int, ...] = (20, 5, 0)
@@ -56,7 +56,7 @@ class Trial:
     )
 
     def less(self, refusal: str) -> Trial | None:
-        """The next attempt: without what the refusal names, or else what is the rarest."""
+        """Return the next attempt: without what the refusal names, or without what is rarest."""
         by_name = [
             ("no_limits", r"top_k|min_p|top-k|min-p"),
             ("likely", r"log_?-?prob"),
@@ -72,7 +72,7 @@ class Trial:
 
 async def probe(
     connection: Connection, make: Callable[[Generation, int, int, int], Mapping[str, Any]]
-) -> Abilities:
+) -> Capabilities:
     """Find out what a server gives, by one call; by a few more if it refuses to be asked for it.
 
     Args:
@@ -91,7 +91,7 @@ async def probe(
         payload = make(drawn, trial.likely[0], trial.n[0], _SEED)
         found = await connection.post(payload, read_choices)
         if not isinstance(found, Failure):
-            return _abilities(found, trial)
+            return _capabilities(found, trial)
         text = found.text
         if found.is_fatal or found.is_unreached:
             break
@@ -100,13 +100,13 @@ async def probe(
     raise ServerError(f"{connection.name} cannot be asked: {text}")
 
 
-def _abilities(choices: list[Choice], trial: Trial) -> Abilities:
+def _capabilities(choices: list[Choice], trial: Trial) -> Capabilities:
     choice = choices[0]
     tokens = choice.fault if choice.tokens is None else None
     words = tokens
     if choice.tokens and not any(token.likely for token in choice.tokens):
         words = NO_LIKELY
-    return Abilities(
+    return Capabilities(
         tokens=tokens,
         words=words,
         likely=trial.likely[0],

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from slmroute_plugin.backends.chosen_option import choice_prob
 from slmroute_plugin.backends.contract import Question
 from slmroute_plugin.backends.openai_compatible.responses import AnswerToken, Choice
-from slmroute_plugin.backends.openai_compatible.token_alignment import Spelling
+from slmroute_plugin.backends.openai_compatible.token_alignment import TokenAlignment
 from slmroute_plugin.backends.stop_strings import kept_span
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.signals import Tokens
@@ -21,7 +21,7 @@ class KeptAnswer:
     Args:
         choice: what the server sent.
         stops: the first of them ends the answer; servers differ in whether they cut there.
-        think_end: what stands before its last occurrence is no part of the answer.
+        think_end: what stands before its last occurrence is not a part of the answer.
 
     Attributes:
         text: what is kept.
@@ -36,41 +36,41 @@ class KeptAnswer:
         self.text = whole[self._begin : end]
 
     def tokens(self) -> Tokens | Missing:
-        """Ids and log-probabilities of the tokens with a part in the text.
+        """Return ids and log-probabilities of the tokens with a part in the kept text.
 
         An id is -1 where the server does not tell it.
         """
-        if isinstance(self._spelled, Missing):
-            return self._spelled
-        tokens, spelling = self._spelled
-        places = spelling.tokens(self._begin, self._begin + len(self.text))
+        if isinstance(self._aligned, Missing):
+            return self._aligned
+        tokens, alignment = self._aligned
+        places = alignment.tokens(self._begin, self._begin + len(self.text))
         within = tokens[places.start : places.stop]
         return Tokens(tuple(t.id for t in within), tuple(t.logprob for t in within))
 
     def choice_prob(self, question: Question) -> float | Missing:
-        """Probability of the token with which the answer names its option."""
-        spelled = self._spelled
-        if isinstance(spelled, Missing):
-            return spelled
+        """Return the probability of the token with which the answer names its option."""
+        aligned = self._aligned
+        if isinstance(aligned, Missing):
+            return aligned
 
         def logprob_at(character: int) -> float:
-            at = spelled.spelling.token_of(self._begin + character)
-            return spelled.tokens[at].logprob
+            at = aligned.alignment.token_of(self._begin + character)
+            return aligned.tokens[at].logprob
 
         return choice_prob(question, self.text, logprob_at)
 
     @cached_property
-    def _spelled(self) -> _Spelled | Missing:
+    def _aligned(self) -> _Aligned | Missing:
         choice = self._choice
         if choice.tokens is None:
             return Missing(f"the server {choice.fault}")
         pieces = [token.spelling for token in choice.tokens]
-        spelling = Spelling.of(pieces, choice.text, choice.thinking)
-        if spelling is None:
+        alignment = TokenAlignment.of(pieces, choice.text, choice.thinking)
+        if alignment is None:
             return Missing("the server's tokens do not spell its answer")
-        return _Spelled(choice.tokens, spelling)
+        return _Aligned(choice.tokens, alignment)
 
 
-class _Spelled(NamedTuple):
+class _Aligned(NamedTuple):
     tokens: tuple[AnswerToken, ...]
-    spelling: Spelling
+    alignment: TokenAlignment

@@ -12,7 +12,7 @@ from slmroute_plugin.observation import Missing
 
 
 class LikelyWords:
-    """Probabilities of words as the next thing said.
+    """A reader of words' probabilities from the most likely tokens.
 
     A word's probability is the sum over those of the server's most likely tokens that can
     begin it: that spell it, with white space around it or without, and, where the model's
@@ -26,7 +26,7 @@ class LikelyWords:
         self._tokenizer = tokenizer
 
     def probabilities(self, choice: Choice, words: Sequence[str]) -> Mapping[str, float] | Missing:
-        """By word, from the first token of a reply; missing unless each word is among them.
+        """Return each word's probability as the reply's first; missing unless all words are likely.
 
         What lies below the most likely tokens is not known, so it counts neither as 0 nor as
         part of a sum.

@@ -1,4 +1,4 @@
-"""What has become of the questions of a run: passed on, held back, and said at its end."""
+"""The outcomes of a run's questions: passed on, held back, and summed up at its end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from slmroute_plugin.backends.contract import Observed
 from slmroute_plugin.backends.openai_compatible.server import ServerError
-from slmroute_plugin.backends.openai_compatible.signal_requests import Found
+from slmroute_plugin.backends.openai_compatible.signal_requests import Outcome
 from slmroute_plugin.openai_protocol.failures import Failure
 
 logger = logging.getLogger(__name__)
@@ -18,8 +18,8 @@ _MOST_REASONS = 3
 
 
 @dataclass
-class Tally:
-    """What has become of the questions of a run.
+class Outcomes:
+    """The outcomes of a run's questions, counted.
 
     Args:
         server: its name.
@@ -34,8 +34,8 @@ class Tally:
     empty: Counter[str] = field(default_factory=Counter)
     held: list[Observed] = field(default_factory=list)
 
-    def passed_on(self, results: Iterable[Found | Failure]) -> Iterator[Observed]:
-        """The observations among the results."""
+    def passed_on(self, results: Iterable[Outcome | Failure]) -> Iterator[Observed]:
+        """Yield the observations among the results, and count the others."""
         for result in results:
             if isinstance(result, Failure):
                 self.failed[result.text] += 1
@@ -43,7 +43,7 @@ class Tally:
             observed = replace(result.observed, is_answer=not result.absent)
             if result.absent:
                 self.empty[result.absent] += 1
-            # A server that refuses all is asked wrongly: its refusals are no answers.
+            # A server that refuses all is asked wrongly: its refusals are not answers.
             if result.is_refused and not self.answered:
                 self.held.append(observed)
                 continue
@@ -54,7 +54,7 @@ class Tally:
             yield observed
 
     def conclude(self) -> None:
-        """Say what answers are missing.
+        """Log which answers are missing.
 
         Raises:
             ServerError: some were not to be had, or all were refused.

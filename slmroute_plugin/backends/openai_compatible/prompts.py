@@ -1,4 +1,4 @@
-"""What is said to a model: conversations for chat models, plain prompts for completion models."""
+"""Prompts for servers: conversations for chat models, text for completion models."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from slmroute_plugin.signals import NextTokenProbs, Reply, Restated
 Said = Sequence[Message] | str
 
 
-class Dialogue(Protocol):
-    """Puts questions, restated questions and follow-ups into the form that a model takes."""
+class Prompts(Protocol):
+    """A form of prompts: of questions, restated questions and follow-ups."""
 
     small_talk: Said
 
@@ -25,16 +25,16 @@ class Dialogue(Protocol):
         """Raise ValueError if the question cannot be put in this form."""
 
     def question(self, question: Question) -> Said:
-        """The question itself."""
+        """Return the prompt of the question itself."""
 
     def restated(self, question: Question, signal: Restated) -> Said | Missing:
-        """The question with a further instruction."""
+        """Return the prompt of the question with a further instruction."""
 
     def follow_up(self, question: Question, answer: str, signal: NextTokenProbs | Reply) -> Said:
-        """A further turn, behind the question and its answer."""
+        """Return the prompt with a further turn behind the question and its answer."""
 
     def sent(self, said: Said, max_tokens: int, *, may_cut: bool = False) -> Any | Missing:
-        """What goes into the request: as it is said, or as tokens.
+        """Return what goes into the request: the prompt itself, or its tokens.
 
         Args:
             said: a conversation or a prompt.
@@ -43,8 +43,8 @@ class Dialogue(Protocol):
         """
 
 
-class ChatDialogue:
-    """Conversations, for chat completions."""
+class ChatPrompts:
+    """Prompts as conversations, for chat completions."""
 
     small_talk: Said = (Message(role="user", content="Write a random word."),)
 
@@ -54,24 +54,24 @@ class ChatDialogue:
             raise ValueError(f"the question has no messages for a chat model: {question.text!r}")
 
     def question(self, question: Question) -> Said:
-        """The conversation that ends with the question."""
+        """Return the conversation that ends with the question."""
         return question.messages
 
     def restated(self, question: Question, signal: Restated) -> Said | Missing:
-        """The conversation with another text of the question in its last turn."""
+        """Return the conversation with the restated question in its last turn."""
         return restated_messages(question, signal)
 
     def follow_up(self, question: Question, answer: str, signal: NextTokenProbs | Reply) -> Said:
-        """The conversation, the answer, and a further turn of the user's."""
+        """Return the conversation, the answer, and a further turn of the user's."""
         return with_follow_up(question, answer, signal)
 
     def sent(self, said: Said, max_tokens: int, *, may_cut: bool = False) -> Any | Missing:
-        """The messages; the server has the chat template and knows its context."""
+        """Return the messages: the server has the chat template and knows its context."""
         return [dict(message) for message in said if not isinstance(message, str)]
 
 
-class PlainDialogue:
-    """Prompts, for completions.
+class TextPrompts:
+    """Prompts as text, for completions.
 
     Args:
         lm: lm-eval's model; it says whether prompts are sent as text or as tokens.
@@ -84,7 +84,7 @@ class PlainDialogue:
         self._follow_ups = FollowUpPrompts(lm)
 
     def check(self, question: Question, max_tokens: int) -> None:
-        """Raise ValueError for a prompt that is no text, or a limit that leaves it no room."""
+        """Raise ValueError for a prompt that is not text, or a limit that leaves it no room."""
         if not isinstance(question.prompt, str):
             raise ValueError(
                 "a completion model takes text, and without a tokenizer there is no chat template "
@@ -99,20 +99,20 @@ class PlainDialogue:
             )
 
     def question(self, question: Question) -> Said:
-        """The prompt."""
+        """Return the question's prompt."""
         return question.prompt
 
     def restated(self, question: Question, signal: Restated) -> Said | Missing:
-        """The prompt for the restated question."""
+        """Return the prompt of the restated question."""
         return question.restated.get(signal, Missing("there is no prompt for it"))
 
     def follow_up(self, question: Question, answer: str, signal: NextTokenProbs | Reply) -> Said:
-        """The prompt, the answer and a further turn, in the chat template's form if one is used."""
+        """Return prompt, answer and a further turn, through the chat template if there is one."""
         prompt: str = self._follow_ups.prompt(question, answer, signal)
         return prompt
 
     def sent(self, said: Said, max_tokens: int, *, may_cut: bool = False) -> Any | Missing:
-        """The prompt as lm-eval sends it."""
+        """Return the prompt as lm-eval sends it."""
         if not self._lm.tokenized_requests:
             return self._lm.create_message([said])
         ids = self._lm.tok_encode(said, add_special_tokens=self._lm.add_bos_token)

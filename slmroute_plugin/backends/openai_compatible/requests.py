@@ -7,8 +7,8 @@ from typing import Any
 from slmroute_plugin.backends.generation import Generation
 
 
-class Payloads:
-    """Makes the bodies of requests.
+class RequestBodies:
+    """A maker of request bodies.
 
     Args:
         lm: lm-eval's model; names, limits and seeds are given as it gives them.
@@ -29,7 +29,7 @@ class Payloads:
         n: int = 1,
         seed: int | None = None,
     ) -> dict[str, Any]:
-        """One request.
+        """Return the body of one request.
 
         Args:
             sent: messages, or a prompt.

@@ -15,14 +15,14 @@ _LONGEST_QUOTE = 200
 
 
 class Likely(NamedTuple):
-    """One of the most likely tokens at a place, and its natural log-probability."""
+    """A token among the most likely ones at a place, with its natural log-probability."""
 
     text: str
     logprob: float
 
 
 class AnswerToken(NamedTuple):
-    """One token of an answer.
+    """A token of an answer.
 
     Attributes:
         spelling: what it adds to the text, UTF-8; part of a character, perhaps.
@@ -38,7 +38,7 @@ class AnswerToken(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """One answer of a server.
+    """An answer of a server.
 
     Attributes:
         text: the answer; empty if the server sent none.
@@ -57,7 +57,7 @@ class Choice(NamedTuple):
 
 
 def read_choices(body: Any) -> list[Choice]:
-    """The answers in the body of a chat completion or a completion, in order.
+    """Read the answers in the body of a chat completion or a completion, in order.
 
     Raises:
         BadBody: there are none; another attempt may help.
@@ -108,7 +108,7 @@ def _text(content: Any) -> str:
 
 
 def whole(text: str) -> str:
-    """`text` with a replacement mark for each half of a character, which no file can hold."""
+    """Replace each half of a character, which no file can hold, by a replacement mark."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 

@@ -24,12 +24,12 @@ T = TypeVar("T")
 
 
 class ServerError(RuntimeError):
-    """The server cannot be asked at all; the text says why."""
+    """An error of a server that cannot be asked at all; its text says why."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """Where a model is, and within which limits it is asked.
+    """A server: where it is, and within which limits it is asked.
 
     Attributes:
         url: where requests are posted, as the user gave it.
@@ -51,7 +51,7 @@ class Server:
 
     @classmethod
     def of(cls, lm: Any) -> Server:
-        """The server of one of lm-eval's API models, with that model's limits.
+        """Return the server of one of lm-eval's API models, with that model's limits.
 
         Raises:
             ValueError: lm-eval finds no key where one is needed.
@@ -80,7 +80,7 @@ class Server:
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Connection]:
-        """Connections for the time of the block, as many as there are requests at once."""
+        """Open a connection for the time of the block."""
         from anyio import Semaphore
 
         async with self._client() as client:
@@ -101,7 +101,7 @@ class Server:
         )
 
     def sent_headers(self) -> dict[str, Any]:
-        """The headers of each request, for the package."""
+        """Return the headers of each request, for the package `openai`."""
         from openai import Omit
 
         # A header without a key is none: "Bearer" alone cannot be sent.
@@ -111,7 +111,7 @@ class Server:
 
 
 class Connection:
-    """Posts requests, no more at once than the server's limit.
+    """A connection that posts requests, no more at once than the server's limit.
 
     Attributes:
         name: of the server, without what may be secret.
@@ -129,7 +129,7 @@ class Connection:
         self._attempts = Attempts(self._endpoint, server.attempts, server.back_off_s)
 
     async def post(self, payload: Mapping[str, Any], read: Callable[[Any], T]) -> T | Failure:
-        """What `read` makes of the body that comes back, or why there is none for good.
+        """Post a request, and return what `read` makes of the body that comes back.
 
         Args:
             payload: the request.

@@ -1,4 +1,4 @@
-"""One question on its way: the answer first, then all that methods want to know besides."""
+"""The requests of one question: the answer first, then every signal besides."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from slmroute_plugin.backends.contract import Observed, Question
 from slmroute_plugin.backends.generation import Generation
-from slmroute_plugin.backends.openai_compatible.capabilities import Abilities
+from slmroute_plugin.backends.openai_compatible.capabilities import Capabilities
 from slmroute_plugin.backends.openai_compatible.kept_answer import KeptAnswer
 from slmroute_plugin.backends.openai_compatible.next_word import LikelyWords
-from slmroute_plugin.backends.openai_compatible.prompts import Dialogue, Said
-from slmroute_plugin.backends.openai_compatible.requests import Payloads
+from slmroute_plugin.backends.openai_compatible.prompts import Prompts, Said
+from slmroute_plugin.backends.openai_compatible.requests import RequestBodies
 from slmroute_plugin.backends.openai_compatible.responses import Choice, read_choices
 from slmroute_plugin.backends.openai_compatible.server import Connection
 from slmroute_plugin.backends.seeding import question_seed
@@ -35,24 +35,24 @@ _SEEDS = 2**31
 
 
 @dataclass(frozen=True)
-class Form:
-    """How a model is spoken to.
+class ModelInterface:
+    """The form in which a model is asked and its replies are read.
 
     Attributes:
-        dialogue: puts questions into its form.
-        payloads: makes requests.
+        prompts: puts questions into its form.
+        bodies: makes requests.
         words: reads the probabilities of words.
         think_end: text behind which an answer begins, if the model thinks aloud.
     """
 
-    dialogue: Dialogue
-    payloads: Payloads
+    prompts: Prompts
+    bodies: RequestBodies
     words: LikelyWords
     think_end: str | None
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedQuestion:
     """A question, its number, and how its answer is to be chosen."""
 
     index: int
@@ -60,8 +60,8 @@ class Asked:
     generation: Generation
 
 
-class Found(NamedTuple):
-    """What an interview brought.
+class Outcome(NamedTuple):
+    """The outcome of one question.
 
     Attributes:
         observed: the answer and the signals.
@@ -74,40 +74,40 @@ class Found(NamedTuple):
     is_refused: bool = False
 
 
-class Interview:
-    """Asks questions, each with all its signals, on one connection.
+class SignalRequests:
+    """The requests for a question and all its signals, on one connection.
 
     Args:
         form: how the model is spoken to.
         connection: to its server.
-        abilities: what the server gives.
+        capabilities: what the server gives.
         signals: what methods want to know.
         seed: of the drawn answers.
     """
 
     def __init__(
         self,
-        form: Form,
+        interface: ModelInterface,
         connection: Connection,
-        abilities: Abilities,
+        capabilities: Capabilities,
         signals: AbstractSet[Signal[Any]],
         seed: int,
     ) -> None:
-        self._form = form
+        self._interface = interface
         self._connection = connection
-        self._abilities = abilities
+        self._capabilities = capabilities
         # Sorted, so that the order of a set changes nothing.
         self._signals = sorted(signals, key=repr)
         self._seed = seed
 
-    async def ask(self, asked: Asked) -> Found | Failure:
+    async def ask(self, asked: AskedQuestion) -> Outcome | Failure:
         """Ask one question; a failure if there is no answer now, but may be another time.
 
         What else cannot be had is missing, with the reason.
         """
         question, generation = asked.question, asked.generation
         own = any(isinstance(signal, (TokenLogprobs, ChoiceProb)) for signal in self._signals)
-        said = self._form.dialogue.question(question)
+        said = self._interface.prompts.question(question)
         answers = await self._choices(said, generation, likely=int(own), may_cut=True)
         if isinstance(answers, Missing):
             return self._without(asked, "", answers.reason)
@@ -123,17 +123,19 @@ class Interview:
             return signals
         tokens = kept.tokens() if own else None
         observation = Observation(question.text, kept.text, question.kind, signals)
-        return Found(
+        return Outcome(
             Observed(asked.index, observation, None if isinstance(tokens, Missing) else tokens)
         )
 
-    def _without(self, asked: Asked, text: str, reason: str) -> Found:
+    def _without(self, asked: AskedQuestion, text: str, reason: str) -> Outcome:
         missing = {signal: Missing(reason) for signal in self._signals}
         question = asked.question
         observation = Observation(question.text, text, question.kind, missing)
-        return Found(Observed(asked.index, observation), reason)
+        return Outcome(Observed(asked.index, observation), reason)
 
-    async def _all(self, asked: Asked, kept: KeptAnswer) -> Mapping[Signal[Any], Any] | Failure:
+    async def _all(
+        self, asked: AskedQuestion, kept: KeptAnswer
+    ) -> Mapping[Signal[Any], Any] | Failure:
         from anyio import create_task_group
 
         found: dict[Signal[Any], Any] = {}
@@ -151,8 +153,8 @@ class Interview:
                 found[signal] = Missing(value.text)
         return found
 
-    async def _signal(self, signal: Signal[Any], asked: Asked, kept: KeptAnswer) -> Any:
-        question, generation, dialogue = asked.question, asked.generation, self._form.dialogue
+    async def _signal(self, signal: Signal[Any], asked: AskedQuestion, kept: KeptAnswer) -> Any:
+        question, generation, prompts = asked.question, asked.generation, self._interface.prompts
         if isinstance(signal, TokenLogprobs):
             return kept.tokens()
         if isinstance(signal, ChoiceProb):
@@ -160,27 +162,29 @@ class Interview:
         if isinstance(signal, Samples):
             return await self._samples(signal, asked)
         if isinstance(signal, NextTokenProbs):
-            said: Said | Missing = dialogue.follow_up(question, kept.text, signal)
+            said: Said | Missing = prompts.follow_up(question, kept.text, signal)
             return await self._next_word(said, generation, signal)
         if isinstance(signal, Reply):
-            said = dialogue.follow_up(question, kept.text, signal)
+            said = prompts.follow_up(question, kept.text, signal)
             return await self._text(said, generation.greedy(signal.max_tokens), may_cut=False)
         if isinstance(signal, Restated):
-            said = dialogue.restated(question, signal)
+            said = prompts.restated(question, signal)
             reply = await self._text(said, generation.restated(signal), may_cut=True)
             if not isinstance(reply, str):
                 return reply
             return reply[: restated_end(reply, generation.stops, signal.marker)]
         return Missing(f"there is no way to ask for {signal!r}")
 
-    async def _samples(self, signal: Samples, asked: Asked) -> tuple[str, ...] | Missing | Failure:
-        said = self._form.dialogue.question(asked.question)
-        no_limits = {"top_p": 1.0, **self._abilities.no_limits}
+    async def _samples(
+        self, signal: Samples, asked: AskedQuestion
+    ) -> tuple[str, ...] | Missing | Failure:
+        said = self._interface.prompts.question(asked.question)
+        no_limits = {"top_p": 1.0, **self._capabilities.no_limits}
         generation = asked.generation.sampled(signal.temperature, no_limits)
         drawn: list[str] = []
         while len(drawn) < signal.n:
             seed = question_seed(self._seed, repr(said), len(drawn)) % _SEEDS
-            n = signal.n - len(drawn) if self._abilities.several else 1
+            n = signal.n - len(drawn) if self._capabilities.several else 1
             answers = await self._choices(said, generation, n=n, seed=seed, may_cut=True)
             if isinstance(answers, (Missing, Failure)):
                 return answers
@@ -192,11 +196,11 @@ class Interview:
     async def _next_word(
         self, said: Said | Missing, generation: Generation, signal: NextTokenProbs
     ) -> Mapping[str, float] | Missing | Failure:
-        likely = self._abilities.likely
+        likely = self._capabilities.likely
         answers = await self._choices(said, generation.greedy(1), likely=likely)
         if isinstance(answers, (Missing, Failure)):
             return answers
-        return self._form.words.probabilities(answers[0], signal.words)
+        return self._interface.words.probabilities(answers[0], signal.words)
 
     async def _text(
         self, said: Said | Missing, generation: Generation, *, may_cut: bool
@@ -209,7 +213,7 @@ class Interview:
         return self._kept(answers[0], generation).text
 
     def _kept(self, choice: Choice, generation: Generation) -> KeptAnswer:
-        return KeptAnswer(choice, generation.stops, self._form.think_end)
+        return KeptAnswer(choice, generation.stops, self._interface.think_end)
 
     async def _choices(
         self,
@@ -223,8 +227,8 @@ class Interview:
     ) -> Sequence[Choice] | Missing | Failure:
         if isinstance(said, Missing):
             return said
-        sent = self._form.dialogue.sent(said, generation.max_tokens, may_cut=may_cut)
+        sent = self._interface.prompts.sent(said, generation.max_tokens, may_cut=may_cut)
         if isinstance(sent, Missing):
             return sent
-        payload = self._form.payloads.make(sent, generation, likely=likely, n=n, seed=seed)
+        payload = self._interface.bodies.make(sent, generation, likely=likely, n=n, seed=seed)
         return await self._connection.post(payload, read_choices)

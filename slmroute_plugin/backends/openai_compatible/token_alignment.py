@@ -1,4 +1,4 @@
-"""Which tokens spell which part of a text, although servers show tokens inexactly."""
+"""The alignment of tokens with the text that they spell, although servers show them inexactly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class _Span(NamedTuple):
     end: int
 
 
-class Spelling:
+class TokenAlignment:
     """A text, and the stretch of it that each token stands for, in bytes of UTF-8."""
 
     def __init__(self, text: str, spans: Sequence[_Span]) -> None:
@@ -24,7 +24,7 @@ class Spelling:
         self._spans = spans
 
     @classmethod
-    def of(cls, pieces: Sequence[bytes], text: str, thinking: str = "") -> Spelling | None:
+    def of(cls, pieces: Sequence[bytes], text: str, thinking: str = "") -> TokenAlignment | None:
         """Find `text` in what the tokens spell; None if they do not spell it.
 
         Servers differ. The text may lack white space at its beginning and a stop string at
@@ -44,7 +44,7 @@ class Spelling:
         return None
 
     def tokens(self, start: int, end: int) -> range:
-        """Indices of the tokens from the first to the last with a part in text[start:end]."""
+        """Return the indices of the tokens with a part in text[start:end]."""
         first, last = self._bytes(start), self._bytes(end)
         within = [
             index
@@ -54,7 +54,7 @@ class Spelling:
         return range(within[0], within[-1] + 1) if within else range(0)
 
     def token_of(self, character: int) -> int:
-        """Index of the token that completes the given character of the text."""
+        """Return the index of the token that completes the given character of the text."""
         last = self._bytes(character + 1)
         return next(index for index, span in enumerate(self._spans) if span.end >= last)
 
@@ -69,7 +69,7 @@ def _unmarked(piece: bytes) -> bytes:
 
 
 def _behind(pieces: Sequence[bytes], thinking: bytes) -> int:
-    """Index of the first token behind the think text; 0 if there is none."""
+    """Return the index of the first token behind the think text; 0 if there is none."""
     spans = _find(pieces, thinking, 0) if thinking else None
     if spans is None:
         return 0
@@ -82,7 +82,7 @@ def _find(pieces: Sequence[bytes], text: bytes, first: int) -> list[_Span] | Non
     is_stripped = not text[:1].isspace()
     while is_stripped and first < len(pieces) and pieces[first].isspace():
         first += 1
-    # At the beginning, or else the last place: what stands before it is no part of the answer.
+    # At the beginning, or else the last place: what stands before it is not a part of the answer.
     clear = [i for i, piece in enumerate(pieces) if i > first and piece.split(_UNCLEAR)[0].strip()]
     for start in [first, *reversed(clear)]:
         own = list(pieces[start:])
@@ -95,7 +95,7 @@ def _find(pieces: Sequence[bytes], text: bytes, first: int) -> list[_Span] | Non
 
 
 def _spell(pieces: Sequence[bytes], text: bytes) -> list[_Span] | None:
-    """The stretch of `text` that each token stands for, if together they begin with it."""
+    """Find the stretch of `text` that each token stands for, if together they begin with it."""
     spans: list[_Span] = []
     run = _Run()
     at = 0
@@ -125,7 +125,7 @@ def _spell(pieces: Sequence[bytes], text: bytes) -> list[_Span] | None:
 
 @dataclass
 class _Run:
-    """Tokens in a row whose characters the server did not show, and how many those are."""
+    """A row of tokens whose characters the server did not show."""
 
     tokens: list[int] = field(default_factory=list)
     least: int = 0
@@ -141,7 +141,7 @@ class _Run:
         self.least = 0
 
     def place(self, part: bytes, text: bytes, at: int, *, is_first: bool) -> _Span | None:
-        """Where the next characters shown stand: at `at`, or behind those of the run."""
+        """Find where the next characters shown stand: at `at`, or behind those of the row."""
         most = len(text) if self.tokens else at + 1
         for start in range(at + self.least, most):
             if not _is_unshown(text[at:start]):

@@ -1,4 +1,4 @@
-"""What is read behind finished answers, and how much of it is cached already."""
+"""The reading behind finished answers, and how much of it is cached already."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Answered:
 
 @dataclass(frozen=True)
 class Tail:
-    """What is read behind one answer.
+    """The tokens that are read behind one answer.
 
     Attributes:
         row: of the answer's cache.
@@ -71,7 +71,7 @@ class Tail:
 
 
 def common_head(sequences: Sequence[Sequence[int]]) -> int:
-    """Length of the head that all sequences share."""
+    """Return the length of the head that all sequences share."""
     most = min(len(one) for one in sequences)
     first = sequences[0]
     return next((i for i in range(most) if any(one[i] != first[i] for one in sequences)), most)

@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 
 class TransformersBackend:
-    """Delivers every signal for a model of transformers, through lm-eval's `HFLM`.
+    """A backend with every signal, for models of transformers through lm-eval's `HFLM`.
 
     Args:
         lm: lm-eval's model; its batch size, context length, mixed precision, think token
@@ -86,7 +86,7 @@ class TransformersBackend:
         return None if type(signal) in SIGNALS else no_such_signal(signal, "transformers models")
 
     def fingerprint(self) -> Mapping[str, Any]:
-        """Weights, configuration, tokenizer and numerics; the weights are read once."""
+        """Return digests of weights, configuration, tokenizer and numerics; weights are read once."""
         if self._fingerprint is None:
             self._fingerprint = fingerprint(self._lm)
         return self._fingerprint
@@ -166,7 +166,7 @@ class TransformersBackend:
         return Restatement(self._prompts.encode(prompt, room), limit, rule)
 
     def _rule(self, stops: tuple[str, ...]) -> StopRule:
-        """The rule for these stop strings, and one for all questions that have them."""
+        """Return the rule for these stop strings, the same for all questions that have them."""
         if stops not in self._rules:
             tokenizer = self._lm.tokenizer
             # Special tokens do not show in decoded text: as stop strings they are met as tokens.
@@ -213,7 +213,7 @@ class TransformersBackend:
 
 
 def transformers_backend(lm: Any) -> TransformersBackend | None:
-    """The backend for a lm-eval model that holds a transformers model; None if it does not."""
+    """Return the backend for a lm-eval model that holds a transformers model; None for others."""
     model = getattr(lm, "model", None)
     if model is None or not hasattr(model, "get_output_embeddings"):
         return None
@@ -221,7 +221,7 @@ def transformers_backend(lm: Any) -> TransformersBackend | None:
 
 
 def _end_ids(lm: Any) -> frozenset[int]:
-    """Tokens that end a reply: the tokenizer's, and those that the checkpoint names."""
+    """Return the tokens that end a reply: the tokenizer's, and those that the checkpoint names."""
     ids: set[int] = set()
     for source in (
         lm.tokenizer.eos_token_id,

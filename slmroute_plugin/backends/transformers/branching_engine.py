@@ -28,7 +28,7 @@ from slmroute_plugin.signals import NextTokenProbs, PromptStates, Restated, Samp
 
 
 class BranchingEngine:
-    """Delivers all signals for a batch of questions."""
+    """An engine that reads each prompt once and branches its cache, batch by batch."""
 
     def __init__(self, reader: Reader, follow_ups: FollowUps, words: NextWord) -> None:
         self._reader = reader
@@ -37,11 +37,11 @@ class BranchingEngine:
         self._longest_shared = longest_shared(reader)
 
     def shares_prompts(self, tokens: int) -> bool:
-        """Whether sequences of so many tokens share what is cached of their prompt."""
+        """Tell whether sequences of so many tokens share what is cached of their prompt."""
         return tokens <= self._longest_shared
 
     def run(self, batch: Sequence[Work], wanted: RequestedSignals) -> list[Observed]:
-        """What is seen for each question of the batch."""
+        """Ask the questions of a batch, and return an observation of each."""
         answers = self._answers(batch, wanted)
         self._read_ends(batch, answers, wanted)
         return [
@@ -160,7 +160,7 @@ class BranchingEngine:
             logits = read.logits
 
     def _continued(self, prefixes: Sequence[Branches], tokens: int) -> Branches | Continuations:
-        """Rows that so many tokens may come behind."""
+        """Return rows of a cache that so many tokens may come behind."""
         longest = max(length for part in prefixes for length in part.lengths)
         if self.shares_prompts(longest + tokens):
             return Continuations(prefixes)
@@ -241,7 +241,7 @@ class BranchingEngine:
 def _deliver_states(
     works: Sequence[Work], read: Read, wanted: RequestedSignals, rows: Sequence[int] | None = None
 ) -> None:
-    """The hidden states of the answers' last tokens, in these rows of what was read."""
+    """Deliver the hidden states of the answers' last tokens, from these rows of what was read."""
     for work, row in zip(works, rows if rows is not None else range(len(works)), strict=True):
         for signal in wanted.hidden:
             if signal.position == "last_answer":

@@ -1,4 +1,4 @@
-"""What a model's cache can do, found out by trying.
+"""The capabilities of a model's cache, found out by trying.
 
 Nobody foresees every architecture: a few tokens are read in both ways, and the quick one is taken
 where it gives what the plain one gives.
@@ -36,7 +36,7 @@ _TOLERANCES = {torch.float32: 1e-3, torch.bfloat16: 0.25, torch.float16: 0.05}
 
 
 def can_branch(reader: Reader) -> bool:
-    """Whether branching gives this model the results of reading each sequence at once.
+    """Tell whether branching gives this model the results of reading each sequence at once.
 
     Found out by trying on a few tokens, so that models nobody foresaw are served rightly:
     recurrent ones, encoder-decoders and unusual caches fail it.
@@ -64,7 +64,7 @@ def can_branch(reader: Reader) -> bool:
 
 
 def longest_shared(reader: Reader) -> int:
-    """Up to how many tokens rows of this model can continue prefixes that they share.
+    """Return up to how many tokens rows of this model can continue prefixes that they share.
 
     Found out by trying, like `can_branch`. Where memory is what attention waits for, which is on
     CPUs, it pays; and only there, in the usual dtypes and in place of torch's own attention is it
@@ -92,7 +92,7 @@ def longest_shared(reader: Reader) -> int:
 
 
 def _tried(reader: Reader, vocabulary: int) -> bool:
-    """Whether two tokens behind shared prefixes give what they give behind copies."""
+    """Tell whether two tokens behind shared prefixes give what they give behind copies."""
     one, two = _sequences(vocabulary, 4)
     found = []
     for shares in (False, True):
@@ -108,6 +108,6 @@ def _tried(reader: Reader, vocabulary: int) -> bool:
 
 
 def _sequences(vocabulary: int, length: int) -> tuple[list[int], list[int]]:
-    """Two sequences of tokens that a model can be tried on."""
+    """Return two sequences of tokens that a model can be tried on."""
     one, two = ([(7 * step + 3 * i) % vocabulary for i in range(length)] for step in (11, 23))
     return one, two

@@ -1,4 +1,4 @@
-"""Further turns after an answer: their tokens, and how much of them is cached."""
+"""Further turns behind an answer: their tokens, and how much of them is cached."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from slmroute_plugin.signals import NextTokenProbs, Reply
 
 @dataclass(frozen=True)
 class FollowUp:
-    """One further turn.
+    """A further turn behind an answer.
 
     Attributes:
         ids: the whole sequence: prompt, answer and turn.
@@ -30,13 +30,13 @@ class FollowUp:
     shared: int
 
     def reply(self) -> Generated:
-        """The reply, to be generated."""
+        """Return the reply to the turn, to be generated."""
         limit = self.signal.max_tokens if isinstance(self.signal, Reply) else 1
         return Generated(self.work.rule.without_stops(), limit)
 
 
 class FollowUps:
-    """Puts follow-up turns behind answers.
+    """A writer of follow-up turns behind answers, in tokens.
 
     Args:
         prompts: encodes text.
@@ -50,7 +50,7 @@ class FollowUps:
     def turns(
         self, work: Work, answer: Generated, kept: Kept, wanted: RequestedSignals
     ) -> Iterator[FollowUp]:
-        """The follow-ups to one answer; those for which there is no room are marked missing."""
+        """Yield the follow-ups to one answer; those without room are marked missing."""
         for signal in wanted.follow_ups:
             text = self._prompts.follow_up(
                 signal.follow_up, work.question.text, kept.text, work.question.chat

@@ -16,7 +16,7 @@ MARK = "[[the answer 7d2f9c]]"
 
 
 class Prompts:
-    """Encodes for one lm-eval Hugging Face model, as lm-eval itself would.
+    """An encoder of prompts for one lm-eval Hugging Face model, as lm-eval itself would encode.
 
     Attributes:
         truncated: how many prompts were cut on the left so far.
@@ -29,7 +29,7 @@ class Prompts:
         self.truncated = 0
 
     def encode(self, prompt: str, room: int) -> list[int]:
-        """Token ids of a prompt, cut on the left to at most `room` tokens."""
+        """Return the token ids of a prompt, cut on the left to at most `room` tokens."""
         ids = self._ids(prompt)
         if len(ids) > room:
             self.truncated += 1
@@ -47,7 +47,7 @@ class Prompts:
         return ids
 
     def continuation(self, text: str) -> list[int]:
-        """Token ids of `text` where it stands behind other text."""
+        """Return the token ids of `text` where it stands behind other text."""
         direct: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
         # SentencePiece begins every text with a space of its own; behind an anchor it does not.
         anchor: list[int] = self._tokenizer.encode("\n", add_special_tokens=False)
@@ -57,7 +57,7 @@ class Prompts:
         return direct
 
     def follow_up(self, template: str, question: str, answer: str, chat: bool) -> str:
-        """The text of a further user turn, from the end of the answer to the next reply."""
+        """Return the text of a further user turn, from the end of the answer to the next reply."""
         text = filled(template, question, answer)
         if chat and not self._plain_follow_ups:
             turn = self._chat_turn(text)

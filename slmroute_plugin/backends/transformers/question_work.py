@@ -1,4 +1,4 @@
-"""What is to be done for one question: its tokens, its limits, and the signals wanted."""
+"""The work for one question: its tokens, its limits, and the signals asked for."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from slmroute_plugin.signals import (
 
 @dataclass(frozen=True)
 class Restatement:
-    """A restated prompt's tokens, and when the reply to it ends."""
+    """A restated prompt in tokens, and when the reply to it ends."""
 
     ids: list[int]
     max_tokens: int
@@ -35,7 +35,7 @@ class Restatement:
 
 @dataclass
 class Work:
-    """One question on its way: what goes in, and what was seen so far."""
+    """A question on its way: what goes in, and what was seen so far."""
 
     index: int
     question: Question
@@ -47,12 +47,12 @@ class Work:
     signals: dict[Signal[Any], Any] = field(default_factory=dict)
 
     def answer(self) -> Generated:
-        """The main answer, to be generated."""
+        """Return the main answer, to be generated."""
         seed = question_seed(self.seed, self.question.prompt, -1)
         return Generated(self.rule, self.generation.max_tokens, _sampling(self.generation), seed)
 
     def drawn(self, samples: Samples) -> list[Generated]:
-        """The further answers of a `Samples` signal, to be generated."""
+        """Return the further answers of a `Samples` signal, to be generated."""
         return [
             Generated(
                 self.rule,
@@ -64,11 +64,11 @@ class Work:
         ]
 
     def reply(self, restatement: Restatement) -> Generated:
-        """The reply to a restated prompt, to be generated."""
+        """Return the reply to a restated prompt, to be generated."""
         return Generated(restatement.rule, restatement.max_tokens)
 
     def observed(self, answer: Generated, kept: Kept, wanted: RequestedSignals) -> Observed:
-        """All that was seen, once every signal is in."""
+        """Return the observation, once every signal is delivered."""
         tokens = Tokens(
             tuple(answer.ids[kept.start : kept.end]), tuple(answer.logprobs[kept.start : kept.end])
         )
@@ -91,5 +91,5 @@ def _sampling(generation: Generation) -> Sampling | None:
 
 
 def texts(sequences: Sequence[Generated]) -> tuple[str, ...]:
-    """The text kept of each sequence."""
+    """Return the text kept of each sequence."""
     return tuple(sequence.kept().text for sequence in sequences)

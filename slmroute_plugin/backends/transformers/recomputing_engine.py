@@ -1,4 +1,4 @@
-"""The slower path, for models without a cache that can be branched.
+"""The slower engine, for models without a cache that can be branched.
 
 Recurrent models (Mamba, RWKV) and encoder-decoders go through transformers' own `generate`,
 one question at a time, with the same choice of tokens, the same stops and the same texts as
@@ -31,7 +31,7 @@ from slmroute_plugin.signals import NextTokenProbs, PromptStates
 
 
 class RecomputingEngine:
-    """Delivers all signals, reading each sequence from its beginning."""
+    """An engine that reads each sequence from its beginning."""
 
     def __init__(self, reader: Reader, follow_ups: FollowUps, words: NextWord, pad_id: int) -> None:
         self._reader = reader
@@ -41,11 +41,11 @@ class RecomputingEngine:
         self._rows_together: bool | None = None
 
     def shares_prompts(self, tokens: int) -> bool:
-        """Whether sequences of so many tokens share what is cached of their prompt: they do not."""
+        """Return False: sequences share nothing of what is cached of their prompt."""
         return False
 
     def run(self, batch: Sequence[Work], wanted: RequestedSignals) -> list[Observed]:
-        """What is seen for each question of the batch."""
+        """Ask the questions of a batch, and return an observation of each."""
         return [self._observe(work, wanted) for work in batch]
 
     def _observe(self, work: Work, wanted: RequestedSignals) -> Observed:
@@ -86,7 +86,7 @@ class RecomputingEngine:
         layers: Sequence[int] = (),
         means: bool = False,
     ) -> Read:
-        """What the last token gives: of `ids` and what is `behind` them, or of the decoder's.
+        """Read `ids` and what is `behind` them, and return what the last token gives.
 
         With `means`, also the mean over `ids` of all hidden states, or of the encoder's.
         """
@@ -113,7 +113,7 @@ class RecomputingEngine:
                 self._generate_together(ids, [sequence])
 
     def _rows_are_independent(self, rule: StopRule) -> bool:
-        """Whether rows of one batch leave each other alone: RWKV's, in transformers 5, do not."""
+        """Tell whether rows of one batch leave each other alone: RWKV's do not (transformers 5)."""
         ids = [1, 2, 3]
 
         def drawn() -> list[Generated]:
@@ -155,7 +155,7 @@ class RecomputingEngine:
 
 
 class _Chooser(LogitsProcessor):
-    """Makes `generate` take the tokens that we choose, and keeps their log-probabilities."""
+    """A logits processor by which `generate` takes the tokens that we choose."""
 
     def __init__(self, sequences: list[Generated]) -> None:
         self._sequences = sequences
