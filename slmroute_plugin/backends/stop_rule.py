@@ -146,7 +146,7 @@ class StopRule:
         return self._may_end[token]
 
     def response_start(self, ids: Sequence[int]) -> int | None:
-        """Return the index of the first token behind the think text; None while the model thinks."""
+        """Return the index of the first token behind the think text; None before its end."""
         if self.think_end is None:
             return 0
         if isinstance(self.think_end, int):

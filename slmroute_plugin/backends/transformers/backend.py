@@ -86,7 +86,7 @@ class TransformersBackend:
         return None if type(signal) in SIGNALS else no_such_signal(signal, "transformers models")
 
     def fingerprint(self) -> Mapping[str, Any]:
-        """Return digests of weights, configuration, tokenizer and numerics; weights are read once."""
+        """Return digests of weights, configuration, tokenizer and numerics, made once."""
         if self._fingerprint is None:
             self._fingerprint = fingerprint(self._lm)
         return self._fingerprint
