@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 
 FOLDER = ".journal"
 _AT_ONCE = 500
-# No question of ours is larger, and no file is to make us allocate what it claims to hold.
-_LARGEST_ROW = 256 * 2**20
+# No question of ours is larger.
+LARGEST_ROW = 256 * 2**20
 
 
 class JournalError(RuntimeError):
@@ -34,6 +34,8 @@ class Journal:
 
     Args:
         results: the folder of results; the file lies under its `.journal`.
+        largest_row: bytes of the largest row that is read, so that no file makes us allocate
+            what it claims to hold.
 
     Attributes:
         path: the file.
@@ -42,7 +44,8 @@ class Journal:
         JournalError: the file cannot be written, or another process does not let go of it.
     """
 
-    def __init__(self, results: Path) -> None:
+    def __init__(self, results: Path, largest_row: int = LARGEST_ROW) -> None:
+        self._largest_row = largest_row
         self._folder = results / FOLDER
         self.path = journal_files(self._folder)[-1]
         self._connection = self._open()
@@ -129,7 +132,7 @@ class Journal:
                 f"WHERE key IN ({', '.join('?' * len(some))}) "
                 "AND length(CAST(record AS BLOB)) + length(arrays) <= ?"
             )
-            for key, *row in self._connection.execute(select, (*some, _LARGEST_ROW)):
+            for key, *row in self._connection.execute(select, (*some, self._largest_row)):
                 yield key, (row[0], row[1], row[2])
 
     def _task(self, task: TaskFacts) -> int:
