@@ -29,8 +29,9 @@ processes.destroy_process_group()
 # Each process decides about its share; then about what both hold.
 DECIDE = (
     """
+from slmroute_plugin.processes import is_first_of_equals
+from slmroute_plugin.routing.decision import decide
 from slmroute_plugin.routing.policy import Ratio
-from slmroute_plugin.routing.decision import decide, is_first_of_equals
 shares = [[0.9, 0.1, None], [0.2, 0.8]]
 names = [[b"a", b"b", b"c"], [b"d", b"e"]]
 own = decide(Ratio(0.6), shares[rank], names[rank])
