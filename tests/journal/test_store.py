@@ -227,7 +227,7 @@ def test_a_full_disk_is_an_error_that_says_how_to_go_on(tmp_path: Path) -> None:
             "WHEN (SELECT count(*) FROM questions) = 100 "
             "BEGIN SELECT RAISE(ROLLBACK, 'database or disk is full'); END",
         )
-        with pytest.raises(JournalError, match=r"full.*same command goes on.*journal: off"):
+        with pytest.raises(JournalError, match=r"disk is full.*same command goes on.*journal: off"):
             journal.keep(TASK, records(*range(2, 200)))
         assert found(journal, *range(200)) == [1]
         rows(journal.path, "DROP TRIGGER full")
