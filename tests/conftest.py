@@ -198,3 +198,17 @@ def slow_judge(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     server.otherwise = server.body(completion("CORRECT"), after_s=0.05)
     yield server
     server.stop()
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that clients of servers would have waited, in order; they go on at once."""
+    import anyio
+
+    waited: list[float] = []
+
+    async def sleep(delay: float) -> None:
+        waited.append(delay)
+
+    monkeypatch.setattr(anyio, "sleep", sleep)
+    return waited

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 import typer
+from checkout import ROOT
 
 from slmroute_plugin.cli import app
 
-ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(
     path.relative_to(ROOT)
     for pattern in ("*.md", "docs/*.md", "examples/**/*.md", "results/*.md")

@@ -23,8 +23,8 @@ from slmroute_plugin.journal.records import Packed, QuestionRecord, TaskFacts, p
 logger = logging.getLogger(__name__)
 
 _AT_ONCE = 500
-# No question is larger, and a file must not make us allocate all that it claims to hold.
-_LARGEST_ROW = 256 * 2**20
+# No question is larger.
+LARGEST_ROW = 256 * 2**20
 
 
 class JournalError(RuntimeError):
@@ -38,6 +38,8 @@ class Journal:
 
     Args:
         results: The folder of results; the file lies in its folder `.journal`.
+        largest_row: The bytes of the largest row that is read, so that no file makes us allocate
+            what it claims to hold.
 
     Attributes:
         path: The path of the file.
@@ -46,7 +48,8 @@ class Journal:
         JournalError: If the file cannot be written, or another process keeps it locked.
     """
 
-    def __init__(self, results: Path) -> None:
+    def __init__(self, results: Path, largest_row: int = LARGEST_ROW) -> None:
+        self._largest_row = largest_row
         self._folder = results / FOLDER
         self.path = journal_files(self._folder)[-1]
         self._connection = self._open()
@@ -133,7 +136,7 @@ class Journal:
                 f"WHERE key IN ({', '.join('?' * len(part))}) "
                 "AND length(CAST(record AS BLOB)) + length(arrays) <= ?"
             )
-            for key, *row in self._connection.execute(select, (*part, _LARGEST_ROW)):
+            for key, *row in self._connection.execute(select, (*part, self._largest_row)):
                 yield key, (row[0], row[1], row[2])
 
     def _task(self, task: TaskFacts) -> int:

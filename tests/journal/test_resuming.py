@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 import torch
 
@@ -181,15 +185,14 @@ def test_the_batch_size_that_memory_allowed_is_remembered(
 def test_the_size_of_an_automatic_batch_is_remembered(
     runs: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from slmroute_plugin.backends.transformers import backend
-
     expected = runs("undisturbed", batch_size=3).samples()
     mine = runs(batch_size="auto")
     mine.lm.max_batch_size = 3
     with mine.prompts_read(1), pytest.raises(KeyboardInterrupt):
         mine.run()
     # The machine has less memory to spare when the run goes on.
-    monkeypatch.setattr(backend, "_free_memory", lambda device: 1)
+    total = psutil.virtual_memory().total
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=total, available=1))
     assert mine.samples() == expected
 
 
@@ -212,5 +215,6 @@ def test_the_same_question_twice_is_asked_once_and_answered_twice(
         assert first["doc_hash"] == second["doc_hash"]
         assert {**first, "doc_id": None} == {**second, "doc_id": None}
     with Journal(mine.results) as journal:
-        connection = journal._connection
+        path = journal.path
+    with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT count(*) FROM questions").fetchone() == (3,)

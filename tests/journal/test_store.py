@@ -20,6 +20,7 @@ import pytest
 
 from slmroute_plugin.journal import Journal, JournalError
 from slmroute_plugin.journal.records import QuestionRecord, TaskFacts
+from slmroute_plugin.journal.store import connect
 
 TASK = TaskFacts(b"task", "model", "slmroute_x", "0.1.0+abc", "{}")
 
@@ -47,6 +48,12 @@ def found(journal: Journal, *numbers: int) -> list[int]:
     return [number for number in numbers if key(number) in there]
 
 
+def rows(path: Path, statement: str, *values: object) -> list[tuple[object, ...]]:
+    """Run a statement on the journal's file, as any other program can."""
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        return connection.execute(statement, values).fetchall()
+
+
 def test_what_is_kept_is_found_by_the_next_process(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
         journal.keep(TASK, records(1, 2))
@@ -58,8 +65,9 @@ def test_what_is_kept_is_found_by_the_next_process(tmp_path: Path) -> None:
 
 def test_the_file_is_in_wal_mode_and_written_through(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
-        connection = journal._connection
-        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert rows(journal.path, "PRAGMA journal_mode") == [("wal",)]
+    # The one mode is the file's; the other is that of each connection.
+    with contextlib.closing(connect(journal.path)) as connection:
         assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
@@ -181,14 +189,12 @@ def test_bits_that_flip_in_a_row_cost_that_row(
 ) -> None:
     with Journal(tmp_path) as journal:
         journal.keep(TASK, records(*range(5)))
-        connection = journal._connection
         for number, column in ((1, "record"), (2, "arrays"), (3, "checksum")):
-            connection.execute(
-                f"UPDATE questions SET {column} = replace({column}, ?, ?) WHERE key = ?",
-                (*(("1", "7") if column == "record" else (b"\0\0", b"\0\1")), key(number)),
-            )
-        connection.execute("UPDATE questions SET checksum = zeroblob(16) WHERE key = ?", (key(3),))
-        connection.execute("UPDATE questions SET record = 5 WHERE key = ?", (key(4),))
+            statement = f"UPDATE questions SET {column} = replace({column}, ?, ?) WHERE key = ?"
+            swapped = ("1", "7") if column == "record" else (b"\0\0", b"\0\1")
+            rows(journal.path, statement, *swapped, key(number))
+        rows(journal.path, "UPDATE questions SET checksum = zeroblob(16) WHERE key = ?", key(3))
+        rows(journal.path, "UPDATE questions SET record = 5 WHERE key = ?", key(4))
         assert found(journal, *range(5)) == [0]
     assert "4 questions are damaged and are asked again" in caplog.text
 
@@ -196,33 +202,39 @@ def test_bits_that_flip_in_a_row_cost_that_row(
 def test_a_row_under_anothers_key_is_not_taken_for_it(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
         journal.keep(TASK, records(1))
-        journal._connection.execute("UPDATE questions SET key = ?", (key(2),))
+        rows(journal.path, "UPDATE questions SET key = ?", key(2))
         assert journal.find([key(2)]) == {}
 
 
 def test_a_row_that_claims_to_be_huge_is_not_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from slmroute_plugin.journal import store
-
-    with Journal(tmp_path) as journal:
+    with Journal(tmp_path, largest_row=10_000) as journal:
         journal.keep(TASK, records(1, 2))
-        journal._connection.execute(
-            "UPDATE questions SET arrays = zeroblob(100000) WHERE key = ?", (key(1),)
-        )
-        monkeypatch.setattr(store, "_LARGEST_ROW", 10_000)
+        rows(journal.path, "UPDATE questions SET arrays = zeroblob(100000) WHERE key = ?", key(1))
         assert found(journal, 1, 2) == [2]
+    # Read, it would be one whose checksum is wrong.
+    assert "damaged" not in caplog.text
 
 
 def test_a_full_disk_is_an_error_that_says_how_to_go_on(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
         journal.keep(TASK, records(1))
-        (pages,) = journal._connection.execute("PRAGMA page_count").fetchone()
-        journal._connection.execute(f"PRAGMA max_page_count = {pages}")
-        with pytest.raises(JournalError, match=r"full.*same command goes on.*journal: off"):
+        # As SQLite does on a full disk: in the middle of the batch, all of which it takes back.
+        rows(
+            journal.path,
+            "CREATE TRIGGER full BEFORE INSERT ON questions "
+            "WHEN (SELECT count(*) FROM questions) = 100 "
+            "BEGIN SELECT RAISE(ROLLBACK, 'database or disk is full'); END",
+        )
+        with pytest.raises(JournalError, match=r"disk is full.*same command goes on.*journal: off"):
             journal.keep(TASK, records(*range(2, 200)))
+        assert found(journal, *range(200)) == [1]
+        rows(journal.path, "DROP TRIGGER full")
     with Journal(tmp_path) as journal:
         assert found(journal, *range(200)) == [1]
+        journal.keep(TASK, records(*range(2, 200)))
+        assert found(journal, *range(200)) == list(range(1, 200))
 
 
 FULL = """
@@ -280,10 +292,10 @@ def test_a_value_that_no_journal_takes_costs_its_own_question(
 def test_a_hostile_schema_runs_nothing(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
         journal.keep(TASK, records(1))
-        connection = journal._connection
-        connection.execute(
+        rows(
+            journal.path,
             "CREATE TRIGGER evil AFTER INSERT ON questions BEGIN "
-            "SELECT load_extension('/tmp/evil.so'); END"
+            "SELECT load_extension('/tmp/evil.so'); END",
         )
     with Journal(tmp_path) as journal, pytest.raises(JournalError):
         journal.keep(TASK, records(2))

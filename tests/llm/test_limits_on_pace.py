@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
+import anyio
 import pytest
 from llm_clients import Llm, Questions
 
@@ -22,28 +22,41 @@ def test_no_more_requests_are_under_way_than_allowed(
 @pytest.mark.parametrize(
     "rate",
     # 400 letters are about 100 tokens, and the answer may have 100 more.
-    [{"requests_per_minute": 600}, {"tokens_per_minute": 120_000}],
+    [{"requests_per_minute": 1}, {"tokens_per_minute": 200}],
 )
 def test_requests_and_tokens_per_minute_hold_over_tasks(
-    rate: dict[str, float], server: Any, llm: Llm
+    rate: dict[str, float], server: Any, llm: Llm, waits: list[float]
 ) -> None:
     requests = [
         LlmRequest([{"role": "user", "content": f"{i:04}" * 100}], {"max_tokens": 100})
         for i in range(10)
     ]
     client = llm(max_concurrency=10, **rate)
-    start = time.monotonic()
     client.ask(requests[:5], "one")
     client.ask(requests[5:], "two")
-    # By the server's clock: request i cannot come before i tenths of a second have passed.
-    for i, arrival in enumerate(server.all_arrivals):
-        assert arrival - start >= 0.1 * i - 0.01
+    # Request i is put off until i minutes after the first.
+    assert sorted(round(wait_s / 60) for wait_s in waits) == list(range(10))
     assert server.total == 10
 
 
-def test_another_attempt_counts_as_a_request(server: Any, llm: Llm, questions: Questions) -> None:
+def test_a_request_is_sent_once_its_wait_is_over(
+    server: Any, llm: Llm, questions: Questions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent_before: list[int] = []
+
+    async def sleep(delay: float) -> None:
+        sent_before.append(server.total)
+
+    monkeypatch.setattr(anyio, "sleep", sleep)
+    llm(requests_per_minute=1, max_concurrency=1).ask(questions(4), "task")
+    assert sent_before == [0, 1, 2, 3]
+
+
+def test_another_attempt_counts_as_a_request(
+    server: Any, llm: Llm, questions: Questions, waits: list[float]
+) -> None:
     server.faults["question 0"] = [server.status(500)] * 4
-    start = time.monotonic()
-    llm(requests_per_minute=600).ask(questions(1), "task")
-    assert len(server.all_arrivals) == 5
-    assert server.all_arrivals[-1] - start >= 0.39
+    llm(requests_per_minute=1).ask(questions(1), "task")
+    assert server.total == 5
+    # Each of the four failures is followed by a wait of its own, of some milliseconds.
+    assert [round(wait_s / 60) for wait_s in waits] == [0, 0, 1, 0, 2, 0, 3, 0, 4]

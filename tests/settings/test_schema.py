@@ -40,7 +40,7 @@ def nested(place: str, inner: dict[str, Any]) -> dict[str, Any]:
     return {place: inner} if place else inner
 
 
-@pytest.mark.parametrize(("place", "name", "around"), keys())
+@pytest.mark.parametrize(("place", "name", "around"), list(keys()))
 def test_a_value_of_a_wrong_type_is_refused_under_the_keys_own_name(
     place: str, name: str, around: dict[str, Any]
 ) -> None:

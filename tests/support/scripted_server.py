@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -47,7 +46,6 @@ class ScriptedServer:
 
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
-        self.arrivals: dict[str, list[float]] = defaultdict(list)
         self.bodies: list[dict[str, Any]] = []
         self.authorization: list[str | None] = []
         self.most_at_once = 0
@@ -77,11 +75,6 @@ class ScriptedServer:
         """How many requests came."""
         return sum(self.asked.values())
 
-    @property
-    def all_arrivals(self) -> list[float]:
-        """When requests came, in order, by time.monotonic."""
-        return sorted(one for several in self.arrivals.values() for one in several)
-
     async def _listen(self) -> int:
         app = web.Application()
         app.router.add_post("/v1/chat/completions", self._handle)
@@ -93,13 +86,11 @@ class ScriptedServer:
         return int(self._runner.addresses[0][1])
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        now = time.monotonic()
         body = await request.json()
         said = body["messages"][-1]["content"] if "messages" in body else body["prompt"]
         # Prompts may come as tokens.
         question = said if isinstance(said, str) else str(said)
         self.asked[question] += 1
-        self.arrivals[question].append(now)
         self.bodies.append(body)
         self.authorization.append(request.headers.get("Authorization"))
         faults = self.faults[question]

@@ -171,7 +171,7 @@ def test_a_name_that_climbs_out_of_the_folder_writes_inside_it(
     ask: Ask, tiny: Any, tmp_path: Path
 ) -> None:
     lm = tiny(num_hidden_layers=9)
-    lm.model.config._name_or_path = "../../../evil"
+    lm.model.config.name_or_path = "../../../evil"
     ask([ROW], lm, hidden_states={"layer": -1})
     written = list(tmp_path.rglob("*.safetensors"))
     assert written

@@ -49,29 +49,33 @@ class TransformersBackend:
     Args:
         lm: lm-eval's model; its batch size, context length, mixed precision, think token
             and chat template settings hold.
+        branches: whether sequences branch off the cached prompt; found out by trying if None.
 
     Attributes:
+        branches: whether they do; each sequence is read from its beginning if not.
         batch_sizes: what was found out for the task at hand, by lm-eval's batch setting.
     """
 
     local = True
 
-    def __init__(self, lm: Any) -> None:
+    def __init__(self, lm: Any, branches: bool | None = None) -> None:
         self._lm = lm
         model: PreTrainedModel = lm.model
         self._reader = Reader(model, lm.mixed_precision_dtype)
         self._prompts = Prompts(lm)
         follow_ups = FollowUps(self._prompts, lm.max_length)
         words = NextWord(lm.tokenizer)
-        self._engine: BranchingEngine | RecomputingEngine
-        if can_branch(self._reader):
-            self._engine = BranchingEngine(self._reader, follow_ups, words)
-        else:
+        self.branches = can_branch(self._reader) if branches is None else branches
+        if not self.branches and branches is None:
             logger.warning(
                 "%s has no cache that can be branched: every sequence is read from its beginning, "
                 "which is slower",
                 type(model).__name__,
             )
+        self._engine: BranchingEngine | RecomputingEngine
+        if self.branches:
+            self._engine = BranchingEngine(self._reader, follow_ups, words)
+        else:
             pad = lm.tokenizer.pad_token_id
             self._engine = RecomputingEngine(
                 self._reader, follow_ups, words, 0 if pad is None else int(pad)

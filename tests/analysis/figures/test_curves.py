@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import re
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import numpy as np
 from made_tables import made_tables
 from readable_figures import Drawings, assert_readable, drawn, panels
 
 from slmroute_plugin.analysis.tables.tables import Tables
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 def test_a_routing_curve_is_that_of_the_table(small: Tables, few: Drawings) -> None:
@@ -37,11 +42,21 @@ def test_figure_1_is_the_mean_over_data_sets_and_llms(large: Tables, many: Drawi
 
 
 def test_lines_of_methods_differ_in_more_than_colour(few: Drawings) -> None:
-    (axes,) = few["figure_01_routing_curves"].axes
-    styles = {
-        line.get_label(): (str(line._unscaled_dash_pattern), line.get_marker())
-        for line in axes.get_lines()
-    }
+    figure = few["figure_01_routing_curves"]
+    (axes,) = figure.axes
+    lines = {f"line-{place}": line for place, line in enumerate(axes.get_lines())}
+    for name, line in lines.items():
+        line.set_gid(name)
+    drawing = io.BytesIO()
+    figure.savefig(drawing, format="svg")
+    styles = {}
+    for group in ElementTree.fromstring(drawing.getvalue()).iter(f"{SVG}g"):
+        if line := lines.get(group.get("id", "")):
+            path = group.find(f"{SVG}path")
+            assert path is not None
+            dashes = re.search("stroke-dasharray: ([^;]*)", path.get("style", ""))
+            styles[line.get_label()] = (dashes and dashes[1], line.get_marker())
+    assert styles.keys() == {line.get_label() for line in lines.values()}
     assert len(set(styles.values())) == len(styles)
 
 

@@ -48,10 +48,10 @@ class Picky:
         said = self.refuse(body)
         if said is not None:
             return web.json_response({"error": {"message": said}}, status=400)
-        choices = [self._choice(request, body, index) for index in range(body.get("n", 1))]
+        choices = [self.choice(request, body, index) for index in range(body.get("n", 1))]
         return web.json_response({"choices": choices})
 
-    def _choice(self, request: web.Request, body: dict[str, Any], index: int) -> dict[str, Any]:
+    def choice(self, request: web.Request, body: dict[str, Any], index: int) -> dict[str, Any]:
         self.count += not self.is_equal
         text = f"word {self.count}"
         choice = usual_answer(request, text)["choices"][0] | {"index": index}
@@ -161,7 +161,7 @@ def test_too_few_samples_in_one_request_are_made_up_for(
         body = await request.json()
         body["n"] = min(body.get("n", 1), 2)
         return web.json_response(
-            {"choices": [picky._choice(request, body, i) for i in range(body["n"])]}
+            {"choices": [picky.choice(request, body, i) for i in range(body["n"])]}
         )
 
     server.otherwise = two_at_most

@@ -161,17 +161,18 @@ def test_out_of_memory_halves_the_batch_and_loses_nothing(
     asked = bench.questions(model)
     whole = [one.observation.answer for one in bench.observe(model, asked)]
     backend = backend_for(model)
-    engine: Any = backend._engine  # type: ignore[attr-defined]
-    run = engine.run
+    most_rows: list[int] = []
 
-    def scarce(batch: Any, wanted: Any) -> Any:
-        if len(batch) > 3:
+    def scarce(module: Any, args: Any, kwargs: Any) -> None:
+        most_rows.append(len(kwargs["input_ids"]))
+        # For each question there are its answer, three samples and the restated one.
+        if most_rows[-1] > 3 * 5:
             raise error
-        return run(batch, wanted)
 
-    engine.run = scarce
+    model.model.register_forward_pre_hook(scarce, with_kwargs=True)
     seen = {one.index: one.observation.answer for one in backend.observe(asked, bench.signals, 0)}
     assert [seen[i] for i in range(len(asked))] == whole
+    assert [rows for rows in most_rows if rows > 3 * 5] == [8 * 5, 4 * 5]
     assert "going on with 2" in caplog.text
 
 
@@ -181,10 +182,9 @@ def test_any_other_error_of_the_device_is_not_taken_for_a_lack_of_memory(
     model = tiny()
     backend = backend_for(model)
 
-    def broken(batch: Any, wanted: Any) -> Any:
+    def broken(module: Any, args: Any) -> None:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
-    engine: Any = backend._engine  # type: ignore[attr-defined]
-    engine.run = broken
+    model.model.register_forward_pre_hook(broken)
     with pytest.raises(RuntimeError, match="illegal memory access"):
         list(backend.observe(bench.questions(model), bench.signals, 0))

@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from slmroute_plugin.backends.transformers.branching_engine import BranchingEngine
-from slmroute_plugin.backends.transformers.recomputing_engine import RecomputingEngine
-from slmroute_plugin.plugins.backends import backend_for
+from slmroute_plugin.backends.transformers.backend import TransformersBackend
 from slmroute_plugin.signals import HiddenState, Samples
 
 SHARED_KV = {"num_key_value_heads": 2}
@@ -61,7 +59,7 @@ def test_any_causal_architecture_gives_the_signals_of_a_plain_forward(
 
 
 def test_a_model_whose_cache_branches_is_served_by_branching(lm: Any) -> None:
-    assert isinstance(backend_for(lm)._engine, BranchingEngine)
+    assert TransformersBackend(lm).branches
 
 
 @pytest.mark.parametrize("kind", ["Mamba", "Rwkv", "RecurrentGemma", "T5"])
@@ -74,8 +72,7 @@ def test_the_slower_path_gives_the_same_signals(tiny: Any, kind: str, bench: Any
         "T5": {"d_ff": 64, "num_layers": 9, "d_kv": 8, "decoder_start_token_id": 0},
     }[kind]
     model = tiny(kind, seq2seq, widen=2, **changes)
-    backend = backend_for(model)
-    assert isinstance(backend._engine, RecomputingEngine)  # type: ignore[attr-defined]
+    assert not TransformersBackend(model).branches
     asked = bench.questions(model, tokens=8)[:4]
     for question, one in zip(asked, bench.observe(model, asked), strict=True):
         tokens, seen = one.tokens, one.observation
@@ -106,10 +103,8 @@ def test_the_slower_path_gives_the_same_signals(tiny: Any, kind: str, bench: Any
 def test_both_paths_agree_on_one_model(tiny: Any, bench: Any) -> None:
     model = tiny()
     asked = bench.questions(model, until=["\n", "e"])
-    fast = backend_for(model)
-    slow = backend_for(model)
-    engine: Any = fast._engine  # type: ignore[attr-defined]
-    slow._engine = RecomputingEngine(engine._reader, engine._follow_ups, engine._words, 0)  # type: ignore[attr-defined]
+    fast, slow = TransformersBackend(model), TransformersBackend(model, branches=False)
+    assert fast.branches and not slow.branches
     theirs = {one.index: one for one in slow.observe(asked, bench.signals, 3)}
     for one in fast.observe(asked, bench.signals, 3):
         other = theirs[one.index].observation

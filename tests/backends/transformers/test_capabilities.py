@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from slmroute_plugin.backends.transformers.capabilities import longest_shared
+from slmroute_plugin.backends.transformers.fingerprint import fingerprint
 from slmroute_plugin.backends.transformers.forward.reader import Reader
 
 GEMMA = {"sliding_window": 8, "head_dim": 8, "num_key_value_heads": 2}
@@ -33,9 +34,9 @@ GEMMA = {"sliding_window": 8, "head_dim": 8, "num_key_value_heads": 2}
 def test_prefixes_are_shared_up_to_where_attention_is_to_all_of_them(
     tiny: Any, kind: str, changes: dict[str, Any], longest: int
 ) -> None:
-    model = tiny(kind, **changes).model
-    before = model.config._attn_implementation
+    lm = tiny(kind, **changes)
     if "dtype" in changes:
-        model = model.to(changes["dtype"])
-    assert longest_shared(Reader(model)) == longest
-    assert model.config._attn_implementation == before
+        lm.model.to(changes["dtype"])
+    before = fingerprint(lm)
+    assert longest_shared(Reader(lm.model)) == longest
+    assert fingerprint(lm) == before

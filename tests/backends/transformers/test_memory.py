@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
-from slmroute_plugin.backends.transformers import backend as backend_module
+from slmroute_plugin.backends.transformers.backend import TransformersBackend
 from slmroute_plugin.backends.transformers.memory import Demand, fitting, total_memory
 from slmroute_plugin.signals import Samples, TokenLogprobs
+
+
+def has_memory(monkeypatch: pytest.MonkeyPatch, total: int) -> None:
+    """Let the machine have so many bytes."""
+    there = SimpleNamespace(total=total, available=total)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: there)
 
 
 def test_a_batch_is_cut_to_what_can_fit(caplog: pytest.LogCaptureFixture) -> None:
@@ -25,8 +33,6 @@ def test_a_question_that_cannot_fit_is_refused_with_the_estimate() -> None:
 
 
 def test_the_memory_that_there_is_is_the_machines_or_less() -> None:
-    import psutil
-
     assert 2**20 < total_memory() <= psutil.virtual_memory().total
 
 
@@ -38,10 +44,10 @@ def test_prompts_count_once_where_sequences_share_them(
     asked = bench.questions(lm, tokens=4)[:1]
     width = 2 * 10 * 32 * 4  # keys and values, layers, hidden size, bytes
     tokens = prompts * len(bench.ids(lm, asked[0].prompt)) + 6 * 4
-    backend = backend_module.TransformersBackend(lm)
-    monkeypatch.setattr(backend_module, "total_memory", lambda: width * tokens)
+    backend = TransformersBackend(lm)
+    has_memory(monkeypatch, width * tokens)
     assert len(list(backend.observe(asked, {Samples(5)}, 0))) == 1
-    monkeypatch.setattr(backend_module, "total_memory", lambda: width * tokens - 1)
+    has_memory(monkeypatch, width * tokens - 1)
     with pytest.raises(ValueError, match="needs at least"):
         list(backend.observe(asked, {Samples(5)}, 0))
 
@@ -52,9 +58,9 @@ def test_an_impossible_request_is_refused_before_the_first_token(
     lm = tiny()
     asked = bench.questions(lm)
     forwards: list[int] = []
-    backend = backend_module.TransformersBackend(lm)
+    backend = TransformersBackend(lm)
     lm.model.register_forward_pre_hook(lambda *_: forwards.append(1))
-    monkeypatch.setattr(backend_module, "total_memory", lambda: 10_000)
+    has_memory(monkeypatch, 10_000)
     with pytest.raises(ValueError, match=r"needs at least .* GiB for its cache"):
         list(backend.observe(asked, {TokenLogprobs(), Samples(5)}, 0))
     assert forwards == []

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from slmroute_plugin.backends import Observed, Question
-from slmroute_plugin.backends.transformers.branching_engine import BranchingEngine
-from slmroute_plugin.backends.transformers.recomputing_engine import RecomputingEngine
+from slmroute_plugin.backends.transformers.backend import TransformersBackend
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.plugins.backends import backend_for
 from slmroute_plugin.signals import (
@@ -156,7 +155,7 @@ def test_states_are_the_means_of_a_plain_forward_over_the_prompt(
     tiny: Any, kind: str, chat: bool
 ) -> None:
     model = tiny(kind, widen=2, batch_size=4, **BRANCHING[kind])
-    assert isinstance(backend_for(model)._engine, BranchingEngine)  # type: ignore[attr-defined]
+    assert TransformersBackend(model).branches
     asked = questions(model, chat=chat)
     for question, one in zip(asked, observe(model, asked), strict=True):
         # The template brings its own BOS; plain text gets one.
@@ -168,7 +167,7 @@ def test_states_are_the_means_of_a_plain_forward_over_the_prompt(
 @pytest.mark.parametrize("kind", RECOMPUTING)
 def test_the_slower_path_gives_the_same_means(tiny: Any, kind: str) -> None:
     model = tiny(kind, widen=2, **RECOMPUTING[kind])
-    assert isinstance(backend_for(model)._engine, RecomputingEngine)  # type: ignore[attr-defined]
+    assert not TransformersBackend(model).branches
     asked = questions(model)
     for question, one in zip(asked, observe(model, asked), strict=True):
         tokens = model.tok_encode(question.prompt)
@@ -188,9 +187,8 @@ def test_of_an_encoder_decoder_the_encoders_states_are_averaged(tiny: Any, kind:
 
 def test_both_paths_agree_on_one_model(tiny: Any) -> None:
     model = tiny()
-    fast, slow = backend_for(model), backend_for(model)
-    engine: Any = fast._engine  # type: ignore[attr-defined]
-    slow._engine = RecomputingEngine(engine._reader, engine._follow_ups, engine._words, 0)  # type: ignore[attr-defined]
+    fast, slow = TransformersBackend(model), TransformersBackend(model, branches=False)
+    assert fast.branches and not slow.branches
     asked = questions(model)
     theirs = {one.index: one for one in slow.observe(asked, {PromptStates()}, 0)}
     for one in fast.observe(asked, {PromptStates()}, 0):

@@ -51,7 +51,7 @@ def test_the_manifest_says_how_every_cell_was_run(finished: Demo) -> None:
     for number, cell in enumerate(manifest["cells"]):
         assert (cell["number"], cell["state"], cell["exit_status"]) == (number, "done", 0)
         assert cell["questions"] == 4
-        assert cell["seconds"] > 0
+        assert isinstance(cell["seconds"], float)
         assert cell["seeds"] == {"lm_eval": [0, 1234, 1234, 1234], "slmroute": 0}
         assert all((finished.results / name).is_file() for name in cell["files"])
     assert [step["name"].split()[0] for step in manifest["steps"]] == ["report"]

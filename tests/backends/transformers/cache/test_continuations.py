@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from slmroute_plugin.backends.transformers.cache.branches import Branches
 from slmroute_plugin.backends.transformers.cache.continuations import Continuations
+from slmroute_plugin.backends.transformers.fingerprint import fingerprint
 from slmroute_plugin.backends.transformers.forward.reader import Reader
 from slmroute_plugin.signals import Samples
 
@@ -78,10 +79,13 @@ def test_answers_are_written_behind_their_prompts_without_copies_of_them(
     assert (max(columns) < shortest) is shares
 
 
-def test_a_pass_that_fails_leaves_the_models_attention_as_it_was(reader: Reader) -> None:
+def test_a_pass_that_fails_leaves_the_models_attention_as_it_was(tiny: Any) -> None:
+    lm = tiny(num_key_value_heads=2)
+    reader, before = Reader(lm.model), fingerprint(lm)
+    logits = plain(reader, [1, 2, 3])
     prefixes = Branches.empty(1)
     prefixes.extend(reader, [[1, 2, 3]])
-    before = reader.model.config._attn_implementation
     with pytest.raises(IndexError):
         Continuations([prefixes]).extend(reader, [[10**9]])
-    assert reader.model.config._attn_implementation == before
+    assert fingerprint(lm) == before
+    assert torch.equal(plain(reader, [1, 2, 3]), logits)
