@@ -53,14 +53,16 @@ class Measured(NamedTuple):
 def measure(folder: Path, resamples: int, jobs: int) -> Measured:
     """Read and measure all runs, in this process and those that it starts."""
     from slmroute_plugin.analysis.study.reading import read_study
-    from slmroute_plugin.analysis.tables.setting_tables import HowToMeasure
+    from slmroute_plugin.analysis.tables.setting_tables import MeasureOptions
     from slmroute_plugin.analysis.tables.study_tables import measured
 
     begun = time.perf_counter()
     study = read_study(folder)
     read = time.perf_counter()
     with tempfile.TemporaryDirectory() as out:
-        measured(study.settings, HowToMeasure(resamples), jobs, Path(out), lambda done, total: None)
+        measured(
+            study.settings, MeasureOptions(resamples), jobs, Path(out), lambda done, total: None
+        )
     ended = time.perf_counter()
     # On Linux, in KiB. Children share nothing with their parent but libraries: an upper bound.
     peak = sum(

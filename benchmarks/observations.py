@@ -21,6 +21,7 @@ from own_process import write_or_say
 
 from slmroute_plugin.analysis.measures.bootstrap_areas import (
     Areas,
+    Interval,
     Routable,
     areas,
     resampled_areas,
@@ -29,7 +30,6 @@ from slmroute_plugin.analysis.measures.bootstrap_areas import (
 from slmroute_plugin.analysis.measures.distributions import distributions_table
 from slmroute_plugin.analysis.study.reading import read_study
 from slmroute_plugin.analysis.study.runs import Scores, Setting, Study, TaskRun, by_slm
-from slmroute_plugin.analysis.tables.setting_tables import Interval
 
 RESAMPLES = 1000
 # Distances between whole distributions are dear.

@@ -120,12 +120,12 @@ def plan(path: Path) -> Planned:
 def report(folder: Path, resamples: int) -> Reported:
     """Make the tables of a report, in this process alone."""
     from slmroute_plugin.analysis.report import ReportSettings, make_report
-    from slmroute_plugin.analysis.tables.setting_tables import HowToMeasure
+    from slmroute_plugin.analysis.tables.setting_tables import MeasureOptions
 
     rows = sum(
         path.read_bytes().count(b"\n") for path in (folder / "results").rglob("samples_*.jsonl")
     )
-    settings = ReportSettings(HowToMeasure(resamples), jobs=1, figures=False, page=False)
+    settings = ReportSettings(MeasureOptions(resamples), jobs=1, figures=False, page=False)
     begun = time.perf_counter()
     make_report(folder / "results", folder / "report", settings, lambda what, done, total: None)
     return Reported(rows, time.perf_counter() - begun, _peak_mib())

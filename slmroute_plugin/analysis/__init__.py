@@ -1,4 +1,4 @@
-"""What saved runs say: alignment of confidence and correctness, routing curves, thresholds.
+"""The analysis of saved runs: how confidence and correctness agree, routing curves, thresholds.
 
-Works on sample files alone. Nothing here imports torch, lm-eval or the rest of slmroute's engine.
+It works on sample files alone. No module here imports torch, lm-eval or the engine.
 """

@@ -1,4 +1,4 @@
-"""From a folder of results to tables, figures and a page."""
+"""The report: from a folder of results to tables, figures and a page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from slmroute_plugin.analysis.study.runs import Problem, Study
 from slmroute_plugin.analysis.tables.files import write_table
 from slmroute_plugin.analysis.tables.kept_tables import digest
 from slmroute_plugin.analysis.tables.latex import latex_tables
-from slmroute_plugin.analysis.tables.setting_tables import HowToMeasure
+from slmroute_plugin.analysis.tables.setting_tables import MeasureOptions
 from slmroute_plugin.analysis.tables.study_tables import compared, measured
 from slmroute_plugin.analysis.tables.tables import Tables
 
@@ -32,17 +32,17 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class ReportSettings:
-    """What a report is made of.
+    """The settings of a report.
 
     Attributes:
-        how: what its figures depend on.
-        llms: models to take as LLMs too although their runs have confidences.
-        jobs: processes at the same time.
+        options: the options that the figures depend on.
+        llms: the models that count as LLMs too although their runs have confidences.
+        jobs: the number of processes at the same time.
         figures: whether figures are drawn, and LaTeX tables written.
         page: whether the page is written.
     """
 
-    how: HowToMeasure = field(default_factory=HowToMeasure)
+    options: MeasureOptions = field(default_factory=MeasureOptions)
     llms: Collection[str] = ()
     jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
     figures: bool = True
@@ -50,12 +50,12 @@ class ReportSettings:
 
 
 class Report(NamedTuple):
-    """What was written, and from what.
+    """A report that was made.
 
     Attributes:
-        problems: what could not be used.
-        notes: what a reader should know.
-        paths: of the files, by part: "tables", "figures", "latex", "page"; empty if there was
+        problems: the parts of the results that could not be used.
+        notes: remarks for the reader.
+        paths: the files by part: "tables", "figures", "latex", "page"; empty if there was
             nothing to report.
         is_old: whether nothing had changed, so that the last report was left as it is.
     """
@@ -67,7 +67,7 @@ class Report(NamedTuple):
 
 
 def make_report(results: Path, out: Path, settings: ReportSettings, progress: Progress) -> Report:
-    """Read results, measure, and write everything below `out`.
+    """Read results, measure them, and write everything below `out`.
 
     The folder holds the last report until the new one is complete. What belonged to the last one
     alone is then deleted: figures of models that are not there any more, for instance. If nothing
@@ -75,12 +75,13 @@ def make_report(results: Path, out: Path, settings: ReportSettings, progress: Pr
 
     Args:
         results: a folder with one folder per model, as lm-eval writes them.
-        out: where to.
-        settings: what to make.
-        progress: called with what is being done, how much of it is, and of how much.
+        out: the folder to write to.
+        settings: the settings of the report.
+        progress: called with the name of the work being done, how much of it is done, and of how
+            much.
 
     Raises:
-        UnknownName: a model of `settings.llms` is not there.
+        UnknownName: `settings.llms` names a model that the folder does not hold.
     """
     key = _key(results, settings)
     last = read_record(out)
@@ -93,34 +94,34 @@ def make_report(results: Path, out: Path, settings: ReportSettings, progress: Pr
     with unfinished_report(out) as new:
         paths = _written(tables, study, settings, new, progress)
         files = {
-            part: [path.relative_to(new).as_posix() for path in each]
-            for part, each in paths.items()
+            part: [path.relative_to(new).as_posix() for path in written]
+            for part, written in paths.items()
         }
         put_in_place(new, out, key, study.problems, study.notes, files)
     return Report(study.problems, study.notes, _below(out, files))
 
 
 def _key(results: Path, settings: ReportSettings) -> str:
-    """Of all that a report depends on: files, options, version."""
+    """Digest all that a report depends on: files, settings, version."""
     files, notes = newest_files(results)
     states = [[*map(str, file), *file_state(file.path)] for file in files]
-    options = [asdict(settings.how), sorted(settings.llms), settings.figures, settings.page]
-    return digest([version("slmroute"), str(results), options, states, notes])
+    chosen = [asdict(settings.options), sorted(settings.llms), settings.figures, settings.page]
+    return digest([version("slmroute"), str(results), chosen, states, notes])
 
 
 def _below(out: Path, files: Mapping[str, Sequence[str]]) -> dict[str, list[Path]]:
+    """Turn the names of files by part into paths below `out`."""
     return {part: [out / name for name in names] for part, names in files.items()}
 
 
 def _tables(study: Study, settings: ReportSettings, out: Path, progress: Progress) -> Tables:
-    how, jobs = settings.how, settings.jobs
-    by_setting = measured(
-        study.settings, how, jobs, out, lambda at, of: progress("Measuring", at, of)
-    )
-    by_slm = compared(study.settings, how, jobs, out, lambda at, of: progress("Comparing", at, of))
+    """Make all tables of a study."""
+    given = (study.settings, settings.options, settings.jobs, out)
+    by_setting = measured(*given, lambda at, of: progress("Measuring", at, of))
+    by_slm = compared(*given, lambda at, of: progress("Comparing", at, of))
     progress("Distances", 0, 1)
     distributions = distributions_table(study)
-    insight = insight_table(distributions, seed=how.seed)
+    insight = insight_table(distributions, seed=settings.options.seed)
     progress("Distances", 1, 1)
     return Tables(*by_setting, distributions=distributions, insight=insight, **by_slm._asdict())
 
@@ -128,6 +129,7 @@ def _tables(study: Study, settings: ReportSettings, out: Path, progress: Progres
 def _written(
     tables: Tables, study: Study, settings: ReportSettings, folder: Path, progress: Progress
 ) -> dict[str, list[Path]]:
+    """Write tables, figures and the page into a folder, and return their paths by part."""
     paths = {"tables": list(_write_tables(tables, folder))}
     parts = (settings.figures, settings.figures, settings.page)
     steps = iter(range(1, sum(parts) + 1))
@@ -140,12 +142,13 @@ def _written(
         progress("Drawing", next(steps), sum(parts))
     if settings.page:
         paths["page"] = [folder / "index.html"]
-        write_page(tables, study, folder / "index.html", settings.how.unparsed)
+        write_page(tables, study, folder / "index.html", settings.options.unparsed)
         progress("Drawing", next(steps), sum(parts))
     return paths
 
 
 def _write_tables(tables: Tables, out: Path) -> Iterator[Path]:
+    """Write each table, the routing curves as Parquet and all others as CSV, and yield its path."""
     for name, frame in vars(tables).items():
         kind = "parquet" if name == "curves" else "csv"
         yield write_table(frame, out / f"{name}.{kind}")

@@ -18,14 +18,14 @@ _RECORD = "report.json"
 
 
 class Record(NamedTuple):
-    """What a report was made from, what it said, and its files.
+    """A record of a report: what it was made from, what it said, and its files.
 
     Attributes:
-        key: of all that it depends on.
-        problems: as in `Study`.
-        notes: as in `Study`.
-        files: names below the report's folder, by part.
-        states: size and time of change of each file, when it was put in place.
+        key: the digest of all that the report depends on.
+        problems: the problems, as in `Study`.
+        notes: the notes, as in `Study`.
+        files: the names of the files below the report's folder, by part.
+        states: the size and time of change of each file when it was put in place.
     """
 
     key: str
@@ -35,38 +35,36 @@ class Record(NamedTuple):
     states: Mapping[str, Sequence[int]]
 
     def stands(self, out: Path, key: str) -> bool:
-        """Whether it is a report of the same, and all its files are there as they were."""
+        """Tell whether a new report would be the same, and all files are there as they were."""
         return self.key == key and all(
             file_state(out / name) == list(state) for name, state in self.states.items()
         )
 
 
 def read_record(out: Path) -> Record | None:
-    """Of the report in a folder; None if there is none that can be read."""
+    """Read the record of the report in a folder; return None if it is missing or cannot be read."""
     try:
-        found: Any = json.loads((out / FOLDER / _RECORD).read_text(encoding="utf-8"))
-        problems = [Problem(*each) for each in found["problems"]]
-        return Record(
-            found["key"], problems, found["notes"], dict(found["files"]), dict(found["states"])
-        )
+        raw: Any = json.loads((out / FOLDER / _RECORD).read_text(encoding="utf-8"))
+        problems = [Problem(*problem) for problem in raw["problems"]]
+        return Record(raw["key"], problems, raw["notes"], dict(raw["files"]), dict(raw["states"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def file_state(path: Path) -> list[int]:
-    """Size and time of change; empty if there is no such file."""
+    """Read the size of a file in bytes and its time of change in ns; empty if there is no file."""
     try:
-        about = path.stat()
+        state = path.stat()
     except OSError:
         return []
-    return [about.st_size, about.st_mtime_ns]
+    return [state.st_size, state.st_mtime_ns]
 
 
 @contextmanager
 def unfinished_report(out: Path) -> Iterator[Path]:
-    """A folder to write a report to, on the disk of `out`; it is gone after the block."""
+    """Make a folder to write a report to, on the disk of `out`; it is gone after the block."""
     folder = out / _UNFINISHED
-    shutil.rmtree(folder, ignore_errors=True)  # of a report that was killed
+    shutil.rmtree(folder, ignore_errors=True)  # a report that was killed may have left it
     folder.mkdir(parents=True)
     try:
         yield folder
@@ -82,9 +80,10 @@ def put_in_place(
     notes: Sequence[str],
     files: Mapping[str, Sequence[str]],
 ) -> None:
-    """Move a report's files from `new` to `out`, and delete those of the last one besides.
+    """Move a report's files from `new` to `out`, and delete the other files of the last report.
 
-    Cut short, it leaves a record that does not stand and knows the files of both.
+    If this is cut short, it leaves a record that does not stand and names the files of both
+    reports.
     """
     names = [name for part in files.values() for name in part]
     last = read_record(out)
@@ -103,5 +102,6 @@ def put_in_place(
 
 
 def _write(out: Path, record: Record) -> None:
+    """Write a record into the folder of a report."""
     with written_whole(out / FOLDER / _RECORD) as unfinished:
         unfinished.write_text(json.dumps(record._asdict(), indent=1), encoding="utf-8")

@@ -102,37 +102,37 @@ def calibrate(
         raise typer.BadParameter("this goal needs the answers of an LLM: name it with --llm.")
     selection = _selection(results, slm, method, llm, tasks or [])
 
+    from slmroute_plugin.analysis.calibration import thresholds
     from slmroute_plugin.analysis.calibration.goals import GoalError
-    from slmroute_plugin.analysis.calibration.goals import calibrate as calibrated
     from slmroute_plugin.analysis.calibration.provenance import threshold_file
     from slmroute_plugin.cli.calibrate_output import say_threshold
     from slmroute_plugin.storage.atomic_write import written_whole
 
     try:
-        found = calibrated(selection.answers, goal, seed)
+        calibrated = thresholds.calibrate(selection.answers, goal, seed)
     except GoalError as error:
         raise typer.BadParameter(str(error)) from None
-    file = threshold_file(selection, goal, found, seed)
+    file = threshold_file(selection, goal, calibrated, seed)
     path = output or _default_path(results, selection, goal)
     with written_whole(path) as unfinished:
         unfinished.write_text(file.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    say_threshold(file, found, path)
+    say_threshold(file, calibrated, path)
     for problem in selection.left_out:
         typer.echo(f"Left out: {problem.where}: {problem.why}", err=True)
-    if found.threshold is None:
+    if calibrated.threshold is None:
         raise typer.Exit(1)
 
 
 def _goal(
     given: dict[GoalKind, float | None], guarantee: float | None, questions: int | None
 ) -> Goal:
-    from slmroute_plugin.analysis.calibration.goals import Goal, GoalError
+    from slmroute_plugin.analysis.calibration.goals import Goal, GoalError, option_of
 
     goals = [(kind, value) for kind, value in given.items() if value is not None]
-    options = [f"--{kind.replace('_', '-')}" for kind in given]
     if len(goals) != 1:
-        named = " and ".join(f"--{kind.replace('_', '-')}" for kind, _ in goals) or "none"
-        raise typer.BadParameter(f"give exactly one of {', '.join(options)}, not {named}.")
+        named = " and ".join(option_of(kind) for kind, _ in goals) or "none"
+        options = ", ".join(map(option_of, given))
+        raise typer.BadParameter(f"give exactly one of {options}, not {named}.")
     try:
         return Goal(*goals[0], guarantee, questions)
     except GoalError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Column, Table
 
-from slmroute_plugin.analysis.calibration.goals import Calibrated, Figures, Share
+from slmroute_plugin.analysis.calibration.thresholds import Calibrated, Figures, Share
 from slmroute_plugin.storage.threshold_file import ThresholdFile
 
 

@@ -64,7 +64,7 @@ def report(
     """
     from slmroute_plugin.analysis.report import ReportSettings, make_report
     from slmroute_plugin.analysis.study.reading import UnknownName
-    from slmroute_plugin.analysis.tables.setting_tables import HowToMeasure
+    from slmroute_plugin.analysis.tables.setting_tables import MeasureOptions
 
     if not results.is_dir():
         raise typer.BadParameter(
@@ -72,7 +72,7 @@ def report(
             param_hint="RESULTS",
         )
     settings = ReportSettings(
-        HowToMeasure(resamples, seed, unparsed.value),
+        MeasureOptions(resamples, seed, unparsed.value),
         tuple(llm or ()),
         figures=figures,
         page=page,

@@ -69,9 +69,9 @@ def test_a_second_report_measures_only_what_has_changed(
     measured: list[str] = []
     ours = measuring.setting_tables
 
-    def watched(setting: Any, how: Any) -> Any:
+    def watched(setting: Any, options: Any) -> Any:
         measured.append(setting.slm.task)
-        return ours(setting, how)
+        return ours(setting, options)
 
     monkeypatch.setattr(measuring, "setting_tables", watched)
     out = tmp_path / "report"

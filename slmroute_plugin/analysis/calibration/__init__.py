@@ -1,1 +1,1 @@
-"""Thresholds that meet a goal, and what they promise."""
+"""The thresholds that meet a goal, and their promises."""

@@ -1,11 +1,11 @@
 """Thresholds whose promise holds on new data, with a probability that is chosen beforehand.
 
-Learn then Test (Angelopoulos et al. 2021): each threshold is a hypothesis, "it breaks the promise",
-and a threshold is used only if its hypothesis is rejected, by a test that controls the probability
-of rejecting a single true one over all thresholds that are tried. Losses are 0 or 1 here, so the
-exact binomial tail is the p-value, which is never larger than the Hoeffding–Bentkus one.
+Learn then Test (Angelopoulos et al. 2021): each threshold is a hypothesis, "it breaks the promise".
+A threshold is used only if its hypothesis is rejected, by a test that controls the probability
+of rejecting a single true hypothesis over all thresholds that are tried. Losses are 0 or 1 here, so
+the exact binomial tail is the p-value, which is never larger than the Hoeffding–Bentkus one.
 
-What is promised is about the source of the questions, not about one batch: if calibration rows and
+The promise is about the source of the questions, not about one batch. If calibration rows and
 later questions are drawn from it independently, then with probability `guarantee` over the
 calibration rows, the threshold's call rate, or the accuracy of the answers that it keeps, is as
 promised. A finite batch varies about it, as any sample does.
@@ -28,10 +28,10 @@ class Guaranteed(NamedTuple):
     """A threshold with a promise.
 
     Attributes:
-        threshold: None if the promise cannot be made.
+        threshold: the threshold; None if the promise cannot be made.
         best: the best promise that these rows allow for, with the same probability: the least
             call rate, or the largest accuracy of kept answers; NaN if nothing is kept.
-        tested_on: number of rows that the tests counted.
+        tested_on: the number of rows that the tests counted.
     """
 
     threshold: float | None
@@ -40,7 +40,7 @@ class Guaranteed(NamedTuple):
 
 
 def ratio_at_most(confidence: NDArray[np.float64], ratio: float, guarantee: float) -> Guaranteed:
-    """The largest threshold that routes at most `ratio` of new questions, with that probability.
+    """Choose the largest threshold that routes at most `ratio` of new questions.
 
     Let p(t) be the probability that an answer has less confidence than t, or none. For a fixed t
     the number k(t) of n calibration rows that are routed is binomial, so Pr(Bin(n, ratio) ≤ k(t))
@@ -56,18 +56,18 @@ def ratio_at_most(confidence: NDArray[np.float64], ratio: float, guarantee: floa
     monotone risks.)
 
     Args:
-        confidence: [n], n ≥ 1; NaN where there is none.
-        ratio: in [0, 1].
-        guarantee: the probability, in (0, 1).
+        confidence: [n], n ≥ 1; NaN for an answer without a confidence.
+        ratio: the largest share of questions to route, in [0, 1].
+        guarantee: the probability with which the promise holds, in (0, 1).
     """
     from scipy.stats import beta, binom
 
-    where, n = cuts(confidence), len(confidence)
-    tail = binom.cdf(where.routed, n, ratio) if ratio < 1 else np.zeros(len(where.routed))
+    every_cut, n = cuts(confidence), len(confidence)
+    tail = binom.cdf(every_cut.routed, n, ratio) if ratio < 1 else np.zeros(len(every_cut.routed))
     passed = np.flatnonzero(tail <= 1 - guarantee)
-    least = int(where.routed[0])
+    least = int(every_cut.routed[0])
     best = float(beta.ppf(guarantee, least + 1, n - least)) if least < n else 1.0
-    return Guaranteed(float(where.thresholds[passed[-1]]) if passed.size else None, best, n)
+    return Guaranteed(float(every_cut.thresholds[passed[-1]]) if passed.size else None, best, n)
 
 
 def kept_accuracy_at_least(
@@ -77,33 +77,32 @@ def kept_accuracy_at_least(
     guarantee: float,
     seed: int = 0,
 ) -> Guaranteed:
-    """A threshold whose kept answers are right with the promised frequency, with that probability.
+    """Choose a threshold whose kept answers are right with at least the promised frequency.
 
     For a fixed threshold t let N be the number of calibration rows with confidence ≥ t. Given N,
-    the number of right ones among them is binomial with N and a(t) = Pr(right | confidence ≥ t),
+    the number of right answers among them is binomial with N and a(t) = Pr(right | confidence ≥ t),
     so Pr(Bin(N, accuracy) ≥ number right) is a p-value for a(t) < accuracy; with N = 0 it is 1.
 
-    a(t) need not rise with t, so thresholds cannot be looked at freely: they are tested in a fixed
-    sequence, from the most cautious one down, each at level 1 − guarantee, until the first
-    that is not rejected. The first threshold in the sequence that breaks the promise is then a
-    fixed one, and to choose a bad threshold its test must fail, which has probability at most
-    1 − guarantee (the fixed-sequence procedure; Learn then Test, proposition 2). This holds if
-    thresholds and their order do not depend on the rows that are tested. Thresholds taken from
-    the tested confidences would: given the confidences, right answers among the kept ones are
-    not binomial with a(t). So a fifth of the rows, drawn by `seed`, is for learning alone
-    (split fixed sequence testing): the thresholds are cuts of theirs; the sequence starts where
-    their lower bound of the accuracy is best, and goes down in steps of a hundredth of the
-    answers. Tests are on the other rows.
+    a(t) need not rise with t, so thresholds cannot be looked at freely. They are tested in a fixed
+    sequence, from the most cautious down, each at level 1 − guarantee, until the first that is not
+    rejected. The first threshold in the sequence that breaks the promise is then a fixed one, and
+    to choose a bad threshold its test must fail, which has probability at most 1 − guarantee (the
+    fixed-sequence procedure; Learn then Test, proposition 2). This holds if thresholds and their
+    order do not depend on the rows that are tested. Thresholds taken from the tested confidences
+    would: given the confidences, right answers among the kept ones are not binomial with a(t). So a
+    fifth of the rows, drawn by `seed`, is for learning alone (split fixed sequence testing). The
+    thresholds are cuts of these rows. The sequence starts where their lower bound of the accuracy
+    is best, and goes down in steps of a hundredth of the answers. The tests are on the other rows.
 
     `best` is the Clopper–Pearson lower bound at the start of the sequence, which does not depend
-    on `accuracy`: the promise can be made exactly if it is no larger.
+    on `accuracy`: the promise can be made exactly if `accuracy` is no larger.
 
     Args:
-        confidence: [n]; NaN where there is none: such answers are never kept.
+        confidence: [n]; NaN for an answer without a confidence, which is never kept.
         correct: [n]: whether each answer, if kept, is right.
-        accuracy: in [0, 1].
-        guarantee: the probability, in (0, 1).
-        seed: of the split.
+        accuracy: the least accuracy of kept answers, in [0, 1].
+        guarantee: the probability with which the promise holds, in (0, 1).
+        seed: the seed of the split.
 
     Sources: Angelopoulos et al. 2021, *Learn then Test*, arXiv 2110.01052; Geifman & El-Yaniv
     2017, *Selective Classification for Deep Neural Networks*, arXiv 1705.08500, for the binomial
@@ -119,13 +118,13 @@ def kept_accuracy_at_least(
     if not (sequence.size and len(tested)):
         return Guaranteed(None, np.nan, len(tested))
 
-    kept, of_them = _kept(tested, right, sequence)
+    kept, kept_right = _kept(tested, right, sequence)
     # Pr(Bin(N, a) ≥ r) = Pr(Bin(N, a) > r − 1)
-    p_values = binom.sf(of_them - 1, kept, accuracy)
+    p_values = binom.sf(kept_right - 1, kept, accuracy)
     failed = np.flatnonzero(~(p_values <= 1 - guarantee))
     passed = int(failed[0]) if failed.size else len(sequence)
-    best = float(beta.ppf(1 - guarantee, of_them[0], kept[0] - of_them[0] + 1))
-    if of_them[0] == 0:
+    best = float(beta.ppf(1 - guarantee, kept_right[0], kept[0] - kept_right[0] + 1))
+    if kept_right[0] == 0:
         best = 0.0 if kept[0] else np.nan
     return Guaranteed(float(sequence[passed - 1]) if passed else None, best, len(tested))
 
@@ -133,18 +132,18 @@ def kept_accuracy_at_least(
 def _sequence(
     confidence: NDArray[np.float64], correct: NDArray[np.bool_], guarantee: float
 ) -> NDArray[np.float64]:
-    """Thresholds, from the most cautious that has a chance, down to 0."""
+    """List the thresholds to test, from the most cautious that has a chance, down to 0."""
     from scipy.stats import beta
 
     if not len(confidence):
         return np.empty(0)
-    where = cuts(confidence)
-    kept = len(confidence) - where.routed
-    right = correct.sum() - where.sums(correct)
+    every_cut = cuts(confidence)
+    kept = len(confidence) - every_cut.routed
+    right = correct.sum() - every_cut.sums(correct)
     keeps = kept > 0
     if not keeps.any():
         return np.empty(0)
-    thresholds, kept, right = where.thresholds[keeps], kept[keeps], right[keeps]
+    thresholds, kept, right = every_cut.thresholds[keeps], kept[keeps], right[keeps]
     bound = beta.ppf(1 - guarantee, right, kept - right + 1)
     bound = np.where(right == 0, 0.0, bound)
     start = int(np.flatnonzero(bound == bound.max())[0])
@@ -157,7 +156,7 @@ def _sequence(
 def _kept(
     confidence: NDArray[np.float64], correct: NDArray[np.bool_], thresholds: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """For each threshold: how many answers it keeps, and how many of them are right."""
+    """Count the answers that each threshold keeps, and the right answers among them."""
     known = ~np.isnan(confidence)
     order = np.argsort(confidence[known], kind="stable")
     ascending, right = confidence[known][order], correct[known][order]

@@ -1,4 +1,4 @@
-"""A calibrated threshold as a file, with all that is needed to judge it later."""
+"""The provenance of a calibrated threshold: all that is needed to judge it later."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from slmroute_plugin.analysis.calibration.goals import Calibrated, Goal, Share
+from slmroute_plugin.analysis.calibration.goals import Goal
 from slmroute_plugin.analysis.calibration.selection import Selection
+from slmroute_plugin.analysis.calibration.thresholds import Calibrated, Share
 from slmroute_plugin.storage.threshold_file import ThresholdFile
 
 _PROCEDURES = {
@@ -18,8 +19,10 @@ _PROCEDURES = {
 }
 
 
-def threshold_file(selection: Selection, goal: Goal, found: Calibrated, seed: int) -> ThresholdFile:
-    """The file's content; live routing reads it by `threshold_from`."""
+def threshold_file(
+    selection: Selection, goal: Goal, calibrated: Calibrated, seed: int
+) -> ThresholdFile:
+    """Make the content of a threshold file, which live routing reads by `threshold_from`."""
     confidence = selection.answers.confidence
     provenance: dict[str, Any] = {
         "written": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -27,13 +30,13 @@ def threshold_file(selection: Selection, goal: Goal, found: Calibrated, seed: in
         "runs": [str(path) for path in selection.paths],
         "rows": len(confidence),
         "rows_without_confidence": int(np.isnan(confidence).sum()),
-        "tasks": _by_task(selection, found.threshold),
-        "best_attainable": _number(found.best),
+        "tasks": _by_task(selection, calibrated.threshold),
+        "best_attainable": _number(calibrated.best),
     }
     if selection.fitted_on:
         provenance["fitted_on"] = selection.fitted_on
-    if found.figures is not None:
-        figures = found.figures
+    if calibrated.figures is not None:
+        figures = calibrated.figures
         provenance["on_these_rows"] = {
             "ratio": _interval(figures.ratio),
             "kept_accuracy": _interval(figures.kept_accuracy),
@@ -44,11 +47,11 @@ def threshold_file(selection: Selection, goal: Goal, found: Calibrated, seed: in
         provenance["guarantee"] = {
             "probability": goal.guarantee,
             "procedure": _PROCEDURES[goal.measure],
-            "rows_tested": found.tested_on,
+            "rows_tested": calibrated.tested_on,
             "seed": seed,
         }
     return ThresholdFile(
-        threshold=found.threshold,
+        threshold=calibrated.threshold,
         method=selection.method,
         slm=selection.slm,
         llm=selection.llm,
@@ -58,10 +61,11 @@ def threshold_file(selection: Selection, goal: Goal, found: Calibrated, seed: in
 
 
 def _by_task(selection: Selection, threshold: float | None) -> dict[str, Any]:
+    """Count the rows of each task, and the share of them that the threshold routes."""
     by_task = {}
-    for each in selection.settings:
-        confidence = each.slm.scores[selection.method].confidence
-        by_task[each.slm.task] = {
+    for setting in selection.settings:
+        confidence = setting.slm.scores[selection.method].confidence
+        by_task[setting.slm.task] = {
             "rows": len(confidence),
             "ratio": None if threshold is None else float(1 - (confidence >= threshold).mean()),
         }
@@ -69,8 +73,10 @@ def _by_task(selection: Selection, threshold: float | None) -> dict[str, Any]:
 
 
 def _interval(share: Share) -> dict[str, float | None]:
+    """Turn a share and its interval into JSON, with null for NaN."""
     return {name: _number(value) for name, value in share._asdict().items()}
 
 
 def _number(value: float) -> float | None:
+    """Turn a number into JSON, with null for NaN."""
     return None if np.isnan(value) else float(value)

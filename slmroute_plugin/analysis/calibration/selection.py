@@ -1,4 +1,4 @@
-"""The answers of a study that a threshold is calibrated on, by the names of what gave them."""
+"""The answers of a study that a threshold is calibrated on, chosen by name."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from pathlib import Path
 
 import numpy as np
 
-from slmroute_plugin.analysis.calibration.goals import Answers
+from slmroute_plugin.analysis.calibration.thresholds import Answers
 from slmroute_plugin.analysis.study.runs import Problem, Setting, Study
 from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.storage.sample_files import TASK_PREFIX
 
 
 class SelectionError(ValueError):
-    """A name that is not in the study; the text offers the nearest that is."""
+    """The error for a name that the study does not hold; its text offers the nearest name."""
 
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """Answers, and where they are from.
+    """The answers that were chosen, and where they are from.
 
     Attributes:
-        answers: of all tasks, one after another, in the order of `settings`.
-        method: whose confidences they have.
-        llm: whose answers are beside them; None for none.
+        answers: the answers to all tasks, one task after another, in the order of `settings`.
+        method: the method whose confidences they have.
+        llm: the LLM whose answers are beside them; None without an LLM.
         settings: the SLM's tasks.
-        left_out: tasks that lack the method or the LLM, and files that could not be read.
+        left_out: the tasks that lack the method or the LLM, and the files that could not be read.
     """
 
     answers: Answers
@@ -38,86 +38,92 @@ class Selection:
 
     @property
     def slm(self) -> str:
-        """The small model."""
+        """The name of the small model."""
         return self.settings[0].slm.model
 
     @property
     def fitted_on(self) -> list[str]:
-        """What a trained method's probes were fitted on; empty for others."""
-        found = {each.slm.scores[self.method].fitted_on for each in self.settings}
-        return sorted(found - {""})
+        """The rows, in words, that a trained method's probes were fitted on; else empty."""
+        names = {setting.slm.scores[self.method].fitted_on for setting in self.settings}
+        return sorted(names - {""})
 
     @property
     def paths(self) -> list[Path]:
         """The sample files that were read."""
-        paths = [each.slm.path for each in self.settings]
+        paths = [setting.slm.path for setting in self.settings]
         if self.llm is not None:
-            paths += [each.llms[self.llm].path for each in self.settings]
+            paths += [setting.llms[self.llm].path for setting in self.settings]
         return paths
 
 
 def select(
     study: Study, slm: str, method: str, llm: str | None, tasks: Iterable[str] = ()
 ) -> Selection:
-    """The answers of an SLM, with a method's confidences and perhaps an LLM's answers.
+    """Choose the answers of an SLM, with a method's confidences and perhaps an LLM's answers.
 
     A kept answer is the SLM's own, as it is in a live run, also for methods that obtain answers
     of their own.
 
     Args:
-        study: what was read.
-        slm: name of its folder of results.
-        method: name of the method.
-        llm: name of the LLM's folder of results; None for none.
-        tasks: only these, with or without "slmroute_"; all, if there are none.
+        study: the study to choose from.
+        slm: the name of the SLM's folder of results.
+        method: the name of the method.
+        llm: the name of the LLM's folder of results; None without an LLM.
+        tasks: the tasks to choose, with or without "slmroute_"; all tasks if there are none.
 
     Raises:
-        SelectionError: one of the names is not there.
+        SelectionError: the study does not hold one of the names.
     """
-    of_slm = [each for each in study.settings if each.slm.model == slm]
-    _must_be(slm, "SLM", {each.slm.model for each in study.settings}, bool(of_slm))
+    of_slm = [setting for setting in study.settings if setting.slm.model == slm]
+    _must_be(slm, "SLM", {setting.slm.model for setting in study.settings}, bool(of_slm))
     wanted = {task.removeprefix(TASK_PREFIX) for task in tasks}
-    known = {each.slm.task for each in of_slm}
+    known = {setting.slm.task for setting in of_slm}
     for task in sorted(wanted):
         _must_be(task, f"task of {slm}", known, task in known)
-    settings = [each for each in of_slm if not wanted or each.slm.task in wanted]
+    settings = [setting for setting in of_slm if not wanted or setting.slm.task in wanted]
 
-    methods = {name for each in settings for name in each.slm.scores}
+    methods = {name for setting in settings for name in setting.slm.scores}
     _must_be(method, f"method of {slm} on these tasks", methods, method in methods)
     if llm is not None:
-        llms = {name for each in settings for name in each.llms}
+        llms = {name for setting in settings for name in setting.llms}
         _must_be(llm, f"LLM with answers to the questions of {slm}", llms, llm in llms)
     reasons = {problem.where: problem.why for problem in study.problems}
     unread = [
         problem for problem in study.problems if problem.where.startswith((f"{slm}, ", f"{llm}, "))
     ]
     used, left_out = [], unread
-    for each in settings:
-        if method not in each.slm.scores:
-            left_out.append(Problem(each.slm.task, f"{slm} has no {method} there"))
-        elif llm is not None and llm not in each.llms:
-            where = f"{slm} and {llm}, {each.slm.task}"
+    for setting in settings:
+        if method not in setting.slm.scores:
+            left_out.append(Problem(setting.slm.task, f"{slm} has no {method} there"))
+        elif llm is not None and llm not in setting.llms:
+            where = f"{slm} and {llm}, {setting.slm.task}"
             why = reasons.get(where, f"{llm} did not answer it")
-            left_out.append(Problem(each.slm.task, why))
+            left_out.append(Problem(setting.slm.task, why))
         else:
-            used.append(each)
+            used.append(setting)
     if not used:
         raise SelectionError(f"no task of {slm} has both {method} and answers of {llm}")
     return Selection(_answers(used, method, llm), method, llm, used, left_out)
 
 
-def _must_be(name: str, what: str, known: set[str], is_there: bool) -> None:
+def _must_be(name: str, kind: str, known: set[str], is_there: bool) -> None:
+    """Raise an error that offers the nearest known name, unless the name is there.
+
+    Raises:
+        SelectionError: the name is not there.
+    """
     if not is_there:
         hint = did_you_mean(name, known) if known else "There is none."
-        raise SelectionError(f"there is no {what} named {name!r}. {hint}")
+        raise SelectionError(f"there is no {kind} named {name!r}. {hint}")
 
 
 def _answers(settings: Sequence[Setting], method: str, llm: str | None) -> Answers:
-    confidence = np.concatenate([each.slm.scores[method].confidence for each in settings])
-    slm = np.concatenate([each.slm.correct for each in settings])
+    """Join the answers of all settings into one set of arrays."""
+    confidence = np.concatenate([setting.slm.scores[method].confidence for setting in settings])
+    slm = np.concatenate([setting.slm.correct for setting in settings])
     if llm is None:
         return Answers(confidence, slm)
-    stronger = [each.llms[llm] for each in settings]
+    stronger = [setting.llms[llm] for setting in settings]
     return Answers(
         confidence,
         slm,

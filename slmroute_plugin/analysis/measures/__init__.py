@@ -1,1 +1,1 @@
-"""Measures of confidences: alignment, routing curves, comparisons, generalisation."""
+"""The measures of confidences: alignment, routing curves, comparisons, generalisation."""

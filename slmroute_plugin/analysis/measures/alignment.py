@@ -1,4 +1,4 @@
-"""How well confidence agrees with correctness: AUROC, AUPRC, PRR, ECE, Brier score."""
+"""How well confidence agrees with correctness: AUROC, AUPRC, PRR, ECE and the Brier score."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ ECE_BINS = 15
 
 
 class Alignment(NamedTuple):
-    """Over the answers with a confidence; NaN where a figure is undefined.
+    """The agreement of a method's confidences with correctness, over the answers with a confidence.
+
+    A figure that is undefined is NaN.
 
     Attributes:
-        auroc: area under the ROC curve; ties count one half. Higher is better, 0.5 is chance.
-        auprc: average precision of "the answer is right".
-        prr: prediction rejection ratio; 1 is the best, 0 is chance.
-        ece: expected calibration error; 0 is the best.
-        brier: mean squared difference of confidence and correctness; 0 is the best.
+        auroc: the area under the ROC curve, in [0, 1], with ties counted one half. Higher is
+            better; 0.5 is chance.
+        auprc: the average precision of "the answer is right", in [0, 1]. Higher is better.
+        prr: the prediction rejection ratio. 1 is the best, 0 is chance.
+        ece: the expected calibration error, in [0, 1]. 0 is the best.
+        brier: the mean squared difference of confidence and correctness, in [0, 1]. 0 is the best.
     """
 
     auroc: float
@@ -31,10 +34,10 @@ class Alignment(NamedTuple):
 
 
 def alignment(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> Alignment:
-    """All figures of one method on one data set.
+    """Compute all figures of one method on one data set.
 
     Args:
-        confidence: [n], in [0, 1], none of them NaN.
+        confidence: [n], in [0, 1], without NaN.
         correct: [n].
     """
     return Alignment(
@@ -47,9 +50,10 @@ def alignment(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> Al
 
 
 def auroc_score(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> float:
-    """Probability that a right answer has the higher confidence, ties one half.
+    """Compute the probability that a right answer has the higher confidence; a tie counts one half.
 
-    NaN if all answers are right or all are wrong.
+    Returns:
+        A number in [0, 1]; NaN if all answers are right or all are wrong.
 
     >>> auroc_score(np.array([0.9, 0.4, 0.4]), np.array([True, False, True]))
     0.75
@@ -58,7 +62,7 @@ def auroc_score(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> 
 
 
 def ranked_auroc(ranked: Ranking, correct: NDArray[np.bool_]) -> float:
-    """`auroc_score` of confidences that are ranked: (Σ mid-ranks − P²/2) / (P·(n − P)).
+    """Compute `auroc_score` of ranked confidences as (Σ mid-ranks − P²/2) / (P·(n − P)).
 
     The sum is over the P right answers (Mann and Whitney 1947).
     """
@@ -66,35 +70,40 @@ def ranked_auroc(ranked: Ranking, correct: NDArray[np.bool_]) -> float:
     wrong = len(correct) - right
     if not (right and wrong):
         return float("nan")
-    found = np.diff(ranked.running(correct))
+    right_in_tie = np.diff(ranked.running(correct))
     mid_rank = ranked.end - np.diff(ranked.end, prepend=0) / 2
-    return float((found @ mid_rank - right * right / 2) / (right * wrong))
+    return float((right_in_tie @ mid_rank - right * right / 2) / (right * wrong))
 
 
 def auprc_score(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> float:
-    """Average precision: Σ (recallₖ − recallₖ₋₁)·precisionₖ over thresholds, surest first.
+    """Compute average precision: Σ (recallₖ − recallₖ₋₁)·precisionₖ over thresholds, surest first.
 
-    The definition of scikit-learn's `average_precision_score`. NaN if all answers are right or
-    all are wrong.
+    The definition is that of scikit-learn's `average_precision_score`.
+
+    Returns:
+        A number in [0, 1]; NaN if all answers are right or all are wrong.
     """
     right = int(correct.sum())
     if right in (0, len(correct)):
         return float("nan")
     order = np.argsort(-confidence, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(confidence[order]) != 0, True))
-    found = np.cumsum(correct[order])[ends]
-    precision = found / (ends + 1)
-    return float((np.diff(found, prepend=0) * precision).sum() / right)
+    right_so_far = np.cumsum(correct[order])[ends]
+    precision = right_so_far / (ends + 1)
+    return float((np.diff(right_so_far, prepend=0) * precision).sum() / right)
 
 
 def prr_score(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> float:
-    """Prediction rejection ratio: how much of the oracle's gain over chance rejecting gets.
+    """Compute the prediction rejection ratio: the share of the oracle's gain that rejection gets.
 
     The rejection curve is the share of right answers among those kept, when the least confident
-    k = 0 … n − 1 are rejected, ties in expectation over their order; PRR = (area − area of
-    random rejection) / (area of the oracle's − area of random). Malinin et al. 2017; the
-    convention, with rejection up to all but one answer, is lm-polygraph's (Fadeeva et al. 2023).
-    NaN if all answers are right or all are wrong.
+    k = 0 … n − 1 are rejected, with ties in expectation over their order. The gain is the area
+    under it above that of random rejection. PRR = (area − random area) / (oracle's area − random
+    area) (Malinin et al. 2017). Rejection goes up to all but one answer, as in lm-polygraph
+    (Fadeeva et al. 2023).
+
+    Returns:
+        A number of at most 1; NaN if all answers are right or all are wrong.
     """
     if correct.all() or not correct.any():
         return float("nan")
@@ -109,10 +118,13 @@ def prr_score(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> fl
 
 
 def calibration_error(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> float:
-    """Expected calibration error: Σ (nₕ/n)·|accuracyₕ − mean confidenceₕ| over 15 equal bins.
+    """Compute the expected calibration error, over 15 bins of equal width.
 
-    The confidences are taken as they are, never scaled. Guo et al. 2017 (arXiv 1706.04599). NaN
-    if there are no answers.
+    It is Σ (nₕ/n)·|accuracyₕ − mean confidenceₕ| (Guo et al. 2017, arXiv 1706.04599). The
+    confidences are taken as they are, never scaled.
+
+    Returns:
+        A number in [0, 1]; NaN if there are no answers.
     """
     if not len(correct):
         return float("nan")
@@ -122,11 +134,11 @@ def calibration_error(confidence: NDArray[np.float64], correct: NDArray[np.bool_
 
 
 def brier_score(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> float:
-    """Mean of (confidence − correctness)². Brier 1950. NaN if there are no answers."""
+    """Compute the mean of (confidence − correctness)² (Brier 1950); NaN if there are no answers."""
     return float(np.square(confidence - correct).mean()) if len(correct) else float("nan")
 
 
 def _expected(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Correctness from the surest answer to the least sure, each tie at its mean."""
+    """List correctness [n] from the surest answer to the least sure, with each tie at its mean."""
     _, group, size = np.unique(-confidence, return_inverse=True, return_counts=True)
     return np.repeat(np.bincount(group, weights=correct) / size, size)

@@ -16,7 +16,7 @@ _EXACT = 2.0**23  # float32 holds all whole and half numbers below
 
 
 class Routable(NamedTuple):
-    """Answers that may be routed.
+    """The answers that may be routed.
 
     Attributes:
         confidence: [n], float64; NaN, where it is not known, is least sure.
@@ -29,15 +29,30 @@ class Routable(NamedTuple):
     llms: NDArray[np.bool_]
 
 
+class Interval(NamedTuple):
+    """A percentile bootstrap interval of 95%; NaN if it is undefined."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: NDArray[np.float64]) -> Interval:
+        """Take the percentiles 2.5 and 97.5 of the resamples in which a figure is defined."""
+        defined = values[~np.isnan(values)]
+        if not len(defined):
+            return cls(float("nan"), float("nan"))
+        return cls(*np.quantile(defined, [0.025, 0.975]).tolist())
+
+
 class Areas(NamedTuple):
-    """Of R resamples.
+    """The areas and accuracies of R resamples with m LLMs.
 
     Attributes:
-        area: [R, m]: under the routing curve, with each LLM.
-        slm: [R]: accuracy of the SLM.
-        llms: [R, m]: accuracy of each LLM.
-        auroc: [R]: of the confidence against the SLM's correctness; NaN where all answers are
-            right or all are wrong.
+        area: [R, m]: the area under the routing curve with each LLM.
+        slm: [R]: the accuracy of the SLM.
+        llms: [R, m]: the accuracy of each LLM.
+        auroc: [R]: the AUROC of the confidence against the SLM's correctness; NaN where all
+            answers are right or all are wrong.
     """
 
     area: NDArray[np.float64]
@@ -47,7 +62,7 @@ class Areas(NamedTuple):
 
 
 def areas(routable: Routable) -> Areas:
-    """Of the rows as they are: R = 1.
+    """Compute the areas and accuracies of the rows as they are, as of a single resample (R = 1).
 
     The routing curve is overall accuracy against the share of the questions routed, least
     confident first, ties in expectation over their order. Between whole questions it is straight,
@@ -56,10 +71,10 @@ def areas(routable: Routable) -> Areas:
     area under the ROC curve, with ties counted one half, is (Σ Fᵢ·n over right answers − P²/2) /
     (P·(n − P)) for P right answers (Mann and Whitney 1947).
 
-    >>> one = Routable(np.array([0.1, 0.9]), np.array([False, True]), np.array([[True], [True]]))
-    >>> areas(one).area.tolist()  # from ½ to 1 at ratio ½, and 1 from there
+    >>> two = Routable(np.array([0.1, 0.9]), np.array([False, True]), np.array([[True], [True]]))
+    >>> areas(two).area.tolist()  # from ½ to 1 at ratio ½, and 1 from there
     [[0.875]]
-    >>> areas(one).auroc.tolist()
+    >>> areas(two).auroc.tolist()
     [1.0]
     """
     return _weighted(routable, ranking(routable.confidence), np.ones((len(routable.slm), 1)))
@@ -68,9 +83,10 @@ def areas(routable: Routable) -> Areas:
 def resampled_counts(
     n: int, resamples: int, draw: np.random.Generator
 ) -> list[NDArray[np.float32]]:
-    """How often each of n rows is in each resample: drawn with replacement, as many as there are.
+    """Draw with replacement, and count how often each of n rows is in each resample of n rows.
 
-    Blocks of [n, at most 100], `resamples` columns in all.
+    Returns:
+        Blocks of [n, at most 100], `resamples` columns in all.
     """
     blocks = []
     for start in range(0, resamples, _BLOCK):
@@ -83,18 +99,18 @@ def resampled_counts(
 
 
 def resampled_areas(routable: Routable, counts: Sequence[NDArray[np.float32]]) -> Areas:
-    """Of all resamples.
+    """Compute the areas and accuracies of all resamples.
 
-    Given the same `counts`, methods are compared on the same resamples. A resample may weigh the
-    rows at hand differently in all, as when rows without a confidence were left out.
+    With the same `counts`, methods are compared on the same resamples. The counts of a resample
+    need not sum to n, as when rows without a confidence were left out.
     """
     ranked = ranking(routable.confidence)
     parts = [_weighted(routable, ranked, block) for block in counts]
-    return Areas(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+    return Areas(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
 def _weighted(routable: Routable, ranked: Ranking, counts: NDArray[Any]) -> Areas:
-    """Areas where the row i occurs counts[i, r] times in the resample r."""
+    """Compute the areas where row i occurs counts[i, r] times in resample r."""
     total = counts.sum(axis=0, dtype=np.float64)
     if len(counts) and counts.max() * total.max() >= _EXACT:
         counts = counts.astype(np.float64)

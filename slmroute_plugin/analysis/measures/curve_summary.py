@@ -12,31 +12,31 @@ from slmroute_plugin.analysis.measures.routing_curves import Curve
 Floats = NDArray[np.float64]
 
 LOW_BAND = (0.0, 0.1)
-"""Call rates over which LPM averages (RouterXBench, arXiv 2602.11877)."""
+"""The call rates over which LPM averages (RouterXBench, arXiv 2602.11877)."""
 
 HIGH_BAND = (0.7, 0.9)
-"""Shares of the way from the SLM's to the LLM's accuracy that HCR is about (RouterXBench)."""
+"""The band of HCR, as shares of the way from the SLM's to the LLM's accuracy (RouterXBench)."""
 
 
 class Summary(NamedTuple):
-    """A routing curve in numbers; NaN where one is undefined.
+    """The numbers that sum up a routing curve; a number that is undefined is NaN.
 
     Attributes:
-        area: mean accuracy over call rates from 0 to 1.
-        apgr: average performance gap recovered, (area − SLM) / (LLM − SLM) (RouteLLM, arXiv
+        area: the mean accuracy over call rates from 0 to 1.
+        apgr: the average performance gap recovered, (area − SLM) / (LLM − SLM) (RouteLLM, arXiv
             2406.18665). This and the following but `aiq` and `lpm` need an LLM that is better
             than the SLM.
-        cpt_50: call-performance threshold: the least call rate that recovers 50% of the gap
+        cpt_50: the call-performance threshold: the least call rate that recovers 50% of the gap
             (RouteLLM), where the curve first gets there.
-        cpt_80: likewise, 80%.
-        cpt_95: likewise, 95%.
-        aiq: average improvement in quality: area under the non-decreasing concave hull of
+        cpt_80: the same for 80%.
+        cpt_95: the same for 95%.
+        aiq: the average improvement in quality: the area under the non-decreasing concave hull of
             accuracy over dollars, divided by the range of dollars (RouterBench, arXiv 2403.12031).
-        lpm: mean accuracy at call rates of 0–10% (RouterXBench).
-        mpm: mean accuracy from a call rate of 10% to where the high band begins.
+        lpm: the mean accuracy at call rates of 0–10% (RouterXBench).
+        mpm: the mean accuracy from a call rate of 10% to where the high band begins.
         hcr: 1 − the mean call rate at which accuracy lies in the high band, 70–90% of the way
             from the SLM's to the LLM's (RouterXBench).
-        gain_over_random: area less that of random routing.
+        gain_over_random: the area less that of random routing.
     """
 
     area: float
@@ -52,7 +52,7 @@ class Summary(NamedTuple):
 
 
 def summary(curve: Curve) -> Summary:
-    """The numbers of one curve."""
+    """Compute the numbers that sum up a routing curve."""
     slm, llm = float(curve.accuracy[0]), float(curve.accuracy[-1])
     area = curve.mean(0.0, 1.0)
     gap = llm - slm
@@ -74,8 +74,8 @@ def summary(curve: Curve) -> Summary:
 
 
 def first_crossing(curve: Curve, accuracy: float) -> float:
-    """The least call rate at which the curve reaches an accuracy; NaN if it never does."""
-    # Sums of whole numbers divided by n: what is reached may miss by a rounding.
+    """Find the least call rate at which a curve reaches an accuracy; NaN if it never does."""
+    # Accuracies are sums of whole numbers divided by n, and may miss the mark by a rounding.
     reached = np.flatnonzero(curve.accuracy >= accuracy - 1e-12)
     if not len(reached):
         return float("nan")
@@ -89,10 +89,13 @@ def first_crossing(curve: Curve, accuracy: float) -> float:
 
 
 def mean_call_rate(curve: Curve, low: float, high: float) -> float:
-    """Mean of the call rates at which accuracy lies between `low` and `high`; NaN if nowhere.
+    """Compute the mean of the call rates at which accuracy lies between `low` and `high`.
 
-    Exact, from the straight pieces of the curve; a piece that lies in the band only where it
-    crosses it counts with that part.
+    The result is exact, from the straight pieces of the curve. A piece that crosses the band counts
+    with the part that lies in it.
+
+    Returns:
+        A call rate in [0, 1]; NaN if accuracy lies nowhere in the band.
     """
     start, end = curve.accuracy[:-1], curve.accuracy[1:]
     rise = end - start
@@ -111,9 +114,13 @@ def mean_call_rate(curve: Curve, low: float, high: float) -> float:
 
 
 def average_improvement(cost: Floats, quality: Floats) -> float:
-    """AIQ: area under the non-decreasing concave hull of (cost, quality), over the cost range.
+    """Compute AIQ, the average improvement in quality.
 
-    NaN if a cost is not known, or all are the same.
+    It is the area under the non-decreasing concave hull of (cost, quality), divided by the range of
+    costs.
+
+    Returns:
+        A quality; NaN if a cost is not known, or all costs are the same.
     """
     if np.isnan(cost).any() or not cost.max() > cost.min():
         return float("nan")
@@ -125,10 +132,10 @@ def average_improvement(cost: Floats, quality: Floats) -> float:
 
 
 def _concave_hull(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """The corners of the least concave curve over points of ascending `x`."""
+    """Find the corners of the least concave curve over points of ascending `x`."""
     while True:
-        # What lies on or under the line between its neighbours is no corner, however many of
-        # them are dropped at a time: the line is between points of the same set.
+        # A point on or under the line between its neighbours is not a corner. Several may be
+        # dropped at a time, as the line is between points of the same set.
         across = (x[1:-1] - x[:-2]) * (y[2:] - y[:-2]) - (y[1:-1] - y[:-2]) * (x[2:] - x[:-2])
         is_corner = np.concatenate(([True], across < 0, [True]))
         if is_corner.all():

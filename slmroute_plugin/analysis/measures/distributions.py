@@ -33,10 +33,11 @@ _COLUMNS = [
 ]  # fmt: skip
 _INSIGHT = ["measure", "between", "pairs", "mean_distance", "difference", "p_value"]
 _FEWEST_LEVELS = 3
+BINS = 20
 
 
 class Cell(NamedTuple):
-    """Whose confidences, on what, by which method."""
+    """The name of a cell: an SLM, a data set and a method."""
 
     slm: str
     dataset: str
@@ -44,15 +45,17 @@ class Cell(NamedTuple):
 
 
 class _Pair(NamedTuple):
+    """A pair of cells that differ in one thing alone, which `between` names in the plural."""
+
     between: str
     a: Cell
     b: Cell
 
 
 def distributions_table(study: Study) -> pd.DataFrame:
-    """Distances of all pairs of cells that differ in one thing; see `Tables.distributions`.
+    """Measure the distance of each pair of cells; see `Tables.distributions`.
 
-    Confidences that are not known are left out, and cells without any.
+    Confidences that are not known are left out, and so are cells without any.
     """
     cells = _cells(study)
     pairs = list(_pairs(list(cells)))
@@ -71,30 +74,30 @@ def distributions_table(study: Study) -> pd.DataFrame:
 def insight_table(
     distributions: pd.DataFrame, permutations: int = 9999, seed: int = 0
 ) -> pd.DataFrame:
-    """Do confidences depend on the SLM, and on the method, more than on the data set?
+    """Test whether confidences depend on the SLM, and on the method, more than on the data set.
 
-    `mean_distance` is the mean over all pairs that differ in the data set (SLM, method) alone,
-    `difference` that mean less the one between data sets, and `p_value` that of the hypothesis
+    `mean_distance` is the mean over all pairs that differ in the data set (SLM, method) alone.
+    `difference` is that mean less the mean between data sets. `p_value` is that of the hypothesis
     that the SLM (the method) makes no more difference than the data set does, one-sided.
 
     The pairs are many, but not independent: 12 SLMs give 66 pairs of SLMs, and still are 12.
-    So the test counts levels (the SLMs, methods, data sets), not pairs. The level i gets the
-    jackknife pseudo-value n·D − (n − 1)·D₍₋ᵢ₎, where D is the mean distance, D₍₋ᵢ₎ the mean
-    over the pairs without i, and n the number of levels: the pseudo-values of a factor have D
-    as their mean (but for gaps in the grid), and are nearly independent. What is permuted is which
-    of the pseudo-values belong to the SLMs (the methods) and which to the data sets: if both
-    factors made the same difference, one were as likely as the other. The statistic is Welch's t,
+    So the test counts levels (the SLMs, methods, data sets), not pairs. Level i gets the jackknife
+    pseudo-value n·D − (n − 1)·D₍₋ᵢ₎, where D is the mean distance, D₍₋ᵢ₎ the mean over the pairs
+    without i, and n the number of levels. The pseudo-values of a factor have D as their mean (but
+    for gaps in the grid), and are nearly independent. The permutation exchanges which of the
+    pseudo-values belong to the SLMs (the methods) and which to the data sets: if both factors made
+    the same difference, each division would be as likely as any other. The statistic is Welch's t,
     with which the test stays right in large samples where the factors differ in the spread of
-    their levels. All permutations are enumerated if there are no more than `permutations`, else
-    that many are drawn and p = (1 + number at least as large) / (1 + number drawn).
+    their levels. All permutations are enumerated if there are no more than `permutations`.
+    Otherwise that many are drawn, and p = (1 + number at least as large) / (1 + number drawn).
 
-    It speaks of SLMs, methods and data sets like those that were run. With fewer than three levels
-    of a factor, the p-value is undefined.
+    The test speaks of SLMs, methods and data sets like those that were run. With fewer than three
+    levels of a factor, the p-value is undefined.
 
     Args:
-        distributions: of `distributions_table`.
-        permutations: how many are drawn at most.
-        seed: of the draw.
+        distributions: the table that `distributions_table` made.
+        permutations: the largest number of permutations to draw.
+        seed: the seed of the draw.
 
     Sources: Efron & Stein 1981, *The jackknife estimate of variance* (pseudo-values); Chung &
     Romano 2013, *Exact and asymptotically robust permutation tests* (studentised statistic);
@@ -117,7 +120,7 @@ def insight_table(
 
 
 def _cells(study: Study) -> dict[Cell, NDArray[np.float64]]:
-    """The known confidences of each cell, ascending."""
+    """Collect the known confidences of each cell, ascending."""
     cells = {}
     for setting in study.settings:
         for method, scores in setting.slm.scores.items():
@@ -128,6 +131,7 @@ def _cells(study: Study) -> dict[Cell, NDArray[np.float64]]:
 
 
 def _pairs(cells: Sequence[Cell]) -> list[_Pair]:
+    """Pair the cells that differ in the data set alone, the SLM alone, or the method alone."""
     pairs = []
     for between in BETWEEN:
         varies = between.removesuffix("s")
@@ -141,14 +145,16 @@ def _pairs(cells: Sequence[Cell]) -> list[_Pair]:
 
 
 def _wasserstein(cells: Mapping[Cell, NDArray[np.float64]], pairs: Sequence[_Pair]) -> list[float]:
+    """Compute the 1-Wasserstein distance of each pair."""
     return [_moved(cells[pair.a], cells[pair.b]) for pair in pairs]
 
 
 def _moved(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """Compute the 1-Wasserstein distance of two samples of ascending values."""
     from scipy.stats import wasserstein_distance
 
     if a.size == b.size:
-        # Of equally many sorted values, each goes to its counterpart: the same distance, sooner.
+        # Each of equally many sorted values goes to its counterpart: the same distance, sooner.
         return float(np.abs(a - b).mean())
     return float(wasserstein_distance(a, b))
 
@@ -156,6 +162,7 @@ def _moved(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 def _jensen_shannon(
     cells: Mapping[Cell, NDArray[np.float64]], pairs: Sequence[_Pair]
 ) -> NDArray[np.float64]:
+    """Compute the Jensen–Shannon distance of each pair's histograms, base 2: [pairs], in [0, 1]."""
     from scipy.spatial.distance import jensenshannon
 
     if not pairs:
@@ -172,7 +179,7 @@ def _jensen_shannon(
 
 
 def _pseudo_values(pairs: pd.DataFrame, varies: str) -> NDArray[np.float64]:
-    """[levels]: the jackknife pseudo-value of each; empty if there are too few."""
+    """Compute the jackknife pseudo-value of each level: [levels]; empty with too few levels."""
     ends = pd.concat([pairs[f"{varies}_{end}"] for end in "ab"])
     distances = pd.concat([pairs["distance"], pairs["distance"]])
     of_level = distances.groupby(ends).agg(["sum", "count"])
@@ -191,18 +198,16 @@ def _p_value(
     permutations: int,
     seed: int,
 ) -> float:
+    """Test by permutation whether the mean of `levels` is the larger; NaN if either is empty."""
     from scipy.stats import PermutationMethod, ttest_ind
 
     if not (levels.size and by_dataset.size):
         return np.nan
     method = PermutationMethod(n_resamples=permutations, rng=np.random.default_rng(seed))
     with warnings.catch_warnings():
-        # Levels that are all alike have no spread to divide by: NaN, which is said by the result.
+        # Levels that are all alike have no spread to divide by: the result is NaN, which says so.
         warnings.simplefilter("ignore", RuntimeWarning)
         result = ttest_ind(
             levels, by_dataset, equal_var=False, alternative="greater", method=method
         )
     return float(result.pvalue)
-
-
-BINS = 20

@@ -1,4 +1,4 @@
-"""What becomes of a threshold on a data set that it was not chosen on."""
+"""The fate of a threshold on a data set that it was not chosen on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COLUMNS = [
 def generalisation_table(
     study: Study, unparsed_routed: bool = False, targets: Sequence[float] = TARGET_RATIOS
 ) -> pd.DataFrame:
-    """Each data set under a threshold from all others; see `Tables.generalisation`.
+    """Route each data set by a threshold from all others; see `Tables.generalisation`.
 
     For each SLM and method, one data set is held out. The threshold is the largest with which at
     most the target share of the others is routed, where **each of the other data sets counts the
@@ -30,35 +30,35 @@ def generalisation_table(
     the largest with which at most that share of the held-out data set itself is routed. Answers of
     one confidence go together, so that realised ratios can be well below the target.
 
-    `accuracy` is that after routing the held-out data set, `random_accuracy` the expected one if
-    as many of its questions (`realised_ratio`) were routed at random. All are over the rows with
-    a confidence; with `unparsed_routed`, over all rows, where those without one are routed, which
-    can make a ratio exceed its target.
+    `accuracy` is that after routing the held-out data set. `random_accuracy` is the expected
+    accuracy if as many of its questions (`realised_ratio`) were routed at random. All figures are
+    over the rows with a confidence. With `unparsed_routed` they are over all rows, and rows without
+    a confidence are routed, which can make a ratio exceed its target.
 
     A method that has confidences on one data set only has no rows, and neither has a held-out
     data set that no LLM answered.
     """
     rows: list[tuple[object, ...]] = []
     for slm, settings in by_slm(study.settings).items():
-        for method in sorted({name for each in settings for name in each.slm.scores}):
+        for method in sorted({name for setting in settings for name in setting.slm.scores}):
+            of_task = {s.slm.task: s for s in settings if method in s.slm.scores}
             judged = {
-                each.slm.task: _judged(each.slm.scores[method], unparsed_routed)
-                for each in settings
-                if method in each.slm.scores
+                task: _judged(setting.slm.scores[method], unparsed_routed)
+                for task, setting in of_task.items()
             }
             parts = {
-                task: each.slm.scores[method].confidence[judged[task]]
-                for each in settings
-                if (task := each.slm.task) in judged and judged[task].any()
+                task: setting.slm.scores[method].confidence[judged[task]]
+                for task, setting in of_task.items()
+                if judged[task].any()
             }
             for task, thresholds in _from_the_others(parts, targets):
-                (setting,) = [each for each in settings if each.slm.task == task]
-                for row in _held_out(setting, method, judged[task], thresholds, targets):
+                for row in _held_out(of_task[task], method, judged[task], thresholds, targets):
                     rows.append((slm, task, method, *row))
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
 def _judged(scores: Scores, unparsed_routed: bool) -> NDArray[np.bool_]:
+    """Mark the rows that count for a method: those with a confidence, or all: [n]."""
     is_all = unparsed_routed and scores.known.any()
     return np.ones_like(scores.known) if is_all else scores.known
 
@@ -66,20 +66,21 @@ def _judged(scores: Scores, unparsed_routed: bool) -> NDArray[np.bool_]:
 def _from_the_others(
     parts: Mapping[str, NDArray[np.float64]], targets: Sequence[float]
 ) -> Iterator[tuple[str, list[float]]]:
-    """For each data set, the threshold for each target that all others give."""
+    """Yield each data set with the threshold for each target that all other data sets give."""
     if len(parts) < 2:
         return
     for task in parts:
         others = [confidence for name, confidence in parts.items() if name != task]
         pool = cuts(np.concatenate(others))
-        weights = [np.full(len(each), 1 / len(each)) for each in others]
+        weights = [np.full(len(confidence), 1 / len(confidence)) for confidence in others]
         shares = pool.sums(np.concatenate(weights)) / len(others)
         yield task, [_threshold(pool, shares, target) for target in targets]
 
 
-def _threshold(where: Cuts, shares: NDArray[np.float64], target: float) -> float:
+def _threshold(every_cut: Cuts, shares: NDArray[np.float64], target: float) -> float:
+    """Choose the largest threshold that routes at most a target share."""
     # Answers without a confidence go even under the lowest threshold.
-    return float(where.thresholds[max(last_within(shares, target), 0)])
+    return float(every_cut.thresholds[max(last_within(shares, target), 0)])
 
 
 def _held_out(
@@ -89,6 +90,7 @@ def _held_out(
     thresholds: Sequence[float],
     targets: Sequence[float],
 ) -> Iterator[tuple[object, ...]]:
+    """Yield the columns after `method` of each LLM's rows, one row for each target."""
     scores = setting.slm.scores[method]
     confidence, slm = scores.confidence[judged], scores.correct[judged]
     own = cuts(confidence)
@@ -113,6 +115,6 @@ def _routed(
     llm: NDArray[np.bool_],
     threshold: float,
 ) -> tuple[float, float]:
-    """The share routed, and the accuracy after it."""
+    """Compute the share routed under a threshold, and the accuracy after routing."""
     kept = confidence >= threshold  # not for NaN either
     return float(1 - kept.mean()), float(np.where(kept, slm, llm).mean())

@@ -1,4 +1,4 @@
-"""Routing curves: overall accuracy when the least confident go to the LLM."""
+"""Routing curves: overall accuracy when the least confident answers go to the LLM."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ Floats = NDArray[np.float64]
 
 
 class Curve(NamedTuple):
-    """A routing curve by its corners: between them it is straight.
+    """A routing curve, given by its c corners; between them it is straight.
 
     Attributes:
-        ratio: [c]: share of the questions routed, from 0 to 1, ascending.
-        accuracy: [c]: expected overall accuracy there.
-        cost_usd: [c]: expected dollars for the LLM's answers; NaN if a price is not known.
-        threshold: [c]: confidence below which an answer must be to be routed at this ratio; the
-            last is above every confidence, so that all are.
+        ratio: [c]: the share of the questions routed, from 0 to 1, ascending.
+        accuracy: [c]: the expected overall accuracy at each ratio.
+        cost_usd: [c]: the expected dollars for the LLM's answers; NaN if a price is not known.
+        threshold: [c]: the confidence below which an answer is routed at this ratio; the last is
+            above every confidence, so that all are routed.
     """
 
     ratio: Floats
@@ -27,19 +27,19 @@ class Curve(NamedTuple):
     threshold: Floats
 
     def at(self, ratios: Floats) -> Floats:
-        """Accuracy at other ratios."""
+        """Interpolate the accuracy at other ratios."""
         return np.interp(ratios, self.ratio, self.accuracy)
 
     def cost_at(self, ratios: Floats) -> Floats:
-        """Dollars at other ratios."""
+        """Interpolate the dollars at other ratios."""
         return np.interp(ratios, self.ratio, self.cost_usd)
 
     def threshold_at(self, ratios: Floats) -> Floats:
-        """The least threshold that routes at least these shares: it cannot part a tie."""
+        """Find the least thresholds that route at least these shares; ties cannot be parted."""
         return self.threshold[np.searchsorted(self.ratio, ratios - 1e-12)]
 
     def mean(self, low: float, high: float) -> float:
-        """Mean accuracy over call rates from `low` to `high`; NaN if there are none."""
+        """Compute the mean accuracy at call rates from `low` to `high`; NaN unless `low < high`."""
         if not high > low:
             return float("nan")
         inside = self.ratio[(self.ratio > low) & (self.ratio < high)]
@@ -48,12 +48,12 @@ class Curve(NamedTuple):
 
 
 class Ranking(NamedTuple):
-    """Answers from the least to the most confident, those of one confidence together.
+    """The order of n answers from the least to the most confident, in g groups of equal confidence.
 
     Attributes:
-        order: [n]: rows, least confident first.
-        value: [g]: the different confidences, ascending; −1 stands for an unknown one.
-        end: [g]: number of rows with this confidence or less.
+        order: [n]: the rows, least confident first.
+        value: [g]: the different confidences, ascending; −1 stands for an unknown confidence.
+        end: [g]: the number of rows with this confidence or less.
     """
 
     order: NDArray[np.intp]
@@ -61,7 +61,11 @@ class Ranking(NamedTuple):
     end: NDArray[np.intp]
 
     def running(self, values: NDArray[Any]) -> Floats:
-        """[g + 1]: sums of values [n] over the least sure rows up to each end, from no rows on."""
+        """Sum `values` [n] over the least sure rows, up to the end of each group.
+
+        Returns:
+            The sums: [g + 1]; the first is that of no rows.
+        """
         sums = np.cumsum(values[self.order], dtype=np.float64)
         return np.concatenate(([0.0], sums[self.end - 1]))
 
@@ -83,17 +87,17 @@ def ranking(confidence: Floats) -> Ranking:
 def routing_curve(
     confidence: Floats, slm: NDArray[np.bool_], llm: NDArray[np.bool_], cost_usd: Floats
 ) -> Curve:
-    """The curve of one method and one LLM.
+    """Compute the routing curve of one method and one LLM.
 
     Within a tie, each order of its questions is as likely as any other, so that on average the
-    curve is straight there: it has a corner at each different confidence alone, and does not
-    depend on the order of rows.
+    curve is straight there. It has a corner at each different confidence alone, and does not depend
+    on the order of rows.
 
     Args:
         confidence: [n]; NaN is the least sure.
         slm: [n]: whether the SLM's answer is right.
         llm: [n]: whether the LLM's answer is right.
-        cost_usd: [n]: dollars of the LLM's answer.
+        cost_usd: [n]: the dollars of the LLM's answer.
 
     >>> curve = routing_curve(
     ...     np.array([0.2, 0.7]), np.array([False, True]), np.array([True, True]), np.zeros(2)
@@ -107,7 +111,7 @@ def routing_curve(
 def curve_of(
     ranked: Ranking, slm: NDArray[np.bool_], llm: NDArray[np.bool_], cost_usd: Floats
 ) -> Curve:
-    """`routing_curve` of confidences that are ranked: the ranking does not depend on the LLM."""
+    """Compute `routing_curve` of ranked confidences: the same ranking serves every LLM."""
     n = len(slm)
     gained = ranked.running(llm.astype(np.int8) - slm.astype(np.int8))
     last = max(ranked.value[-1], 0.0)
@@ -120,14 +124,15 @@ def curve_of(
 
 
 def random_curve(slm: NDArray[np.bool_], llm: NDArray[np.bool_], ratios: Floats) -> Floats:
-    """Accuracy when questions are routed by lot."""
+    """Compute the expected accuracy at each ratio when questions are routed by lot."""
     return np.asarray(slm.mean() + ratios * (llm.mean() - slm.mean()))
 
 
 def oracle_curve(slm: NDArray[np.bool_], llm: NDArray[np.bool_], ratios: Floats) -> Floats:
-    """Accuracy when those go first that only the LLM has right, and those last that only the SLM.
+    """Compute the accuracy at each ratio under the best order of routing.
 
-    No router can do better at any ratio.
+    The questions that only the LLM has right go first, and those that only the SLM has right go
+    last. No router can do better at any ratio.
     """
     won, lost = float((llm & ~slm).mean()), float((slm & ~llm).mean())
     gained = np.minimum(ratios, won) - np.maximum(ratios - (1 - lost), 0)

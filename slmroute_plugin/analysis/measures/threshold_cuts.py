@@ -15,7 +15,7 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Cuts:
-    """All thresholds that differ in what they route, from the one that routes least.
+    """The k thresholds that differ in the answers they route, the one that routes least first.
 
     As in a live run, an answer goes to the LLM if its confidence is below the threshold, or if it
     has none. Answers of one confidence cannot be parted, so there are as many cuts as there are
@@ -25,7 +25,7 @@ class Cuts:
     Attributes:
         thresholds: [k], ascending, in [0, 1]; the first is 0, which routes answers without a
             confidence alone.
-        routed: [k], int64: number of answers that each routes.
+        routed: [k], int64: the number of answers that each threshold routes.
     """
 
     thresholds: NDArray[np.float64]
@@ -34,16 +34,23 @@ class Cuts:
     _first: int
 
     def sums(self, values: NDArray[Any]) -> NDArray[np.float64]:
-        """[k]: sum of `values` ([n], one per answer) over the answers that each cut routes."""
+        """Sum `values` [n], one per answer, over the answers that each threshold routes.
+
+        Returns:
+            The sums: [k].
+        """
         running = self._ranking.running(values)
         return running[self._first : self._first + len(self.routed)]
 
 
 def cuts(confidence: NDArray[np.float64]) -> Cuts:
-    """The cuts of answers with these confidences ([n], n ≥ 1, in [0, 1]; NaN where there is none).
+    """Find the cuts of answers with these confidences.
 
-    >>> found = cuts(np.array([0.9, 0.5, np.nan, 0.5]))
-    >>> found.thresholds.tolist(), found.routed.tolist()
+    Args:
+        confidence: [n], n ≥ 1, in [0, 1]; NaN for an answer without a confidence.
+
+    >>> every_cut = cuts(np.array([0.9, 0.5, np.nan, 0.5]))
+    >>> every_cut.thresholds.tolist(), every_cut.routed.tolist()
     ([0.0, 0.7, 1.0], [1, 3, 4])
     """
     ranked = ranking(confidence)
@@ -59,7 +66,10 @@ def cuts(confidence: NDArray[np.float64]) -> Cuts:
 
 
 def last_within(shares: NDArray[np.float64], most: float) -> int:
-    """Index of the last of ascending `shares` that is not above `most`; −1 if all are.
+    """Find the last of ascending `shares` that is not above `most`.
+
+    Returns:
+        Its index; −1 if all shares are above `most`.
 
     >>> last_within(np.array([0.0, 0.25, 0.5]), 0.3), last_within(np.array([0.4]), 0.3)
     (1, -1)

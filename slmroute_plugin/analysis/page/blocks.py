@@ -1,4 +1,4 @@
-"""Blocks of data inside the page, each kept once and decoded only when it is asked for."""
+"""The blocks of data inside the page, each kept once and decoded only when it is asked for."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 
 
 class Blocks:
-    """Deflated data as base64, numbered; equal data have the same number.
+    """The numbered blocks of deflated data, as base64; equal data have the same number.
 
-    What several models share, as the questions of a dataset, is therefore in the page once.
+    Data that several models share, such as the questions of a dataset, are therefore in the page
+    once.
     """
 
     def __init__(self) -> None:
@@ -20,7 +21,7 @@ class Blocks:
         self._numbers: dict[bytes, int] = {}
 
     def add(self, data: bytes) -> int:
-        """The number of a block that holds `data`."""
+        """Return the number of a block that holds `data`, adding the block if need be."""
         digest = hashlib.sha256(data).digest()
         if digest not in self._numbers:
             self._numbers[digest] = len(self._texts)
@@ -28,7 +29,7 @@ class Blocks:
         return self._numbers[digest]
 
     def add_texts(self, texts: Sequence[str]) -> int | None:
-        """The number of a block of texts, or None if there is not one text."""
+        """Return the number of a block that holds the texts, or None if all of them are empty."""
         if not any(texts):
             return None
         return self.add(json.dumps(texts, ensure_ascii=False).encode("utf-8", "replace"))

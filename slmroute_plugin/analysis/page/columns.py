@@ -12,36 +12,37 @@ from numpy.typing import NDArray
 
 
 def packed(columns: Mapping[str, Any], smooth: bool = False) -> bytes:
-    """Columns of any lengths: the length of a JSON header (uint32), the header, the figures.
+    """Pack columns of any lengths: the length of a JSON header (uint32), the header, the figures.
 
-    Floats become float32, integers int32, truth values bytes, and text a code (uint16) per row
-    with its labels in the header. All are little-endian and sorted by significance of their
-    bytes, which is what deflate gains most from.
+    Floats become float32, integers int32, and truth values bytes. Text becomes a code (uint16) per
+    row, with the labels in the header. All numbers are little-endian, and their bytes are sorted by
+    significance, which is what deflate gains most from.
 
     Args:
-        columns: by name.
-        smooth: keep the second differences of the numbers' bits: for curves, whose
+        columns: the columns by name.
+        smooth: whether to keep the second differences of the numbers' bits: for curves, whose
             neighbouring points differ little. No precision is lost by it.
     """
     header, parts = [], []
     for name, column in columns.items():
         kind, values, labels = _encoded(np.asarray(column))
-        about: dict[str, Any] = {"name": name, "kind": kind, "n": len(values)}
+        entry: dict[str, Any] = {"name": name, "kind": kind, "n": len(values)}
         if labels is not None:
-            about["labels"] = labels
+            entry["labels"] = labels
         bits = values.view(f"<u{values.itemsize}")
         if smooth and values.itemsize == 4:
-            about["differences"] = 2
+            entry["differences"] = 2
             for _ in range(2):
                 # Unsigned differences wrap around, and so do the sums that undo them.
                 bits = np.diff(bits, prepend=bits.dtype.type(0))
-        header.append(about)
+        header.append(entry)
         parts.append(_by_significance(bits))
     head = json.dumps(header, ensure_ascii=False).encode()
     return len(head).to_bytes(4, "little") + head + b"".join(parts)
 
 
 def _encoded(column: NDArray[Any]) -> tuple[str, NDArray[Any], list[str] | None]:
+    """Encode a column: its kind, its values, and for text its labels."""
     if column.dtype.kind == "f":
         return "float", column.astype("<f4"), None
     if column.dtype.kind == "b":
@@ -54,4 +55,5 @@ def _encoded(column: NDArray[Any]) -> tuple[str, NDArray[Any], list[str] | None]
 
 
 def _by_significance(values: NDArray[Any]) -> bytes:
+    """Sort the bytes of all values by their significance."""
     return bytes(values.view("u1").reshape(len(values), values.itemsize).T.tobytes())

@@ -9,21 +9,21 @@ from slmroute_plugin.analysis.study.reading import SampleText
 from slmroute_plugin.analysis.study.runs import Study, TaskRun
 
 MARK = " […] "
-"""Stands where something was cut out of a text."""
+"""The mark that stands where something was cut out of a text."""
 
 CHARACTERS = 45_000_000
-"""Of all answers together, and a third of it of all questions and of all targets."""
+"""The most characters of all answers; a third of it is for all questions and for all targets."""
 
 SHORTEST, LONGEST = 60, 2000
 
 
 Texts = Callable[[TaskRun], Iterable[SampleText]]
-"""Reads the texts of a run from its file."""
+"""A function that reads the texts of a run from its file."""
 
 
 @dataclass(frozen=True)
 class Lengths:
-    """How many characters of a text are kept."""
+    """The number of characters of a text that are kept."""
 
     question: int
     answer: int
@@ -31,7 +31,7 @@ class Lengths:
 
 @dataclass(frozen=True)
 class RunTexts:
-    """Texts of a run, one per row, in the order of its rows; "" where there is none."""
+    """The texts of a run, one per row, in the order of its rows; "" where a row has none."""
 
     questions: list[str]
     answers: list[str]
@@ -39,7 +39,7 @@ class RunTexts:
 
 
 def lengths(study: Study) -> Lengths:
-    """The longest texts with which the page of this study stays of a size that a browser bears."""
+    """Choose the longest texts with which the page stays of a size that a browser bears."""
     questions: dict[str, int] = {}
     llm_answers: dict[tuple[str, str], int] = {}
     answers = 0
@@ -57,23 +57,23 @@ def lengths(study: Study) -> Lengths:
 
 
 def run_texts(run: TaskRun, texts: Texts, keep: Lengths) -> RunTexts:
-    """The texts of a run's rows, each cut to what is kept of it."""
+    """Read the texts of a run's rows, and cut each to the length that is kept."""
     row_of = {int(doc_id): row for row, doc_id in enumerate(run.doc_id)}
-    found = RunTexts(*([""] * len(row_of) for _ in range(3)))
+    kept = RunTexts(*([""] * len(row_of) for _ in range(3)))
     for text in texts(run):
         row = row_of.get(int(text.doc_id))
         if row is None:
             continue
-        found.questions[row] = cut(text.question, keep.question)
-        found.answers[row] = cut(text.answer, keep.answer)
-        found.targets[row] = cut(text.target, keep.question)
-    return found
+        kept.questions[row] = cut(text.question, keep.question)
+        kept.answers[row] = cut(text.answer, keep.answer)
+        kept.targets[row] = cut(text.target, keep.question)
+    return kept
 
 
 def cut(text: str, longest: int) -> str:
-    """A text of at most `longest` characters and a mark; its middle goes.
+    """Cut a text to `longest` characters and a mark, by leaving out its middle.
 
-    How a question begins and how a chain of reasoning ends are what a reader looks for.
+    A reader looks for how a question begins, and how a chain of reasoning ends.
 
     >>> cut("one two three four", 8)
     'one t […] our'
@@ -85,4 +85,5 @@ def cut(text: str, longest: int) -> str:
 
 
 def _share(characters: int, rows: int) -> int:
+    """Share characters among rows, within the limits for one text."""
     return min(LONGEST, max(SHORTEST, characters // max(rows, 1)))

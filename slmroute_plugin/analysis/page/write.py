@@ -1,4 +1,4 @@
-"""Writing the page: its data, its script and its style in one file."""
+"""The page as one file: its data, its script and its style."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from slmroute_plugin.analysis.tables.tables import Tables
 from slmroute_plugin.storage.atomic_write import written_whole
 
 WHOLE = ("alignment", "routing", "histograms", "insight", "comparison", "ranks")
-"""Tables that are one block each."""
+"""The tables that are one block each."""
 
 BY_SETTING = ("curves", "relative_accuracy", "generalisation")
-"""Tables of which each SLM on each dataset has a block of its own."""
+"""The tables of which each SLM on each dataset has a block of its own."""
 
 SCRIPTS = (
     "columns.js",
@@ -41,7 +41,7 @@ SCRIPTS = (
     "samples.js",
     "start.js",
 )
-"""In the order in which they stand in the page; they share one module's scope."""
+"""The scripts, in the order in which they stand in the page; they share one module's scope."""
 
 HERE = files("slmroute_plugin.analysis.page")
 
@@ -61,9 +61,9 @@ def write_page(
     Args:
         tables: the figures, shown as they are in the CSV files.
         study: the rows behind them.
-        path: of the page; written whole or not at all.
-        unparsed: what the tables did with answers without a confidence.
-        texts: reads the questions and answers of a run; from its sample file.
+        path: the page's file; written whole or not at all.
+        unparsed: the treatment of answers without a confidence in the tables.
+        texts: reads the questions and answers of a run; by default from its sample file.
     """
     import jinja2
 
@@ -88,10 +88,12 @@ def write_page(
 
 
 def _csp_hash(text: str) -> str:
+    """Hash a script or a style as a Content-Security-Policy names it."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def _index(tables: Tables, study: Study, blocks: Blocks, texts: Texts) -> dict[str, Any]:
+    """Make the page's index: the names, the settings, and the numbers of the blocks."""
     keep = lengths(study)
     settings = _Settings(tables, blocks, texts, keep)
     return {
@@ -108,15 +110,17 @@ def _index(tables: Tables, study: Study, blocks: Blocks, texts: Texts) -> dict[s
 
 
 def _names(names: Iterable[str]) -> list[str]:
+    """Sort names, each once."""
     return sorted(set(names))
 
 
 def _columns(frame: pd.DataFrame) -> Mapping[str, pd.Series]:
+    """List the columns of a frame by name."""
     return {str(name): frame[name] for name in frame.columns}
 
 
 class _Settings:
-    """Puts what belongs to one SLM on one dataset into blocks."""
+    """The blocks of each SLM on each dataset."""
 
     def __init__(self, tables: Tables, blocks: Blocks, texts: Texts, keep: Lengths) -> None:
         self._blocks = blocks
@@ -126,17 +130,17 @@ class _Settings:
         self._llm_answers: dict[tuple[str, str, bytes], int | None] = {}
 
     def entry(self, setting: Setting) -> dict[str, Any]:
-        """Where the data of a setting are: the numbers of its blocks."""
+        """Put the data of a setting into blocks, and list the numbers of the blocks."""
         slm = setting.slm
-        found = run_texts(slm, self._texts, self._keep)
+        kept = run_texts(slm, self._texts, self._keep)
         return {
             "slm": slm.model,
             "dataset": slm.task,
             "file": slm.path.name,
             "rows": self._blocks.add(packed(_row_columns(slm))),
-            "questions": self._blocks.add_texts(found.questions),
-            "targets": self._blocks.add_texts(found.targets),
-            "answers": self._blocks.add_texts(found.answers),
+            "questions": self._blocks.add_texts(kept.questions),
+            "targets": self._blocks.add_texts(kept.targets),
+            "answers": self._blocks.add_texts(kept.answers),
             "llms": {
                 name: {
                     "rows": self._blocks.add(
@@ -150,14 +154,16 @@ class _Settings:
         }
 
     def _answers_of_llm(self, run: TaskRun) -> int | None:
+        """Put the answers of an LLM into a block, and return its number; None without texts."""
         # Every SLM's setting has the same LLM: its file is read once.
         key = (run.model, run.task, run.doc_id.tobytes())
         if key not in self._llm_answers:
-            found = run_texts(run, self._texts, self._keep)
-            self._llm_answers[key] = self._blocks.add_texts(found.answers)
+            kept = run_texts(run, self._texts, self._keep)
+            self._llm_answers[key] = self._blocks.add_texts(kept.answers)
         return self._llm_answers[key]
 
     def _block_of(self, name: str, slm: TaskRun) -> int | None:
+        """Put a setting's rows of a table into a block; return its number, None without rows."""
         frame = self._tables[name].get((slm.model, slm.task))
         if frame is None:
             return None
@@ -168,6 +174,7 @@ class _Settings:
 
 
 def _by_setting(frame: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
+    """Split a table by SLM and dataset."""
     if frame.empty:
         return {}
     return {
@@ -177,7 +184,7 @@ def _by_setting(frame: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
 
 
 def _thresholds(curves: pd.DataFrame, slm: TaskRun) -> NDArray[np.float32]:
-    """As float32, of which those above every confidence stay so.
+    """Round thresholds to float32, so that those above every confidence stay above.
 
     The confidences are float32 in the page too, and rounding keeps the order of all others.
     """
@@ -195,6 +202,7 @@ def _thresholds(curves: pd.DataFrame, slm: TaskRun) -> NDArray[np.float32]:
 
 
 def _row_columns(run: TaskRun) -> Mapping[str, Any]:
+    """List the columns of a run's rows: verdicts, and confidences by method."""
     columns: dict[str, Any] = {"doc_id": run.doc_id, "correct": run.correct}
     for method, scores in run.scores.items():
         columns[f"confidence/{method}"] = scores.confidence

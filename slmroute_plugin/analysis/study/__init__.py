@@ -1,1 +1,1 @@
-"""A study: the runs in a folder, read and joined."""
+"""The study: the runs in a folder of results, read and joined."""

@@ -1,4 +1,4 @@
-"""What an LLM's answers would have cost, where the run does not say."""
+"""The estimated cost of an LLM's answers, for runs that do not state it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ from slmroute_plugin.llm.prices import cost_usd, estimated_tokens
 
 
 def estimated_costs(model: str, rows: Iterable[Mapping[str, Any]]) -> dict[int, float]:
-    """Dollars by doc_id, from the lengths of prompt and reply: a token is taken as four letters.
+    """Estimate the dollars of each answer from the lengths of its prompt and reply.
 
-    Rows without their texts, and models without a known price, are left out.
+    A token is taken as four letters. Rows without their texts, and models without a known price,
+    are left out.
+
+    Returns:
+        The dollars by `doc_id`.
     """
     costs = {}
     for row in rows:
@@ -25,11 +29,11 @@ def estimated_costs(model: str, rows: Iterable[Mapping[str, Any]]) -> dict[int, 
 
 
 def _letters(value: Any) -> int:
-    """Number of letters in the texts of nested lists; of lm-eval's arguments, in the prompt."""
+    """Count the letters of nested lists of texts; in lm-eval's arguments, those of the prompt."""
     if isinstance(value, str):
         return len(value)
     if isinstance(value, list):
-        return sum(_letters(each) for each in value)
+        return sum(_letters(part) for part in value)
     if isinstance(value, Mapping):
         first = value.get("gen_args_0")
         return _letters(first.get("arg_0")) if isinstance(first, Mapping) else 0

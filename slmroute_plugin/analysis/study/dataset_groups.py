@@ -1,4 +1,4 @@
-"""The kinds of data sets that figures put together: what the paper calls its domains."""
+"""Groups of data sets that figures show together; the paper calls them domains."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 
 class DatasetGroup(NamedTuple):
-    """Data sets of one kind.
+    """A group of data sets of one kind.
 
     Attributes:
-        name: what a reader sees.
+        name: the name that a reader sees.
         tag: lm-eval's tag of the tasks, without "slmroute_".
-        datasets: tasks, without "slmroute_".
+        datasets: the names of the tasks, without "slmroute_".
     """
 
     name: str
@@ -40,7 +40,7 @@ GROUPS = (
     DatasetGroup("Conversational understanding", "conversational", ("coqa",)),
     DatasetGroup("Problem solving", "problem_solving", ("mmlu", "truthfulqa")),
 )
-"""The paper's four, in the order of its heat-maps. Tests hold them to the tags of the tasks."""
+"""The paper's four groups, in the order of its heat-maps; a test compares them with task tags."""
 
 OTHER = "Other data sets"
 
@@ -48,7 +48,7 @@ _GROUP_OF = {dataset: group.name for group in GROUPS for dataset in group.datase
 
 
 def group_of(dataset: str) -> str:
-    """Name of the data set's group; `OTHER` if it is in none.
+    """Return the name of a data set's group; `OTHER` if it belongs to none.
 
     >>> group_of("gsm8k"), group_of("my_own_task")
     ('Mathematical reasoning', 'Other data sets')
@@ -57,8 +57,13 @@ def group_of(dataset: str) -> str:
 
 
 def in_groups(datasets: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """The data sets of each group that has any, groups in the paper's order, names sorted."""
-    found = sorted(set(datasets))
+    """Sort data sets into groups.
+
+    Returns:
+        The data sets of each group that has any: groups in the paper's order, `OTHER` last, and
+        the names within a group sorted.
+    """
     names = [*(group.name for group in GROUPS), OTHER]
-    grouped = {name: tuple(d for d in found if group_of(d) == name) for name in names}
+    distinct = sorted(set(datasets))
+    grouped = {name: tuple(d for d in distinct if group_of(d) == name) for name in names}
     return {name: members for name, members in grouped.items() if members}

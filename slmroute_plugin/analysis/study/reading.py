@@ -1,9 +1,9 @@
-"""A folder of results, read into a `Study`: SLMs, each beside the LLMs that answered the same."""
+"""Reading a folder of results into a `Study`."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,12 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from slmroute_plugin.analysis.study.costs import estimated_costs
-from slmroute_plugin.analysis.study.runs import Problem, Scores, Setting, Study, TaskRun
-from slmroute_plugin.analysis.study.sample_columns import (
-    Wanted,
-    distinct_texts,
-    read_columns,
-)
+from slmroute_plugin.analysis.study.joining import join_runs
+from slmroute_plugin.analysis.study.runs import Problem, Scores, Study, TaskRun
+from slmroute_plugin.analysis.study.sample_columns import Wanted, distinct_texts, read_columns
 from slmroute_plugin.llm.prices import prices
 from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.storage.sample_files import (
@@ -30,11 +27,9 @@ from slmroute_plugin.storage.sample_files import (
     sample_files,
 )
 
-_NAMED = 3
-
 
 class SampleText(NamedTuple):
-    """What was asked and answered; "" where the file holds no text."""
+    """The texts of one row: question, answer and target; "" where the file holds no text."""
 
     doc_id: int
     question: str
@@ -43,11 +38,11 @@ class SampleText(NamedTuple):
 
 
 class UnknownName(ValueError):
-    """A model was named that the results do not hold; the text offers the nearest."""
+    """The error for a model that the results do not hold; its text offers the nearest name."""
 
 
 class SampleFile(NamedTuple):
-    """The newest samples of one model and task."""
+    """The newest sample file of one model and task."""
 
     model: str
     task: str
@@ -61,17 +56,17 @@ def read_study(
 ) -> Study:
     """Read the newest samples of every model and task below a folder of results.
 
-    A run with confidences is an SLM's, a plain one an LLM's. What an SLM and an LLM answered is
-    joined on task, doc_id and doc_hash: a question that the LLM lacks, or that differs, costs
-    that LLM on that task. Training tasks (`…_train`) are left out.
+    A run with confidences is an SLM's, a plain run an LLM's. The answers of an SLM and an LLM are
+    joined on task, doc_id and doc_hash. If a question is missing from the LLM's run or differs
+    there, that LLM is left out on that task. Training tasks (`…_train`) are left out.
 
     Args:
         results: the folder, which holds one folder per model, as lm-eval writes them.
-        llms: models to take as LLMs too although their runs have confidences.
+        llms: models that count as LLMs too although their runs have confidences.
         done: called as files are read, with their number so far and in all.
 
     Raises:
-        UnknownName: `llms` names a model that is not there.
+        UnknownName: `llms` names a model that the folder does not hold.
     """
     files, notes = newest_files(results)
     models = {file.model for file in files}
@@ -84,15 +79,15 @@ def read_study(
     done(0, len(files))
     # Parsing holds no lock of Python's, so threads read files side by side.
     with ThreadPoolExecutor(os.cpu_count()) as readers:
-        for number, found in enumerate(readers.map(_run_or_problem, files), 1):
-            if isinstance(found, Problem):
-                problems.append(found)
+        for number, run in enumerate(readers.map(_run_or_problem, files), 1):
+            if isinstance(run, Problem):
+                problems.append(run)
             else:
-                runs.append(found)
-                problems.extend(_shortfalls(found))
+                runs.append(run)
+                problems.extend(_shortfalls(run))
             done(number, len(files))
-    settings, mismatches = _joined(runs, llms)
-    llm_runs = [run for one in settings for run in one.llms.values()]
+    settings, mismatches = join_runs(runs, llms)
+    llm_runs = [run for setting in settings for run in setting.llms.values()]
     if estimated := sorted({run.model for run in llm_runs if run.cost_is_estimated}):
         notes.append(
             f"Dollars of {', '.join(estimated)} are estimated from the length of the texts (four "
@@ -102,6 +97,7 @@ def read_study(
 
 
 def _run_or_problem(file: SampleFile) -> TaskRun | Problem:
+    """Read a run; return a problem in its place if the file cannot be used."""
     try:
         return read_run(file.path, file.model, file.task)
     except (SampleFileError, OSError) as error:
@@ -109,10 +105,10 @@ def _run_or_problem(file: SampleFile) -> TaskRun | Problem:
 
 
 def read_run(path: Path, model: str, task: str) -> TaskRun:
-    """One model's answers to one task.
+    """Read a model's answers to one task.
 
     Raises:
-        SampleFileError: the file cannot be used; the text names it, and the line if it can.
+        SampleFileError: the file cannot be used; the text names it, and the line where possible.
     """
     wanted, table = read_columns(path)
     table = table.sort_by("doc_id")
@@ -139,31 +135,35 @@ def read_run(path: Path, model: str, task: str) -> TaskRun:
 
 
 def sample_texts(run: TaskRun) -> Iterator[SampleText]:
-    """What was asked and answered, read from the file anew; in the file's order."""
+    """Yield the texts of a run's rows, read anew from its file and in the file's order."""
     for row in read_samples(run.path):
         if row.get("filter") == SLM_FILTER:
             yield SampleText(int(row["doc_id"]), _question(row), reply_of(row), _target(row))
 
 
 def newest_files(results: Path) -> tuple[list[SampleFile], list[str]]:
-    """What is read, and notes where there is more than one run. Training tasks are left out."""
-    found: list[SampleFile] = []
+    """Find the newest sample file of each model and task, without training tasks.
+
+    Returns:
+        The files, and a note for each task with more than one run.
+    """
+    files: list[SampleFile] = []
     notes: list[str] = []
     for folder in sorted(path for path in results.iterdir() if path.is_dir()):
         for task, paths in sample_files(folder).items():
             if task.endswith(TRAINING_SUFFIX):
                 continue
-            found.append(SampleFile(folder.name, task.removeprefix(TASK_PREFIX), paths[-1]))
+            files.append(SampleFile(folder.name, task.removeprefix(TASK_PREFIX), paths[-1]))
             if len(paths) > 1:
                 notes.append(
                     f"{folder.name}, {task}: {len(paths)} runs, of which the newest was taken "
                     f"({paths[-1].name})"
                 )
-    return found, notes
+    return files, notes
 
 
 def _shortfalls(run: TaskRun) -> Iterator[Problem]:
-    """What leaves figures of a run undefined, although its file can be read."""
+    """Yield a problem for all that leaves figures undefined although the file can be read."""
     where = f"{run.model}, {run.task}"
     if len(run.doc_id) == 1:
         yield Problem(where, f"{run.path} has one row only: no figure can be trusted")
@@ -174,10 +174,16 @@ def _shortfalls(run: TaskRun) -> Iterator[Problem]:
 
 
 def _correct(table: Any, name: str) -> Any:
+    """Turn a column of verdicts into truth values: 1 is right, 0 and null are wrong."""
     return table[name].to_numpy() == 1.0
 
 
 def _costs(path: Path, model: str, wanted: Wanted, table: Any) -> Any:
+    """Read the dollars of each row, or estimate them for a plain run of a model with a known price.
+
+    Returns:
+        [n], float64; NaN where the dollars are not known.
+    """
     if "cost_usd" in wanted.numbers:
         return table["cost_usd"].to_numpy().astype(np.float64)
     if not wanted.methods and model in prices():
@@ -186,63 +192,8 @@ def _costs(path: Path, model: str, wanted: Wanted, table: Any) -> Any:
     return np.full(len(table), np.nan)
 
 
-def _joined(runs: Sequence[TaskRun], llms: Collection[str]) -> tuple[list[Setting], list[Problem]]:
-    slms = [run for run in runs if run.scores]
-    strong = [run for run in runs if not run.scores or run.model in llms]
-    settings: list[Setting] = []
-    problems: list[Problem] = []
-    for slm in sorted(slms, key=lambda run: (run.model, run.task)):
-        joined: dict[str, TaskRun] = {}
-        for llm in sorted(strong, key=lambda run: run.model):
-            if llm.task != slm.task or llm.model == slm.model:
-                continue
-            aligned = _aligned(slm, llm)
-            if isinstance(aligned, Problem):
-                problems.append(aligned)
-            else:
-                joined[llm.model] = aligned
-        settings.append(Setting(slm, joined))
-    return settings, [*problems, *_without_llm(slms, strong)]
-
-
-def _without_llm(slms: Iterable[TaskRun], strong: Sequence[TaskRun]) -> Iterator[Problem]:
-    models = sorted({run.model for run in strong})
-    tasks = sorted({run.task for run in slms})
-    for model in models:
-        there = {run.task for run in strong if run.model == model}
-        missing = [task for task in tasks if task not in there]
-        if missing and len(missing) < len(tasks):
-            yield Problem(model, f"has no samples of {', '.join(missing)}: not routed to there")
-
-
-def _aligned(slm: TaskRun, llm: TaskRun) -> TaskRun | Problem:
-    """The LLM's run with the SLM's rows in the SLM's order, or why there is none."""
-    at = np.searchsorted(llm.doc_id, slm.doc_id)
-    at[at == len(llm.doc_id)] = 0
-    missing = slm.doc_id[llm.doc_id[at] != slm.doc_id]
-    where = f"{slm.model} and {llm.model}, {slm.task}"
-    if len(missing):
-        return Problem(where, f"{_count(missing, len(slm.doc_id))} not in {llm.path}")
-    other = slm.doc_id[llm.doc_hash[at] != slm.doc_hash]
-    if len(other):
-        return Problem(
-            where,
-            f"{_count(other, len(slm.doc_id))} other questions in {llm.path} than in {slm.path}: "
-            "run one of the models again on the same data",
-        )
-    return TaskRun(
-        llm.model, llm.task, slm.doc_id, slm.doc_hash, llm.correct[at], llm.cost_usd[at],
-        path=llm.path, cost_is_estimated=llm.cost_is_estimated,
-    )  # fmt: skip
-
-
-def _count(doc_ids: Any, rows: int) -> str:
-    named = ", ".join(str(each) for each in doc_ids[:_NAMED])
-    more = ", …" if len(doc_ids) > _NAMED else ""
-    return f"{len(doc_ids)} of {rows} questions (doc_id {named}{more}) are"
-
-
 def _question(row: Mapping[str, Any]) -> str:
+    """Return the question of a row: its `doc`'s, or else the whole prompt."""
     doc = row.get("doc")
     if isinstance(doc, Mapping) and isinstance(doc.get("question"), str):
         return str(doc["question"])
@@ -250,7 +201,8 @@ def _question(row: Mapping[str, Any]) -> str:
 
 
 def _target(row: Mapping[str, Any]) -> str:
+    """Return the right answer of a row as one text; several are joined by semicolons."""
     target = row.get("target")
     if isinstance(target, list):
-        return "; ".join(str(each) for each in target)
+        return "; ".join(str(answer) for answer in target)
     return "" if target is None else str(target)

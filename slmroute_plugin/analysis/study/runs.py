@@ -1,4 +1,4 @@
-"""Runs as arrays: what one model answered to one task, and how sure it was."""
+"""Runs as arrays: a model's answers to one task, and their confidences."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from numpy.typing import NDArray
 
 
 class Problem(NamedTuple):
-    """What could not be used, where, and why."""
+    """A problem: a part of the results that could not be used.
+
+    Attributes:
+        where: the model and task, or the models, that it is about.
+        why: the reason.
+    """
 
     where: str
     why: str
@@ -20,14 +25,14 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """One method's confidences for one task.
+    """The confidences of one method for one task.
 
     Attributes:
-        confidence: [n], float64 in [0, 1]; NaN where it could not be told.
+        confidence: [n], float64 in [0, 1]; NaN where the method gave none.
         correct: [n], bool: whether the answer that the confidence is about is right. For most
             methods that is the model's own answer; a method may have answers of its own.
-        fitted_on: for a trained method, what its probe was fitted on ("training split",
-            "cross-fitted", "other datasets"); "" for others.
+        fitted_on: for a trained method, the rows that its probe was fitted on ("training split",
+            "cross-fitted", "other datasets"); "" for other methods.
     """
 
     confidence: NDArray[np.float64]
@@ -36,24 +41,24 @@ class Scores:
 
     @property
     def known(self) -> NDArray[np.bool_]:
-        """[n]: where there is a confidence."""
+        """The rows with a confidence: [n], bool."""
         return ~np.isnan(self.confidence)
 
 
 @dataclass(frozen=True, eq=False)
 class TaskRun:
-    """One model's answers to one task, rows in the order of `doc_id`.
+    """The answers of one model to one task, rows in the order of `doc_id`.
 
     Attributes:
-        model: name of the model's folder of results.
+        model: the name of the model's folder of results.
         task: lm-eval's task, without "slmroute_".
         doc_id: [n], int64.
         doc_hash: [n], fixed-width bytes: lm-eval's hash of each row of the data set.
         correct: [n], bool.
-        cost_usd: [n], float64: dollars of each answer; NaN where it is not known.
-        scores: by method; empty for a plain run, as of an LLM.
+        cost_usd: [n], float64: the dollars of each answer; NaN where they are not known.
+        scores: the confidences by method; empty for a plain run, such as an LLM's.
         path: the sample file.
-        cost_is_estimated: whether `cost_usd` is not what the run tells, but was estimated.
+        cost_is_estimated: whether `cost_usd` was estimated because the run does not state it.
     """
 
     model: str
@@ -66,19 +71,14 @@ class TaskRun:
     path: Path = Path()
     cost_is_estimated: bool = False
 
-    @property
-    def accuracy(self) -> float:
-        """Share of right answers."""
-        return float(self.correct.mean())
-
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """One SLM on one task, with the LLMs that answered the same questions.
+    """An SLM on one task, with the LLMs that answered the same questions.
 
     Attributes:
         slm: the small model's run, with scores.
-        llms: runs of the stronger models, rows aligned with the SLM's; by model name.
+        llms: the runs of the LLMs by model name, rows aligned with the SLM's.
     """
 
     slm: TaskRun
@@ -87,13 +87,12 @@ class Setting:
 
 @dataclass(frozen=True)
 class Study:
-    """All that a folder of results holds.
+    """The contents of a folder of results.
 
     Attributes:
         settings: every SLM on every task that it answered, sorted by model and task.
-        problems: what could not be used.
-        notes: what a reader should know: several runs of a task, of which the newest was
-            taken, for instance.
+        problems: the parts that could not be used.
+        notes: remarks for the reader, for instance that the newest of several runs was taken.
     """
 
     settings: Sequence[Setting]
@@ -102,8 +101,8 @@ class Study:
 
 
 def by_slm(settings: Iterable[Setting]) -> dict[str, list[Setting]]:
-    """The settings of each SLM."""
-    found: dict[str, list[Setting]] = {}
+    """Group settings by the name of their SLM, keeping their order."""
+    by_model: dict[str, list[Setting]] = {}
     for setting in settings:
-        found.setdefault(setting.slm.model, []).append(setting)
-    return found
+        by_model.setdefault(setting.slm.model, []).append(setting)
+    return by_model

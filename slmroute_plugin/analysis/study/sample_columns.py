@@ -21,12 +21,12 @@ _BLOCK_BYTES = 1 << 24
 
 @dataclass(frozen=True)
 class Wanted:
-    """Names of the columns of a file.
+    """The names of the columns to read from a file.
 
     Attributes:
-        numbers: columns of numbers or null.
-        texts: columns of texts or null.
-        methods: methods that have a confidence.
+        numbers: the columns of numbers or null.
+        texts: the columns of texts or null.
+        methods: the methods that have a column of confidences.
     """
 
     numbers: tuple[str, ...]
@@ -35,7 +35,7 @@ class Wanted:
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Wanted:
-        """The columns to be had in a file with a row like this one."""
+        """Name the columns that the analysis needs, out of those that a row has."""
         prefixes = (_CONFIDENCE, _CORRECT)
         numbers = [name for name in row if name in ("acc", "cost_usd") or name.startswith(prefixes)]
         texts = [name for name in row if name == "doc_hash" or name.startswith(_FITTED_ON)]
@@ -44,11 +44,14 @@ class Wanted:
 
 
 def read_columns(path: Path) -> tuple[Wanted, pa.Table]:
-    """The rows under the filter `slm`: `doc_id`, and the columns of `Wanted`.
+    """Read the rows of a sample file under the filter `slm`.
+
+    Returns:
+        The names of the columns, and a table of `doc_id` and these columns.
 
     Raises:
-        SampleFileError: a line that cannot be read, a value of the wrong type or outside its
-            range, no such rows, or one question twice.
+        SampleFileError: a line cannot be read, a value has the wrong type or is outside its
+            range, there are no such rows, or a question occurs twice.
     """
     wanted = _wanted(path)
     try:
@@ -60,6 +63,11 @@ def read_columns(path: Path) -> tuple[Wanted, pa.Table]:
 
 
 def _wanted(path: Path) -> Wanted:
+    """Name the columns to read, by the first row under the filter `slm`.
+
+    Raises:
+        SampleFileError: there is no such row, or it lacks `doc_id`, `doc_hash` or `acc`.
+    """
     for row in read_samples(path):
         if row.get("filter") == SLM_FILTER:
             if missing := [name for name in ("doc_id", "doc_hash", "acc") if name not in row]:
@@ -71,6 +79,7 @@ def _wanted(path: Path) -> Wanted:
 
 
 def _schema(wanted: Wanted) -> pa.Schema:
+    """Give each column its type: int64 for `doc_id`, float64 for numbers, string for texts."""
     return pa.schema(
         [
             ("doc_id", pa.int64()),
@@ -82,17 +91,26 @@ def _schema(wanted: Wanted) -> pa.Schema:
 
 
 def _read_fast(path: Path, wanted: Wanted) -> pa.Table:
-    how = pyarrow.json.ParseOptions(
+    """Read the columns with pyarrow's JSON reader.
+
+    Raises:
+        pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowKeyError: a value does not fit.
+    """
+    parsing = pyarrow.json.ParseOptions(
         explicit_schema=_schema(wanted), unexpected_field_behavior="ignore"
     )
-    # Whoever reads many files does so in threads of its own.
+    # Files are read in threads, one file each: see `read_study`.
     blocks = pyarrow.json.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES)
-    table = pyarrow.json.read_json(path, read_options=blocks, parse_options=how)
+    table = pyarrow.json.read_json(path, read_options=blocks, parse_options=parsing)
     return table.filter(pa.compute.equal(table["filter"], SLM_FILTER))
 
 
 def _read_slowly(path: Path, wanted: Wanted) -> pa.Table:
-    """Line by line, to name the one that is at fault."""
+    """Read the columns line by line, so that an error can name the line at fault.
+
+    Raises:
+        SampleFileError: a value has the wrong type.
+    """
     columns: dict[str, list[Any]] = {name: [] for name in _schema(wanted).names}
     for number, row in enumerate(read_samples(path), 1):
         if row.get("filter") != SLM_FILTER:
@@ -105,16 +123,17 @@ def _read_slowly(path: Path, wanted: Wanted) -> pa.Table:
 
 
 def _fault(row: Mapping[str, Any], wanted: Wanted) -> str | None:
+    """Return the first value of a row that has the wrong type, in words; None if there is none."""
     doc_id = row.get("doc_id")
     if not isinstance(doc_id, int) or isinstance(doc_id, bool) or abs(doc_id) >= 2**63:
-        return f"`doc_id` is {doc_id!r}, no whole number"
+        return f"`doc_id` is {doc_id!r}, not a whole number"
     for name in wanted.numbers:
         value = row.get(name)
         if value is not None and not (_is_number(value) and math.isfinite(value)):
-            return f"`{name}` is {value!r}, no number"
+            return f"`{name}` is {value!r}, not a number"
     for name in wanted.texts:
         if not isinstance(row.get(name), str | None):
-            return f"`{name}` is {row[name]!r}, no text"
+            return f"`{name}` is {row[name]!r}, not a text"
     return None
 
 
@@ -123,11 +142,17 @@ def _is_number(value: object) -> bool:
 
 
 def _check(path: Path, wanted: Wanted, table: pa.Table) -> None:
+    """Check the values of a table.
+
+    Raises:
+        SampleFileError: a row lacks `doc_id` or `doc_hash`, a question occurs twice, a verdict is
+            neither 0 nor 1, or a confidence lies outside [0, 1].
+    """
     if table["doc_id"].null_count or table["doc_hash"].null_count:
         raise SampleFileError(f"{path}: a row has no doc_id or no doc_hash")
     if len(pa.compute.unique(table["doc_id"])) < len(table):
         counts = pa.compute.value_counts(table["doc_id"]).to_pylist()
-        twice = next(each["values"] for each in counts if each["counts"] > 1)
+        twice = next(entry["values"] for entry in counts if entry["counts"] > 1)
         raise SampleFileError(f"{path}: the question with doc_id {twice} is there more than once")
     verdicts = [name for name in wanted.numbers if name == "acc" or name.startswith(_CORRECT)]
     for name in verdicts:
@@ -141,11 +166,17 @@ def _check(path: Path, wanted: Wanted, table: pa.Table) -> None:
 
 
 def _neither(values: Any) -> Any:
+    """Mark the values that are neither 0 nor 1."""
     is_verdict = pa.compute.is_in(values, value_set=pa.array([0.0, 1.0]))
     return pa.compute.invert(is_verdict)
 
 
 def _check_values(path: Path, table: pa.Table, name: str, faulty: Any, rule: str) -> None:
+    """Raise an error that names the first faulty value of a column and its `doc_id`.
+
+    Raises:
+        SampleFileError: a value is marked as faulty.
+    """
     if pa.compute.any(faulty).as_py():
         row = pa.compute.index(faulty, True).as_py()
         doc_id, value = table["doc_id"][row], table[name][row]
@@ -153,7 +184,7 @@ def _check_values(path: Path, table: pa.Table, name: str, faulty: Any, rule: str
 
 
 def distinct_texts(table: pa.Table, name: str) -> Iterable[str]:
-    """The different values of a column of texts; none if there is no such column."""
+    """List the distinct texts of a column; none if the table lacks the column."""
     if name not in table.column_names:
         return ()
     return [value for value in pa.compute.unique(table[name]).to_pylist() if value is not None]

@@ -1,4 +1,4 @@
-"""What a reader must know of a line or a cell: coverage, and what a probe was fitted on."""
+"""The caveats to a line or a cell: its coverage, and the rows that a probe was fitted on."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ DAGGER_NOTE = (
 
 
 def coverage_text(coverage: float) -> str:
-    """The share of questions with a confidence; "" if it is all of them or not known.
+    """Print the share of questions with a confidence; "" if all have one, or if it is not known.
 
-    What is not all never reads as all, and what is not nothing never as nothing.
+    A share below 1 never reads as 100%, and a share above 0 never as 0%.
 
     >>> coverage_text(0.686), coverage_text(0.9999), coverage_text(0.001), coverage_text(1.0)
     ('69%', '99%', '<1%', '')
@@ -30,7 +30,7 @@ def coverage_text(coverage: float) -> str:
 
 
 def coverage_range(coverages: pd.Series) -> str:
-    """The least to the greatest coverage; "" if all are whole.
+    """Print the least to the greatest of several coverages; "" if none is below 1.
 
     >>> coverage_range(pd.Series([0.62, 1.0])), coverage_range(pd.Series([0.5, 0.5]))
     ('62–100%', '50%')
@@ -43,19 +43,20 @@ def coverage_range(coverages: pd.Series) -> str:
 
 
 def is_cross_fitted(fitted_on: object) -> bool:
-    """Whether a cell of the column `fitted_on` says so."""
+    """Tell whether a cell of the column `fitted_on` names a cross-fitted probe."""
     return isinstance(fitted_on, str) and fitted_on == CROSS_FITTED
 
 
 def labels(frame: pd.DataFrame, methods: Mapping[str, str]) -> dict[str, str]:
-    """What the key says of each method that the frame has rows of.
+    """Label the methods of a frame for the key of a figure.
 
     Args:
         frame: rows with `method`, `coverage` and `fitted_on`.
-        methods: shown name of each method.
+        methods: the shown name of each method.
 
     Returns:
-        The shown name, "†" if any row of it is cross-fitted, and the coverage if it is not whole.
+        By method: the shown name, "†" if any of its rows is cross-fitted, and the coverage if that
+        is below 1.
     """
     described = {}
     for method, rows in frame.groupby("method", observed=True):
@@ -67,13 +68,13 @@ def labels(frame: pd.DataFrame, methods: Mapping[str, str]) -> dict[str, str]:
 
 
 def notes(frame: pd.DataFrame) -> list[str]:
-    """Notes that the frame's rows call for: on coverage, and on cross-fitted probes."""
-    found = []
+    """Write the notes that rows call for: on coverage below 1, and on cross-fitted probes."""
+    texts = []
     if (frame["coverage"] < 1).any():
-        found.append(
+        texts.append(
             "(on …%): share of the questions for which the method gave a confidence; only these "
             "count for it."
         )
     if frame["fitted_on"].map(is_cross_fitted).any():
-        found.append(DAGGER_NOTE)
-    return found
+        texts.append(DAGGER_NOTE)
+    return texts

@@ -1,4 +1,4 @@
-"""Names of files that are made of names in the tables."""
+"""The names of files that are made of names in the tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _FILE_CHARACTERS = re.compile(r"[^A-Za-z0-9.-]+")
 
 
 def file_part(name: str) -> str:
-    """A name as part of a file's name: letters, digits, dots and dashes, 40 at most.
+    """Turn a name into part of a file's name: letters, digits, dots and dashes, 40 at most.
 
     >>> file_part("gpt-4.1 mini/<b>")
     'gpt-4.1_mini_b'
@@ -18,7 +18,7 @@ def file_part(name: str) -> str:
 
 
 def file_parts(names: Iterable[str]) -> dict[str, str]:
-    """For each name a part of a file's name; no two alike, on any file system.
+    """Give each name a part of a file's name, different from all others on any file system.
 
     >>> file_parts(["a/b", "a_b"])
     {'a/b': 'a_b', 'a_b': 'a_b-2'}

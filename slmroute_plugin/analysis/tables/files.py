@@ -10,7 +10,7 @@ from slmroute_plugin.storage.atomic_write import written_whole
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> Path:
-    """A table as a file: CSV or Parquet, by the name's ending; undefined cells stay empty."""
+    """Write a table to a file, as CSV or Parquet by its ending; undefined cells stay empty."""
     with written_whole(path) as unfinished:
         if path.suffix == ".parquet":
             frame.to_parquet(unfinished, index=False)
@@ -20,11 +20,12 @@ def write_table(frame: pd.DataFrame, path: Path) -> Path:
 
 
 def _harmless(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with an apostrophe before each text that a spreadsheet would take for a formula."""
+    """Put an apostrophe before each text that a spreadsheet would take for a formula."""
     texts = frame.select_dtypes(exclude="number").columns
     return frame.assign(**{name: frame[name].map(_no_formula) for name in texts})
 
 
 def _no_formula(value: object) -> object:
+    """Put an apostrophe before a value if it is a text that begins like a formula."""
     is_formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
     return f"'{value}" if is_formula else value

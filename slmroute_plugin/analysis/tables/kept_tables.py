@@ -1,4 +1,4 @@
-"""Figures of an earlier report, used again where nothing that they depend on has changed."""
+"""The tables of an earlier report, used again where nothing that they depend on has changed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from slmroute_plugin.analysis.study.runs import Setting, TaskRun
-from slmroute_plugin.analysis.tables.setting_tables import HowToMeasure
+from slmroute_plugin.analysis.tables.setting_tables import MeasureOptions
 from slmroute_plugin.storage.atomic_write import written_whole
 
 FOLDER = ".figures"
@@ -24,15 +24,15 @@ Part = TypeVar("Part")
 Frames = TypeVar("Frames", bound=tuple[pd.DataFrame, ...])
 
 
-def figures_key(settings: Sequence[Setting], how: HowToMeasure) -> str:
-    """What the figures of settings depend on, as SHA-256: files, options, version."""
+def figures_key(settings: Sequence[Setting], options: MeasureOptions) -> str:
+    """Name all that the figures of settings depend on, as SHA-256: files, options, version."""
     runs = [[setting.slm, *setting.llms.values()] for setting in settings]
-    identities = [[_identity(run) for run in each] for each in runs]
-    return digest([version("slmroute"), asdict(how), identities])
+    identities = [list(map(_identity, beside)) for beside in runs]
+    return digest([version("slmroute"), asdict(options), identities])
 
 
 def digest(about: object) -> str:
-    """SHA-256 of what can be written as JSON."""
+    """Compute the SHA-256 of a value that can be written as JSON."""
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
@@ -45,39 +45,45 @@ def kept_or_new(
     jobs: int,
     done: Callable[[int, int], None],
 ) -> list[Frames]:
-    """The figures of every part: those that are kept, and the others in several processes.
+    """Load the figures of the parts that are kept, and make the others in several processes.
 
-    What is kept of parts that are not there any more is deleted.
+    Kept figures of parts that are not there any more are deleted.
 
     Args:
-        parts: by the key of what their figures depend on.
-        work: makes the figures of one part; is sent to another process.
-        size: how long that takes, in proportion.
-        kind: named tuple of frames that `work` returns.
-        folder: where figures are kept.
-        jobs: processes at the same time.
+        parts: the parts, by the key of all that their figures depend on.
+        work: makes the figures of one part; it is sent to another process.
+        size: returns how long that takes, in proportion.
+        kind: the named tuple of frames that `work` returns.
+        folder: the folder where figures are kept.
+        jobs: the number of processes at the same time.
         done: called with the number of parts that are done, and of all.
+
+    Returns:
+        The figures of every part, in the order of `parts`.
     """
-    found: dict[str, Frames] = {}
+    by_key: dict[str, Frames] = {}
     for key in parts:
         kept = _load(folder, key, kind)
         if kept is not None:
-            found[key] = kept
-            done(len(found), len(parts))
+            by_key[key] = kept
+            done(len(by_key), len(parts))
     # The largest first, so that no process is left alone with it at the end.
-    new = sorted((key for key in parts if key not in found), key=lambda key: -size(parts[key]))
+    new = sorted((key for key in parts if key not in by_key), key=lambda key: -size(parts[key]))
     for key, figures in _made({key: parts[key] for key in new}, work, jobs):
         _keep(folder, key, figures)
-        found[key] = figures
-        done(len(found), len(parts))
+        by_key[key] = figures
+        done(len(by_key), len(parts))
     for path in folder.glob("*.feather"):
         if path.name.partition(".")[0] not in parts:
             path.unlink(missing_ok=True)
-    return [found[key] for key in parts]
+    return [by_key[key] for key in parts]
 
 
 def below(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """One below the other; columns and types are those of the frames with rows, if any has."""
+    """Put frames one below the other.
+
+    Columns and types are those of the frames with rows, or of the first frame if none has rows.
+    """
     filled = [frame for frame in frames if len(frame)]
     return pd.concat(filled, ignore_index=True) if filled else frames[0]
 
@@ -85,6 +91,7 @@ def below(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
 def _made(
     parts: Mapping[str, Part], work: Callable[[Part], Frames], jobs: int
 ) -> Iterator[tuple[str, Frames]]:
+    """Yield the key and the figures of each part as they are made, in up to `jobs` processes."""
     if jobs == 1 or len(parts) < 2:
         for key, part in parts.items():
             yield key, work(part)
@@ -96,7 +103,7 @@ def _made(
 
 
 def _load(folder: Path, key: str, kind: type[Frames]) -> Frames | None:
-    """None if there are none that can be read."""
+    """Load the figures of a part; return None if a file is missing or cannot be read."""
     named: Any = kind
     try:
         frames = [pd.read_feather(_path(folder, key, name)) for name in named._fields]
@@ -106,6 +113,7 @@ def _load(folder: Path, key: str, kind: type[Frames]) -> Frames | None:
 
 
 def _keep(folder: Path, key: str, figures: tuple[pd.DataFrame, ...]) -> None:
+    """Keep the figures of a part on disk, in a file for each frame."""
     named: Any = figures
     for name, frame in named._asdict().items():
         with written_whole(_path(folder, key, name)) as unfinished:
@@ -113,9 +121,11 @@ def _keep(folder: Path, key: str, figures: tuple[pd.DataFrame, ...]) -> None:
 
 
 def _path(folder: Path, key: str, name: str) -> Path:
+    """Name the file that keeps a frame."""
     return folder / f"{key}.{name}.feather"
 
 
 def _identity(run: TaskRun) -> list[object]:
-    about = run.path.stat()
-    return [run.model, run.task, str(run.path.resolve()), about.st_size, about.st_mtime_ns]
+    """Identify a run by its names, and by the path, size and time of its file."""
+    state = run.path.stat()
+    return [run.model, run.task, str(run.path.resolve()), state.st_size, state.st_mtime_ns]

@@ -1,4 +1,4 @@
-r"""A report's tables as LaTeX, for booktabs: alignment and routing, one file each per SLM.
+r"""The tables of a report as LaTeX, for booktabs: alignment and routing, one file each per SLM.
 
 A document that takes them in needs `\usepackage[T1]{fontenc}` and the packages booktabs, graphicx
 and textcomp. `tables.tex` is such a document, and holds them all.
@@ -14,30 +14,31 @@ from typing import Any
 import pandas as pd
 
 from slmroute_plugin.analysis.tables.caveats import coverage_text, is_cross_fitted
+from slmroute_plugin.analysis.tables.file_names import file_parts
 from slmroute_plugin.analysis.tables.latex_text import UNDEFINED, escaped, interval, number, percent
 from slmroute_plugin.analysis.tables.tables import Tables
 from slmroute_plugin.storage.atomic_write import written_whole
 
 ROWS_PER_TABLE = 16
-"""Data sets in one table at most: a float has to fit its page."""
+"""The most data sets in one table: a float has to fit its page."""
 
 METHODS_PER_TABLE = 8
-"""Methods side by side at most."""
+"""The most methods side by side."""
 
 _DAGGER = r"\textdagger{}"
 
 
 @dataclass(frozen=True)
 class Measure:
-    """What a table's cells show.
+    """The measure that a table's cells show.
 
     Attributes:
-        caption: what it is, as LaTeX.
-        label: beginning of the table's label.
-        column: the value by which cells are compared.
-        highest_is_best: whether more of it is better.
-        value: prints it, as it is compared too.
-        below: what stands below it, from the cell's row; "" for nothing.
+        caption: its name, as LaTeX.
+        label: the beginning of the table's label.
+        column: the column of the value by which cells are compared.
+        highest_is_best: whether a higher value is better.
+        value: prints the value, as it is compared too.
+        below: prints the line below the value, from the cell's row; "" for nothing.
     """
 
     caption: str
@@ -76,24 +77,21 @@ CALLS = Measure(
 
 
 def latex_tables(tables: Tables, folder: Path) -> list[Path]:
-    """Writes `alignment_<slm>.tex`, `routing_<slm>.tex` and `tables.tex`, which holds them all.
+    """Write `alignment_<slm>.tex`, `routing_<slm>.tex` and `tables.tex`, which holds them all.
 
-    Rows are data sets, columns methods; the best of a row is bold (all that print alike); what is
-    undefined is "--". Names are escaped. The same tables give the same bytes.
+    Rows are data sets, columns methods. The best of a row is bold (all that print alike). An
+    undefined cell is "--". Names are escaped. The same tables give the same bytes.
 
     Args:
-        tables: what the tables show.
-        folder: where the files go; made if it is not there.
+        tables: the tables to take figures from.
+        folder: the folder to write to; made if it is not there.
 
     Returns:
-        Paths of the files, `tables.tex` last; none if there is nothing to show.
+        The paths of the files, `tables.tex` last; none if there is nothing to show.
 
     Raises:
         OSError: the folder cannot be written to.
     """
-    # The names of figures load matplotlib, which takes a while.
-    from slmroute_plugin.analysis.tables.file_names import file_parts
-
     texts: dict[str, str] = {}
     parts = file_parts([*tables.alignment["slm"], *tables.routing["slm"]])
     for slm, part in parts.items():
@@ -127,7 +125,7 @@ def latex_tables(tables: Tables, folder: Path) -> list[Path]:
 
 
 def _tables(rows: pd.DataFrame, measure: Measure, models: str, label: str) -> str:
-    """One float, or several if there are more data sets or methods than fit."""
+    """Write one float, or several if there are more data sets or methods than fit."""
     datasets, methods = sorted(set(rows["dataset"])), sorted(set(rows["method"]))
     cells = {(row.dataset, row.method): row for row in rows.itertuples()}
     pieces = [
@@ -160,14 +158,14 @@ def _table(
     caption: str,
     label: str,
 ) -> str:
-    """One float."""
+    """Write one float."""
     head = " & ".join([r"Data set", *(rf"\rotatebox{{60}}{{{escaped(m)}}}" for m in methods)])
     body = []
     for dataset in datasets:
-        found = [cells.get((dataset, method)) for method in methods]
-        values = [_value(cell, measure, best[dataset]) for cell in found]
+        row = [cells.get((dataset, method)) for method in methods]
+        values = [_value(cell, measure, best[dataset]) for cell in row]
         body.append(" & ".join([escaped(dataset), *values]) + r" \\")
-        below = [_below(cell, measure) for cell in found]
+        below = [_below(cell, measure) for cell in row]
         if any(below):
             body.append(" & ".join(["", *below]) + r" \\[2pt]")
     return "\n".join(
@@ -192,16 +190,16 @@ def _table(
 def _best(
     cells: Mapping[tuple[str, str], Any], measure: Measure, dataset: str, methods: Sequence[str]
 ) -> str:
-    """The best value of a row as printed; `UNDEFINED` if there is none to be better than."""
-    found = [cells[dataset, method] for method in methods if (dataset, method) in cells]
-    values = [value for row in found if pd.notna(value := getattr(row, measure.column))]
+    """Print the best value of a row; `UNDEFINED` if it has fewer than two values to compare."""
+    row = [cells[dataset, method] for method in methods if (dataset, method) in cells]
+    values = [value for cell in row if pd.notna(value := getattr(cell, measure.column))]
     if len(values) < 2:
         return UNDEFINED
     return measure.value(max(values) if measure.highest_is_best else min(values))
 
 
 def _value(cell: Any, measure: Measure, best: str) -> str:
-    """The upper line of a cell."""
+    """Print the upper line of a cell: its value, bold if it is the best, with a dagger if due."""
     if cell is None:
         return ""
     text = measure.value(float(getattr(cell, measure.column)))
@@ -212,7 +210,7 @@ def _value(cell: Any, measure: Measure, best: str) -> str:
 
 
 def _below(cell: Any, measure: Measure) -> str:
-    """The lower line of a cell: what belongs to the value, and the coverage if not whole."""
+    """Print the lower line of a cell: what belongs to the value, and the coverage if below 1."""
     if cell is None:
         return ""
     parts = [] if pd.isna(getattr(cell, measure.column)) else [measure.below(cell)]
@@ -223,7 +221,7 @@ def _below(cell: Any, measure: Measure) -> str:
 
 
 def _remarks(rows: pd.DataFrame, measure: Measure) -> str:
-    """What the caption has to explain."""
+    """Write the remarks of a caption on bold, undefined, partly covered and cross-fitted cells."""
     remarks = [r"Bold: the best of a data set"]
     if rows[measure.column].isna().any():
         remarks.append("--: undefined")
@@ -237,12 +235,12 @@ def _remarks(rows: pd.DataFrame, measure: Measure) -> str:
 
 
 def _pieces(names: Sequence[str], most: int) -> list[Sequence[str]]:
-    """The names in runs of at most `most`."""
+    """Cut names into runs of at most `most`."""
     return [names[start : start + most] for start in range(0, len(names), most)]
 
 
 def _document(files: Iterable[str]) -> str:
-    """A document that takes in the files."""
+    """Write a document that takes in the files."""
     return "\n".join(
         [
             r"\documentclass{article}",

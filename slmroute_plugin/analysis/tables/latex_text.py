@@ -38,7 +38,7 @@ UNDEFINED = "--"
 
 
 def escaped(text: str) -> str:
-    r"""The text as LaTeX that prints it, on one line, with any engine.
+    r"""Escape a text so that LaTeX prints it, on one line, with any engine.
 
     Pairs that LaTeX would join ("--", "?`") stay apart, and brackets cannot be taken for an
     option. A character outside Latin-1, which pdflatex might not have, is given by its code.
@@ -50,7 +50,7 @@ def escaped(text: str) -> str:
 
 
 def number(value: float, digits: int = 2) -> str:
-    """The value with so many digits; `UNDEFINED` for NaN.
+    """Print a value with so many digits; `UNDEFINED` for NaN.
 
     >>> number(0.756), number(-0.1), number(float("nan"))
     ('0.76', '$-$0.10', '--')
@@ -61,7 +61,7 @@ def number(value: float, digits: int = 2) -> str:
 
 
 def percent(value: float) -> str:
-    """A share as whole percent, without the sign; `UNDEFINED` for NaN.
+    """Print a share as whole percent, without the sign; `UNDEFINED` for NaN.
 
     >>> percent(0.425), percent(1.0)
     ('42', '100')
@@ -70,7 +70,7 @@ def percent(value: float) -> str:
 
 
 def interval(low: float, high: float) -> str:
-    """An interval in brackets; nothing if an end is not known.
+    """Print an interval in brackets; nothing if an end is not known.
 
     >>> interval(0.7, 0.82)
     '{[}0.70, 0.82{]}'
@@ -81,7 +81,7 @@ def interval(low: float, high: float) -> str:
 
 
 def _escaped(character: str) -> str:
-    """One character."""
+    """Escape one character."""
     if character in _SPECIAL:
         return _SPECIAL[character]
     if character.isspace():

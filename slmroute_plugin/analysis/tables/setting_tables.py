@@ -1,4 +1,4 @@
-"""All figures of one SLM on one data set: rows for the tables of a report."""
+"""The figures of one SLM on one data set: rows for the tables of a report."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from slmroute_plugin.analysis.measures.alignment import alignment
 from slmroute_plugin.analysis.measures.bootstrap_areas import (
     Areas,
+    Interval,
     Routable,
     resampled_areas,
     resampled_counts,
@@ -38,12 +39,12 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class HowToMeasure:
-    """What the figures of a report depend on, besides the samples.
+class MeasureOptions:
+    """The options that the figures of a report depend on.
 
     Attributes:
-        resamples: bootstrap resamples for intervals; 0 for none.
-        seed: of the resamples.
+        resamples: the number of bootstrap resamples for intervals; 0 for no intervals.
+        seed: the seed of the resamples.
         unparsed: whether answers without a confidence are left out, or routed first.
     """
 
@@ -53,7 +54,7 @@ class HowToMeasure:
 
 
 class SettingTables(NamedTuple):
-    """Rows of the tables of the same names; see `Tables` for the columns."""
+    """The rows of the tables of the same names; `Tables` describes the columns."""
 
     alignment: pd.DataFrame
     routing: pd.DataFrame
@@ -62,34 +63,21 @@ class SettingTables(NamedTuple):
     relative_accuracy: pd.DataFrame
 
 
-class Interval(NamedTuple):
-    """Percentile bootstrap interval of 95%; NaN if there is none."""
-
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, values: Floats) -> Interval:
-        """Of the resamples in which the figure is defined."""
-        defined = values[~np.isnan(values)]
-        if not len(defined):
-            return cls(float("nan"), float("nan"))
-        return cls(*np.quantile(defined, [0.025, 0.975]).tolist())
-
-
-def setting_tables(setting: Setting, how: HowToMeasure) -> SettingTables:
-    """The rows of one SLM on one data set, for every method and LLM."""
+def setting_tables(setting: Setting, options: MeasureOptions) -> SettingTables:
+    """Measure one SLM on one data set: make the rows of every method and LLM."""
     rows: dict[str, _Rows] = defaultdict(_Rows)
-    counts = resampled_counts(len(setting.slm.doc_id), how.resamples, _random(setting.slm, how))
+    counts = resampled_counts(
+        len(setting.slm.doc_id), options.resamples, _random(setting.slm, options)
+    )
     for method, scores in setting.slm.scores.items():
         name = {"slm": setting.slm.model, "dataset": setting.slm.task, "method": method}
-        kept = np.ones_like(scores.known) if how.unparsed == "route" else scores.known
+        kept = np.ones_like(scores.known) if options.unparsed == "route" else scores.known
         resampled = _resampled(scores, scores.known, setting.llms, counts)
         rows["alignment"].add(name, _alignment(scores, resampled.auroc))
         rows["histograms"].add(name, _histogram(scores.confidence[scores.known]))
         if not kept.any():
             continue
-        if not scores.known.all() and how.unparsed == "route":
+        if not scores.known.all() and options.unparsed == "route":
             resampled = _resampled(scores, kept, setting.llms, counts)
         ranked = ranking(scores.confidence[kept])
         for number, (llm, run) in enumerate(setting.llms.items()):
@@ -105,42 +93,43 @@ def setting_tables(setting: Setting, how: HowToMeasure) -> SettingTables:
 
 
 def without_rows() -> SettingTables:
-    """Tables with their columns and no rows, as where there is no LLM to route to."""
-    one = np.ones(1, dtype=np.int64)
-    run = TaskRun("", "", one, np.zeros(1, "S1"), one > 0, np.zeros(1))
-    slm = replace(run, scores={"": Scores(np.ones(1), one > 0)})
-    example = setting_tables(Setting(slm, {"": run}), HowToMeasure(resamples=0))
+    """Make tables with all their columns and no rows, as where there is no LLM to route to."""
+    row = np.ones(1, dtype=np.int64)
+    run = TaskRun("", "", row, np.zeros(1, "S1"), row > 0, np.zeros(1))
+    slm = replace(run, scores={"": Scores(np.ones(1), row > 0)})
+    example = setting_tables(Setting(slm, {"": run}), MeasureOptions(resamples=0))
     return SettingTables(*(frame.iloc[:0] for frame in example))
 
 
 class _Rows:
-    """Rows of a table, gathered by column: a frame for each few rows would cost more than they."""
+    """The rows of a table, gathered by column: a frame for every few rows would cost more."""
 
     def __init__(self) -> None:
         self._columns: dict[str, list[Any]] = defaultdict(list)
         self._sizes: list[int] = []
 
     def add(self, name: dict[str, str], columns: dict[str, Any]) -> None:
-        """Add as many rows as its arrays are long; single values stand in each of them."""
-        sizes = [len(each) for each in columns.values() if isinstance(each, np.ndarray)]
+        """Add as many rows as the arrays are long; single values stand in each of these rows."""
+        sizes = [len(column) for column in columns.values() if isinstance(column, np.ndarray)]
         self._sizes.append(sizes[0] if sizes else 1)
         for key, value in {**name, **columns}.items():
             self._columns[key].append(value)
 
     def frame(self) -> pd.DataFrame:
-        """All rows."""
+        """Make a frame of all rows."""
         return pd.DataFrame({key: self._whole(parts) for key, parts in self._columns.items()})
 
     def _whole(self, parts: list[Any]) -> NDArray[Any]:
+        """Join the parts of a column, repeating single values."""
         if isinstance(parts[0], np.ndarray):
             return np.concatenate(parts)
         kind = object if isinstance(parts[0], str) else None
         return np.repeat(np.asarray(parts, dtype=kind), self._sizes)
 
 
-def _random(run: TaskRun, how: HowToMeasure) -> np.random.Generator:
-    """Of the setting's own, so that it does not matter which others are measured beside it."""
-    text = f"{how.seed}\n{run.model}\n{run.task}"
+def _random(run: TaskRun, options: MeasureOptions) -> np.random.Generator:
+    """Seed a generator for one setting, whichever other settings are measured beside it."""
+    text = f"{options.seed}\n{run.model}\n{run.task}"
     return np.random.default_rng(list(hashlib.sha256(text.encode()).digest()))
 
 
@@ -150,6 +139,7 @@ def _resampled(
     llms: Any,
     counts: Sequence[NDArray[np.float32]],
 ) -> Areas:
+    """Compute the areas of all resamples on the rows that are kept; empty without resamples."""
     right = np.stack([run.correct[kept] for run in llms.values()], axis=1) if llms else None
     routable = Routable(
         scores.confidence[kept],
@@ -165,32 +155,34 @@ def _resampled(
 
 
 def _alignment(scores: Scores, auroc: Floats) -> dict[str, Any]:
+    """Make the columns of `Tables.alignment` after the names."""
     confidence, correct = scores.confidence[scores.known], scores.correct[scores.known]
-    found = alignment(confidence, correct)
+    figures = alignment(confidence, correct)
     interval = Interval.of(auroc)
     return {
         "fitted_on": scores.fitted_on,
         "n": len(scores.known),
         "coverage": float(scores.known.mean()),
         "accuracy": float(scores.correct.mean()),
-        "auroc": found.auroc,
+        "auroc": figures.auroc,
         "auroc_low": interval.low,
         "auroc_high": interval.high,
-        "auprc": found.auprc,
-        "prr": found.prr,
-        "ece": found.ece,
-        "brier": found.brier,
+        "auprc": figures.auprc,
+        "prr": figures.prr,
+        "ece": figures.ece,
+        "brier": figures.brier,
     }
 
 
 def _histogram(confidence: Floats) -> dict[str, Any]:
+    """Make the columns of `Tables.histograms` after the names; shares without rows are NaN."""
     count, edges = np.histogram(confidence, BINS, (0, 1))
     share = count / len(confidence) if len(confidence) else np.full(BINS, np.nan)
     return {"bin": np.arange(BINS), "low": edges[:-1], "high": edges[1:], "share": share}
 
 
 class _Routed:
-    """One method's answers, routed to one LLM."""
+    """The routing of one method's answers to one LLM."""
 
     def __init__(
         self, scores: Scores, llm: TaskRun, kept: NDArray[np.bool_], ranked: Ranking
@@ -201,12 +193,13 @@ class _Routed:
         self._curve = curve_of(ranked, self._slm, self._llm, self._cost)
 
     def summary(self, resampled: Areas) -> dict[str, Any]:
-        found = summary(self._curve)
+        """Make the columns of `Tables.routing` after the names."""
+        figures = summary(self._curve)
         gap = resampled.llms - resampled.slm
         with np.errstate(divide="ignore", invalid="ignore"):
             apgr = np.where(gap > 0, (resampled.area - resampled.slm) / gap, np.nan)
         area = Interval.of(resampled.area)
-        recovered = Interval.of(apgr) if not np.isnan(found.apgr) else Interval.of(np.empty(0))
+        recovered = Interval.of(apgr) if not np.isnan(figures.apgr) else Interval.of(np.empty(0))
         tenths = np.linspace(0, 1, 11)
         return {
             "fitted_on": self._scores.fitted_on,
@@ -215,18 +208,19 @@ class _Routed:
             "accuracy_slm": float(self._slm.mean()),
             "accuracy_llm": float(self._llm.mean()),
             "accuracy_oracle": float((self._slm | self._llm).mean()),
-            "area": found.area,
+            "area": figures.area,
             "area_low": area.low,
             "area_high": area.high,
-            "apgr": found.apgr,
+            "apgr": figures.apgr,
             "apgr_low": recovered.low,
             "apgr_high": recovered.high,
-            **{name: getattr(found, name) for name in found._fields[2:]},
+            **{name: getattr(figures, name) for name in figures._fields[2:]},
             "cost_llm_usd": float(self._cost.sum()),
             **{f"acc_at_{10 * i}": at for i, at in enumerate(self._curve.at(tenths).tolist())},
         }
 
     def points(self) -> dict[str, Any]:
+        """Make the columns of `Tables.curves` after the names."""
         ratio = np.linspace(0, 1, RATIOS)
         return {
             "ratio": ratio,
@@ -238,7 +232,11 @@ class _Routed:
         }
 
     def relative_accuracy(self) -> dict[str, Any]:
-        """Of the surest; where the line goes through a tie, in expectation over its order."""
+        """Make the columns of `Tables.relative_accuracy` after the names.
+
+        Where the line between the most confident answers and the others goes through a tie,
+        accuracies are in expectation over the order of the tie.
+        """
         n = len(self._slm)
         kept = np.asarray([max(1, round(percent * n / 100)) for percent in TOP_PERCENTS])
         corners = np.concatenate(([0], self._ranked.end))

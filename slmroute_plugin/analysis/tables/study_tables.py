@@ -1,4 +1,4 @@
-"""The figures of a study: in several processes, and only those that have changed."""
+"""The figures of a study, made in several processes, and only where something has changed."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from slmroute_plugin.analysis.measures.comparison import comparison_table, ranks_table
+from slmroute_plugin.analysis.measures.comparison import comparison_table
 from slmroute_plugin.analysis.measures.generalisation import generalisation_table
+from slmroute_plugin.analysis.measures.ranks import ranks_table
 from slmroute_plugin.analysis.study.runs import Setting, Study, by_slm
 from slmroute_plugin.analysis.tables.kept_tables import FOLDER, below, figures_key, kept_or_new
 from slmroute_plugin.analysis.tables.setting_tables import (
-    HowToMeasure,
+    MeasureOptions,
     SettingTables,
     setting_tables,
     without_rows,
@@ -24,7 +25,7 @@ _BY_SLM = "slms"
 
 
 class SlmTables(NamedTuple):
-    """Tables that take all data sets of an SLM together; see `Tables`."""
+    """The tables that take all data sets of an SLM together; `Tables` describes the columns."""
 
     generalisation: pd.DataFrame
     comparison: pd.DataFrame
@@ -33,57 +34,62 @@ class SlmTables(NamedTuple):
 
 def measured(
     settings: Sequence[Setting],
-    how: HowToMeasure,
+    options: MeasureOptions,
     jobs: int,
     out: Path,
     done: Callable[[int, int], None],
 ) -> SettingTables:
-    """The tables of all settings of a study, one below the other.
+    """Measure all settings of a study, and put their tables one below the other.
 
-    What has not changed since the last report to the same folder is taken from there.
+    The figures that have not changed since the last report to the same folder are taken from there.
 
     Args:
-        settings: of the study, one or more.
-        how: what the figures depend on.
-        jobs: processes at the same time.
+        settings: the settings of the study, one or more.
+        options: the options that the figures depend on.
+        jobs: the number of processes at the same time.
         out: the report's folder.
         done: called with the number of settings that are measured, and of all.
     """
-    parts = {figures_key([setting], how): setting for setting in settings}
-    work = partial(setting_tables, how=how)
-    found = kept_or_new(parts, work, _rows, SettingTables, out / FOLDER, jobs, done)
-    return SettingTables(*map(below, zip(without_rows(), *found, strict=True)))
+    parts = {figures_key([setting], options): setting for setting in settings}
+    work = partial(setting_tables, options=options)
+    tables = kept_or_new(parts, work, _rows, SettingTables, out / FOLDER, jobs, done)
+    return SettingTables(*map(below, zip(without_rows(), *tables, strict=True)))
 
 
 def compared(
     settings: Sequence[Setting],
-    how: HowToMeasure,
+    options: MeasureOptions,
     jobs: int,
     out: Path,
     done: Callable[[int, int], None],
 ) -> SlmTables:
-    """The tables of all SLMs of a study, one below the other; as `measured` otherwise."""
-    parts = {figures_key(each, how): each for each in by_slm(settings).values()}
-    work = partial(slm_tables, how=how)
+    """Make the tables of each SLM of a study, and put them one below the other.
+
+    The arguments are those of `measured`.
+    """
+    parts = {figures_key(of_slm, options): of_slm for of_slm in by_slm(settings).values()}
+    work = partial(slm_tables, options=options)
     folder = out / FOLDER / _BY_SLM
-    found = kept_or_new(parts, work, _all_rows, SlmTables, folder, jobs, done)
-    return SlmTables(*map(below, zip(*found, strict=True)))
+    tables = kept_or_new(parts, work, _all_rows, SlmTables, folder, jobs, done)
+    return SlmTables(*map(below, zip(*tables, strict=True)))
 
 
-def slm_tables(settings: Sequence[Setting], how: HowToMeasure) -> SlmTables:
-    """Of one SLM on all its data sets."""
+def slm_tables(settings: Sequence[Setting], options: MeasureOptions) -> SlmTables:
+    """Make the tables of one SLM, on all its data sets."""
     study = Study(settings)
-    unparsed_routed = how.unparsed == "route"
+    unparsed_routed = options.unparsed == "route"
     return SlmTables(
         generalisation_table(study, unparsed_routed),
-        comparison_table(study, unparsed_routed, how.resamples, how.seed),
+        comparison_table(study, unparsed_routed, options.resamples, options.seed),
         ranks_table(study),
     )
 
 
 def _rows(setting: Setting) -> int:
+    """Count the rows of a setting."""
     return len(setting.slm.doc_id)
 
 
 def _all_rows(settings: Sequence[Setting]) -> int:
+    """Count the rows of several settings."""
     return sum(map(_rows, settings))

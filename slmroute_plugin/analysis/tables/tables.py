@@ -1,4 +1,4 @@
-"""The tables of a report: what each column is; the CSV files have the same columns."""
+"""The tables of a report, and the meaning of each column; the CSV files have the same columns."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 import pandas as pd
 
 KEY = ("slm", "dataset", "method")
-"""Columns that name an SLM's confidences: first in every table that has them."""
+"""The columns that name an SLM's confidences; they are first in every table that has them."""
 
 RATIOS = 101
-"""Points of a routing curve: 0, 1, …, 100% of the questions routed."""
+"""The number of points of a routing curve: at 0, 1, …, 100% of the questions routed."""
 
 
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """All tables. A figure that is undefined is NaN, and an empty cell in the file.
+    """The tables of a report. A figure that is undefined is NaN, and an empty cell in the file.
 
     `dataset` is the task without "slmroute_". A method's rows are those with a confidence
-    (`n · coverage` of them); with `unparsed="route"` all rows, the unknown ones least sure.
+    (`n · coverage` of them); with `unparsed="route"` all rows, with unknown confidences least sure.
 
     Attributes:
         alignment: `slm, dataset, method, fitted_on, n, coverage, accuracy, auroc, auroc_low,
@@ -27,26 +27,27 @@ class Tables:
         routing: `slm, dataset, method, llm, fitted_on, n, coverage, accuracy_slm,
             accuracy_llm, accuracy_oracle, area, area_low, area_high, apgr, apgr_low,
             apgr_high, cpt_50, cpt_80, cpt_95, aiq, lpm, mpm, hcr, gain_over_random,
-            cost_llm_usd, acc_at_0, acc_at_10, …, acc_at_100`. Accuracies over the method's
-            rows; `gain_over_random` is area less the area of random routing; `cost_llm_usd`
+            cost_llm_usd, acc_at_0, acc_at_10, …, acc_at_100`. Accuracies are over the method's
+            rows. `gain_over_random` is the area less the area of random routing. `cost_llm_usd`
             is the price of sending every row to the LLM.
         curves: `slm, dataset, method, llm, ratio, threshold, accuracy, random, oracle,
-            cost_usd`, 101 rows per setting, by `ratio` = 0, 0.01, …, 1: expected overall accuracy
-            when the least confident share `ratio` goes to the LLM, and the confidence below
-            which an answer has to be for that.
+            cost_usd`, 101 rows per setting, by `ratio` = 0, 0.01, …, 1. `accuracy` is the expected
+            overall accuracy when the least confident share `ratio` goes to the LLM, and `threshold`
+            the confidence below which an answer has to be for that.
         histograms: `slm, dataset, method, bin, low, high, share`: 20 bins of [0, 1].
         relative_accuracy: `slm, dataset, method, llm, fitted_on, top_percent, n,
             accuracy_slm, accuracy_llm, ratio`: on the `top_percent` = 100, 95, …, 5 most confident.
         distributions: `measure, between, slm_a, dataset_a, method_a, slm_b, dataset_b,
             method_b, distance`: `measure` is "wasserstein" or "jensen_shannon"; `between` is
-            "datasets", "slms" or "methods", of which the pair differs in that alone.
+            "datasets", "slms" or "methods": the pair differs in that alone.
         insight: `measure, between, pairs, mean_distance, difference, p_value`: `difference` is
-            the mean distance less that between datasets; `p_value` by permutation.
+            the mean distance less that between datasets; `p_value` is by permutation.
         generalisation: `slm, dataset, method, llm, fitted_on, target_ratio, threshold,
             realised_ratio, accuracy, own_threshold, own_ratio, own_accuracy,
             random_accuracy`: the threshold is taken from all other data sets.
         comparison: `slm, llm, method_a, method_b, datasets, n, difference, low, high, p_value,
-            p_holm, significant`: mean over data sets of area(method_a) − area(method_b).
+            p_holm, significant`: `difference` is the mean over data sets of area(method_a) −
+            area(method_b).
         ranks: `slm, llm, method, mean_rank, datasets, best, critical_difference,
             friedman_p_value`: rank 1 is the largest area.
     """

@@ -7,14 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slmroute_plugin.analysis.calibration.goals import (
-    Answers,
-    Goal,
-    GoalError,
-    GoalKind,
-    calibrate,
-    figures_at,
-)
+from slmroute_plugin.analysis.calibration.goals import Goal, GoalError, GoalKind
+from slmroute_plugin.analysis.calibration.thresholds import Answers, calibrate, figures_at
 
 NAN = float("nan")
 ANSWERS = Answers(

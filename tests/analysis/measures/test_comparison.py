@@ -12,12 +12,8 @@ from numpy.typing import NDArray
 from scipy.stats import friedmanchisquare
 
 from slmroute_plugin.analysis.measures.bootstrap_areas import Routable, areas
-from slmroute_plugin.analysis.measures.comparison import (
-    comparison_table,
-    critical_difference,
-    holm,
-    ranks_table,
-)
+from slmroute_plugin.analysis.measures.comparison import comparison_table, holm
+from slmroute_plugin.analysis.measures.ranks import critical_difference, ranks_table
 from slmroute_plugin.analysis.study.runs import Scores, Setting, Study, TaskRun
 
 Confidences = Mapping[str, NDArray[np.float64]]

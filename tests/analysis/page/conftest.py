@@ -15,7 +15,7 @@ from slmroute_plugin.analysis.page import write_page
 from slmroute_plugin.analysis.study.reading import SampleText
 from slmroute_plugin.analysis.study.runs import Problem, Scores, Setting, Study, TaskRun
 from slmroute_plugin.analysis.tables.setting_tables import (
-    HowToMeasure,
+    MeasureOptions,
     SettingTables,
     Unparsed,
     setting_tables,
@@ -68,7 +68,7 @@ def made_study(
 
 def made_tables(study: Study, unparsed: Unparsed = "leave-out") -> Tables:
     """Tables of the settings as they are measured, and none of those over settings."""
-    how = HowToMeasure(resamples=50, unparsed=unparsed)
+    how = MeasureOptions(resamples=50, unparsed=unparsed)
     parts = [setting_tables(one, how) for one in study.settings]
     measured = {
         name: pd.concat([getattr(part, name).astype(_plain(part, name)) for part in parts])

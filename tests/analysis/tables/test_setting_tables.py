@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from slmroute_plugin.analysis.study.runs import Scores, Setting, TaskRun
-from slmroute_plugin.analysis.tables.setting_tables import HowToMeasure, setting_tables
+from slmroute_plugin.analysis.tables.setting_tables import MeasureOptions, setting_tables
 
-LEFT_OUT = HowToMeasure(resamples=50)
+LEFT_OUT = MeasureOptions(resamples=50)
 ROUTED = replace(LEFT_OUT, unparsed="route")
 
 
@@ -50,7 +50,7 @@ def test_each_setting_has_resamples_of_its_own() -> None:
 
 
 def test_without_resamples_there_are_no_intervals() -> None:
-    tables = setting_tables(setting(), HowToMeasure(resamples=0))
+    tables = setting_tables(setting(), MeasureOptions(resamples=0))
     assert tables.routing[["area_low", "area_high", "apgr_low", "apgr_high"]].isna().all(axis=None)
     assert tables.alignment[["auroc_low", "auroc_high"]].isna().all(axis=None)
     assert tables.routing["area"].notna().all()
@@ -78,7 +78,7 @@ def test_one_class_leaves_the_ranking_undefined(right: bool) -> None:
 
 
 @pytest.mark.parametrize("how", [LEFT_OUT, ROUTED])
-def test_no_confidence_at_all_and_a_single_row_go_through(how: HowToMeasure) -> None:
+def test_no_confidence_at_all_and_a_single_row_go_through(how: MeasureOptions) -> None:
     silent = setting_tables(setting(unknown=60), how)
     assert silent.alignment["coverage"].tolist() == [0.0]
     assert silent.alignment["ece"].isna().all()
@@ -101,7 +101,7 @@ def test_relative_accuracy_is_of_the_surest_ties_in_expectation() -> None:
     rows = (np.arange(4), np.zeros(4, "S1"))
     run = TaskRun("small", "a", *rows, right, np.full(4, np.nan), {"m": scores})
     llm = TaskRun("large", "a", *rows, other, np.full(4, np.nan))
-    found = setting_tables(Setting(run, {"large": llm}), HowToMeasure(0)).relative_accuracy
+    found = setting_tables(Setting(run, {"large": llm}), MeasureOptions(0)).relative_accuracy
     assert set(found["fitted_on"]) == {"cross-fitted"}
     found = found.set_index("top_percent")
     # The surest, and one of the two at 0.5, of which either model has one right.
