@@ -1,4 +1,4 @@
-"""The command `slmroute`: what there is to run, and where lm-eval finds it."""
+"""The command `slmroute`: its subcommands, its methods and tasks, and where lm-eval finds them."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ class TaskRow(NamedTuple):
 
 
 def _print_version(wanted: bool) -> None:
+    """Print the version and exit, if that is wanted."""
     if wanted:
         typer.echo(version("slmroute"))
         raise typer.Exit
@@ -59,7 +60,7 @@ def slmroute(
         ),
     ] = False,
 ) -> None:
-    """Confidence for every answer of a small language model, and routing by it, inside lm-eval."""
+    """Give every answer of a small language model a confidence, and route by it, inside lm-eval."""
 
 
 @app.command()
@@ -118,11 +119,13 @@ def methods() -> None:
 
 
 def _console() -> Console:
-    # Brackets in a plugin's own words are no markup.
+    """Make a console that prints texts as they are."""
+    # Brackets in a plugin's own words are not markup.
     return Console(markup=False, highlight=False)
 
 
 def _task_rows(folder: Path) -> list[TaskRow]:
+    """List the tasks of a folder with their tags."""
     # lm-eval takes seconds to import, which `--help` and the bare path must not cost.
     from lm_eval.tasks import TaskManager
 
@@ -132,6 +135,7 @@ def _task_rows(folder: Path) -> list[TaskRow]:
 
 
 def _first_line(kind: type) -> str:
+    """Return the first line of a class's own docstring, or its name if it has none."""
     # `vars` rather than `inspect.getdoc`, which would fall back to a base class's text.
     text = inspect.cleandoc(vars(kind).get("__doc__") or "")
     return text.partition("\n")[0] or kind.__name__

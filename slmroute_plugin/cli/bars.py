@@ -1,4 +1,4 @@
-"""Bars for long work on the command line."""
+"""Progress bars for long work on the command line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 def work_bars(console: Console) -> Progress:
-    """Bars that say what is done, how much of it, of how much, and for how long."""
+    """Make bars that show the work, how much of it is done, of how much, and for how long."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

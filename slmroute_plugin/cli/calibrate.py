@@ -1,4 +1,4 @@
-"""`slmroute calibrate`: a threshold for a goal, from saved runs, as a file for live routing."""
+"""The command `slmroute calibrate`: a threshold for a goal, from saved runs, for live routing."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def calibrate(
         ),
     ] = None,
     seed: Annotated[
-        int, typer.Option(min=0, help="Of the split behind a guaranteed accuracy.")
+        int, typer.Option(min=0, help="Seed of the split behind a guaranteed accuracy.")
     ] = 0,
     output: Annotated[
         Path | None,
@@ -80,8 +80,9 @@ def calibrate(
     """Find the threshold for a goal, and write it to a file that live routing reads.
 
     Give one goal: --ratio, --accuracy, --kept-accuracy, --budget-usd or --cpt. Answers with less
-    confidence than the threshold go to the LLM, and so do those without any. If the goal cannot be
-    reached, the best that can is said, the file holds no threshold, and the exit code is 1.
+    confidence than the threshold go to the LLM, and so do answers without a confidence. If the goal
+    cannot be reached, the best attainable value is printed, the file holds no threshold, and the
+    exit code is 1.
 
     Example: slmroute calibrate results --slm Qwen__Qwen3-0.6B --method perplexity --ratio 0.3
 
@@ -126,6 +127,11 @@ def calibrate(
 def _goal(
     given: dict[GoalKind, float | None], guarantee: float | None, questions: int | None
 ) -> Goal:
+    """Make the goal that the options give.
+
+    Raises:
+        typer.BadParameter: not exactly one goal is given, or it makes no sense.
+    """
     from slmroute_plugin.analysis.calibration.goals import Goal, GoalError, option_of
 
     goals = [(kind, value) for kind, value in given.items() if value is not None]
@@ -142,6 +148,11 @@ def _goal(
 def _selection(
     results: Path, slm: str, method: str, llm: str | None, tasks: list[str]
 ) -> Selection:
+    """Read the results, and choose the answers to calibrate on.
+
+    Raises:
+        typer.BadParameter: the results do not hold one of the names.
+    """
     from rich.console import Console
 
     from slmroute_plugin.analysis.calibration.selection import SelectionError, select
@@ -152,7 +163,7 @@ def _selection(
     _must_hold(results, slm)
     if llm is not None:
         _must_hold(results, llm)
-    names = [name.strip() for each in tasks for name in each.split(",") if name.strip()]
+    names = [name.strip() for listed in tasks for name in listed.split(",") if name.strip()]
     try:
         with Console(stderr=True).status(f"Reading {results}"):
             study = read_study(results, llms=[llm] if llm is not None else [])
@@ -162,6 +173,11 @@ def _selection(
 
 
 def _must_hold(results: Path, model: str) -> None:
+    """Check that a folder of results holds a model.
+
+    Raises:
+        typer.BadParameter: it does not; the text offers the nearest name.
+    """
     from slmroute_plugin.nearest import did_you_mean
 
     models = sorted(path.name for path in results.iterdir() if path.is_dir())
@@ -171,6 +187,7 @@ def _must_hold(results: Path, model: str) -> None:
 
 
 def _default_path(results: Path, selection: Selection, goal: Goal) -> Path:
+    """Name the file for a threshold, by its method, its goal and its LLM."""
     name = f"{selection.method}.{goal.measure}-{goal.value:g}"
     if goal.guarantee is not None:
         name += f".guarantee-{goal.guarantee:g}"

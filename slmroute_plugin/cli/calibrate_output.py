@@ -1,4 +1,4 @@
-"""What `slmroute calibrate` prints: the threshold that was found, and what it does."""
+"""The output of `slmroute calibrate`: the threshold, and its effects on the saved answers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from slmroute_plugin.analysis.calibration.thresholds import Calibrated, Figures,
 from slmroute_plugin.storage.threshold_file import ThresholdFile
 
 
-def say_threshold(file: ThresholdFile, found: Calibrated, path: Path) -> None:
-    """Print what was asked for, what was found, and where it was written."""
+def say_threshold(file: ThresholdFile, calibrated: Calibrated, path: Path) -> None:
+    """Print the goal, the threshold with its effects or the best attainable value, and the file."""
     console = Console(markup=False, highlight=False, soft_wrap=True)
     console.print(f"Asked for: {file.goal}.")
-    if file.threshold is None or found.figures is None:
-        best = "undefined" if found.best != found.best else f"{found.best:.4f}"
+    if file.threshold is None or calibrated.figures is None:
+        best = "undefined" if calibrated.best != calibrated.best else f"{calibrated.best:.4f}"
         console.print(f"Not attainable. The best attainable value is {best}.")
     else:
         console.print(
@@ -24,13 +24,14 @@ def say_threshold(file: ThresholdFile, found: Calibrated, path: Path) -> None:
             f"the LLM, and {file.provenance['rows_without_confidence']} of "
             f"{file.provenance['rows']} that have none."
         )
-        console.print(_figures_table(found.figures))
+        console.print(_figures_table(calibrated.figures))
         if len(file.provenance["tasks"]) > 1:
             console.print(_tasks_table(file))
     console.print(f"Written: {path}")
 
 
 def _figures_table(figures: Figures) -> Table:
+    """Make a table of a threshold's effects, with 95% intervals."""
     table = Table(
         "On the saved answers", Column("Value", justify="right"), Column("95%", justify="right")
     )
@@ -50,7 +51,8 @@ def _figures_table(figures: Figures) -> Table:
 
 
 def _tasks_table(file: ThresholdFile) -> Table:
+    """Make a table of the rows of each task, and the share of them that is routed."""
     table = Table("Task", Column("Rows", justify="right"), Column("Share routed", justify="right"))
-    for task, about in file.provenance["tasks"].items():
-        table.add_row(task, str(about["rows"]), f"{about['ratio']:.4f}")
+    for task, entry in file.provenance["tasks"].items():
+        table.add_row(task, str(entry["rows"]), f"{entry['ratio']:.4f}")
     return table

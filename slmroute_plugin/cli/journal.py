@@ -1,4 +1,4 @@
-"""`slmroute journal …`: what is in the journal of a folder of results, and removing it."""
+"""The commands `slmroute journal …`: list the journal of a folder of results, and prune it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,17 @@ Results = Annotated[Path, typer.Argument(help="The folder of results: --output_p
 
 
 class KeptTask(NamedTuple):
-    """What a journal holds of one task, as one model was asked it under one set of settings."""
+    """The answers in a journal to one task, by one model under one set of settings.
+
+    Attributes:
+        number: its key in the journal.
+        model: the model that answered.
+        task: the task.
+        questions: the number of answered questions.
+        size: the bytes of the answers.
+        used_at: the time of the last use.
+        code: the version of the code that wrote the answers.
+    """
 
     number: int
     model: str
@@ -31,7 +41,7 @@ class KeptTask(NamedTuple):
     code: str
 
     def is_usable(self, codes: Collection[str]) -> bool:
-        """Return whether one of these versions of the program wrote the answers."""
+        """Tell whether one of these versions of the code wrote the answers."""
         return self.code in codes
 
 
@@ -54,9 +64,11 @@ def list_journal(results: Results = Path("results")) -> None:
         Column("Size", justify="right", no_wrap=True), Column("Last used", no_wrap=True),
         "Written by", title=f"Journal {path}",
     )  # fmt: skip
-    for one in kept:
-        by = "this version" if one.is_usable(codes) else f"{one.code}: not used any more"
-        table.add_row(one.model, one.task, str(one.questions), _in_words(one.size), one.used_at, by)
+    for entry in kept:
+        by = "this version" if entry.is_usable(codes) else f"{entry.code}: not used any more"
+        table.add_row(
+            entry.model, entry.task, str(entry.questions), _in_words(entry.size), entry.used_at, by
+        )
     console = Console(markup=False, highlight=False)
     console.print(table)
     for file in damaged:
@@ -92,18 +104,18 @@ def prune(
     with closing(_opened(path)) as connection:
         old = _unused_for(connection, older_than or 0)
         going = [
-            one
-            for one in kept_tasks(connection)
-            if (model is None or one.model == model)
-            and (task is None or one.task == task)
-            and (older_than is None or one.number in old)
-            and (chosen or everything or not one.is_usable(codes))
+            entry
+            for entry in kept_tasks(connection)
+            if (model is None or entry.model == model)
+            and (task is None or entry.task == task)
+            and (older_than is None or entry.number in old)
+            and (chosen or everything or not entry.is_usable(codes))
         ]
-        _remove(connection, [one.number for one in going])
+        _remove(connection, [entry.number for entry in going])
     for file in damaged:
         for part in (file, *(file.with_name(file.name + end) for end in ("-wal", "-shm"))):
             part.unlink(missing_ok=True)
-    questions = sum(one.questions for one in going)
+    questions = sum(entry.questions for entry in going)
     freed = max(0, before - _size(path))
     typer.echo(
         f"Removed {questions} questions of {len(going)} tasks from {path} ({_in_words(freed)})"
@@ -112,7 +124,7 @@ def prune(
 
 
 def kept_tasks(connection: sqlite3.Connection) -> list[KeptTask]:
-    """What is in a journal, by model and task."""
+    """List the tasks in a journal, by model and task."""
     select = (
         "SELECT number, model, tasks.task, count(questions.key), "
         "coalesce(sum(length(record) + length(arrays)), 0), used_at, code "
@@ -123,11 +135,13 @@ def kept_tasks(connection: sqlite3.Connection) -> list[KeptTask]:
 
 
 def _unused_for(connection: sqlite3.Connection, days: float) -> set[int]:
+    """Find the numbers of the tasks that were not used for so many days."""
     select = "SELECT number FROM tasks WHERE julianday('now') - julianday(used_at) >= ?"
     return {row[0] for row in connection.execute(select, (days,))}
 
 
 def _remove(connection: sqlite3.Connection, tasks: list[int]) -> None:
+    """Remove tasks and all that belongs to them from a journal, and shrink its file."""
     connection.execute("BEGIN IMMEDIATE")
     for number in tasks:
         connection.execute("DELETE FROM questions WHERE task = ?", (number,))
@@ -142,6 +156,11 @@ def _remove(connection: sqlite3.Connection, tasks: list[int]) -> None:
 
 
 def _files(results: Path) -> list[Path]:
+    """Find the files of a journal: the damaged ones, and last the one in use.
+
+    Raises:
+        typer.Exit: there is no journal.
+    """
     from slmroute_plugin.journal.database import FOLDER, journal_files
 
     files = journal_files(results / FOLDER)
@@ -152,23 +171,30 @@ def _files(results: Path) -> list[Path]:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
+    """Open a journal.
+
+    Raises:
+        typer.Exit: it is damaged or in use.
+    """
     from slmroute_plugin.journal.database import connect
 
     try:
         return connect(path)
     except sqlite3.Error as error:
         typer.echo(
-            f"{path} is damaged or in use ({error}). A run begins a fresh one beside it; this one "
-            "may be deleted.",
+            f"{path} is damaged or in use ({error}). A run begins a fresh journal beside it; this "
+            "file may be deleted.",
             err=True,
         )
         raise typer.Exit(1) from error
 
 
 def _size(path: Path) -> int:
+    """Sum the bytes of a journal's file and of its write-ahead log."""
     parts = (path, path.with_name(f"{path.name}-wal"))
     return sum(part.stat().st_size for part in parts if part.exists())
 
 
 def _in_words(size: int) -> str:
+    """Print a number of bytes in MiB."""
     return f"{size / 2**20:.1f} MiB"

@@ -1,4 +1,4 @@
-"""`slmroute judge`: scoring saved answers by an LLM."""
+"""The command `slmroute judge`: score saved answers by an LLM."""
 
 from __future__ import annotations
 
@@ -68,25 +68,32 @@ def judge(
         raise typer.Exit(1)
     console = Console(markup=False, highlight=False)
     console.print(_table(judged))
-    for path in dict.fromkeys(one.path for one in judged):
+    for path in dict.fromkeys(rows.path for rows in judged):
         console.print(f"Written: {path}", soft_wrap=True)
 
 
 def _settings(model: str, base_url: str | None, prompt: Path | None, further: list[str]) -> Any:
+    """Make the judge's settings from the options.
+
+    Raises:
+        typer.BadParameter: an option has a bad value, or the prompt's file cannot be read.
+    """
     import yaml
 
     from slmroute_plugin.settings.parsing import parse_settings
     from slmroute_plugin.settings.schema import SettingsError
 
     raw: dict[str, Any] = {"model": model, "base_url": base_url}
-    for each in further:
-        key, equals, value = each.partition("=")
+    for assignment in further:
+        key, equals, value = assignment.partition("=")
         if not equals:
-            raise typer.BadParameter(f"--set {each!r}: write KEY=VALUE.")
+            raise typer.BadParameter(f"--set {assignment!r}: write KEY=VALUE.")
         try:
             raw[key] = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise typer.BadParameter(f"--set {each!r}: {value!r} is no value: {error}") from None
+            raise typer.BadParameter(
+                f"--set {assignment!r}: {value!r} is not YAML: {error}"
+            ) from None
     try:
         if prompt is not None:
             raw["prompt"] = prompt.read_text("utf-8")
@@ -96,6 +103,7 @@ def _settings(model: str, base_url: str | None, prompt: Path | None, further: li
 
 
 def _table(judged: list[Any]) -> Table:
+    """Make a table of the judged rows, with their accuracy before and after."""
     table = Table(
         Column("Task", no_wrap=True),
         Column("Filter", no_wrap=True),
@@ -104,13 +112,13 @@ def _table(judged: list[Any]) -> Table:
         Column("acc judged", justify="right"),
         Column("No verdict", justify="right"),
     )
-    for one in judged:
+    for rows in judged:
         table.add_row(
-            one.task,
-            one.filter,
-            str(one.rows),
-            f"{one.before:.4f}",
-            f"{one.after:.4f}",
-            str(one.errors),
+            rows.task,
+            rows.filter,
+            str(rows.rows),
+            f"{rows.before:.4f}",
+            f"{rows.after:.4f}",
+            str(rows.errors),
         )
     return table

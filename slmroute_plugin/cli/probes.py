@@ -1,20 +1,16 @@
-"""`slmroute probes …` and `slmroute score`: fitting probes, and scoring saved answers by them."""
+"""The commands `slmroute probes …` and `slmroute score`: fit probes, score answers by them."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Column, Table
 
 from slmroute_plugin.cli.bars import work_bars
+from slmroute_plugin.cli.probes_output import ListedProbe, probe_table, say_problems, score_table
 from slmroute_plugin.methods.protocol import TrainedMethod
-
-if TYPE_CHECKING:
-    from slmroute_plugin.probes.probe import Probe, Provenance
-    from slmroute_plugin.storage.hidden_states import Feature
 
 app = typer.Typer(no_args_is_help=True, help="Probes: fit them, and list those that are fitted.")
 
@@ -53,7 +49,7 @@ def fit(
 
     Run lm_eval on the training tasks first (--tasks slmroute_train). Each data set gets an
     in-domain probe from its own training rows and an out-of-domain probe from those of all
-    others. What lacks something is named, and costs its own data set only.
+    others. A data set that lacks something is named and left out, and the others are fitted.
 
     Example: slmroute probes fit results/Qwen__Qwen3-0.6B
 
@@ -65,23 +61,23 @@ def fit(
     console = Console(markup=False, highlight=False)
     _must_be_folder(results)
     methods = _trained(results, method, option or [])
-    how = FitSettings(seed, folds, tuple(cross_fit or ()), **({"jobs": jobs} if jobs else {}))
-    fitted: list[_Listed] = []
+    settings = FitSettings(seed, folds, tuple(cross_fit or ()), **({"jobs": jobs} if jobs else {}))
+    fitted: list[ListedProbe] = []
     problems: list[ProbeProblem] = []
     with work_bars(console) as progress:
         bar = progress.add_task("Fitting probes", total=None)
-        for step in fit_probes(results, methods, how):
+        for step in fit_probes(results, methods, settings):
             match step:
                 case int(total):
                     progress.update(bar, total=total)
                 case Fitted(probe=probe):
-                    fitted.append(_Listed.of(probe))
+                    fitted.append(ListedProbe.of(probe))
                     progress.advance(bar)
                 case ProbeProblem():
                     problems.append(step)
     if fitted:
-        console.print(_probe_table(fitted, f"Probes in {results}/probes"))
-    _report(problems)
+        console.print(probe_table(fitted, f"Probes in {results}/probes"))
+    say_problems(problems)
     if not fitted:
         typer.echo(
             f"No probe was fitted. {results} needs hidden_states/ and samples of training tasks: "
@@ -101,19 +97,19 @@ def list_probes(results: Folder) -> None:
     from slmroute_plugin.probes.training_data import ProbeProblem
 
     _must_be_folder(results)
-    probes: list[_Listed] = []
+    probes: list[ListedProbe] = []
     problems: list[ProbeProblem] = []
     for path in sorted((results / FOLDER).glob("*.safetensors")):
         try:
-            probes.append(_Listed.of(load_probe(path)))
+            probes.append(ListedProbe.of(load_probe(path)))
         except ValueError as error:
             problems.append(ProbeProblem(path.name, str(error)))
     if probes:
         console = Console(markup=False, highlight=False)
-        console.print(_probe_table(probes, f"Probes in {results / FOLDER}"))
+        console.print(probe_table(probes, f"Probes in {results / FOLDER}"))
     elif not problems:
         typer.echo(f"No probes in {results / FOLDER}: slmroute probes fit {results}")
-    _report(problems)
+    say_problems(problems)
 
 
 def score(results: Folder, method: Methods = None) -> None:
@@ -146,10 +142,10 @@ def score(results: Folder, method: Methods = None) -> None:
                     problems.append(step)
             progress.update(bar, completed=len(seen))
     if scored:
-        console.print(_score_table(scored))
-        for path, is_new in dict.fromkeys((one.path, one.is_new) for one in scored):
+        console.print(score_table(scored))
+        for path, is_new in dict.fromkeys((column.path, column.is_new) for column in scored):
             console.print(f"{'Written:' if is_new else 'Has them already:'} {path}", soft_wrap=True)
-    _report(problems)
+    say_problems(problems)
     if not scored:
         typer.echo(
             f"Nothing was scored: {results} has no samples with hidden states, or no probes "
@@ -162,7 +158,11 @@ def score(results: Folder, method: Methods = None) -> None:
 def _trained(
     results: Path, names: list[str] | None, options: list[str]
 ) -> dict[str, TrainedMethod]:
-    """The methods that are named, or all whose features were kept."""
+    """Choose the trained methods that are named, or else all whose features were kept.
+
+    Raises:
+        typer.BadParameter: a name or an option is unknown, or a method is not trained.
+    """
     from slmroute_plugin.plugins.methods import registered_methods
     from slmroute_plugin.settings.chosen_methods import chosen_methods
     from slmroute_plugin.settings.parsing import parse_settings
@@ -170,102 +170,56 @@ def _trained(
     from slmroute_plugin.storage.hidden_states import FOLDERS
 
     trained = {
-        name: one.method
-        for name, one in registered_methods().items()
-        if isinstance(one.method, TrainedMethod)
+        name: registered.method
+        for name, registered in registered_methods().items()
+        if isinstance(registered.method, TrainedMethod)
     }
     kept = [
-        name for name, one in trained.items() if (results / FOLDERS[type(one.asks[0])]).is_dir()
+        name
+        for name, method in trained.items()
+        if (results / FOLDERS[type(method.asks[0])]).is_dir()
     ]
     try:
         settings = parse_settings({"uq": names or kept or "none", "options": _options(options)})
         chosen = chosen_methods(settings)
     except SettingsError as error:
         raise typer.BadParameter(str(error).replace("metadata.slmroute.", "")) from None
-    found = {name: one for name, one in chosen.items() if isinstance(one, TrainedMethod)}
-    if strays := [name for name in chosen if name not in found]:
+    methods = {name: it for name, it in chosen.items() if isinstance(it, TrainedMethod)}
+    if strays := [name for name in chosen if name not in methods]:
         raise typer.BadParameter(
             f"{', '.join(strays)} is not trained. Trained methods: {', '.join(trained)}."
         )
-    return found
+    return methods
 
 
 def _options(raw: list[str]) -> dict[str, dict[str, Any]]:
+    """Parse METHOD.FIELD=VALUE into the values by field, by method.
+
+    Raises:
+        typer.BadParameter: an option is written otherwise, or its value is not YAML.
+    """
     import yaml
 
     options: dict[str, dict[str, Any]] = {}
-    for each in raw:
-        where, equals, value = each.partition("=")
+    for text in raw:
+        where, equals, value = text.partition("=")
         method, dot, field = where.partition(".")
         if not (equals and dot):
-            raise typer.BadParameter(f"--option {each!r}: write METHOD.FIELD=VALUE.")
+            raise typer.BadParameter(f"--option {text!r}: write METHOD.FIELD=VALUE.")
         try:
             options.setdefault(method, {})[field] = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise typer.BadParameter(f"--option {each!r}: {value!r} is no value: {error}") from None
+            raise typer.BadParameter(f"--option {text!r}: {value!r} is not YAML: {error}") from None
     return options
 
 
 def _must_be_folder(results: Path) -> None:
+    """Check that a model's folder of results is there.
+
+    Raises:
+        typer.BadParameter: it is not; the text names those that have hidden states.
+    """
     if not results.is_dir():
-        near = [path.name for path in results.parent.glob("*/hidden_states")]
-        there = sorted({path.parent.name for path in results.parent.glob("*/hidden_states")})
-        hint = f" There is: {', '.join(there)}." if near else ""
+        there = sorted(path.parent.name for path in results.parent.glob("*/hidden_states"))
+        hint = f" There is: {', '.join(there)}." if there else ""
         raise typer.BadParameter(f"there is no folder {results}.{hint}")
-
-
-class _Listed(NamedTuple):
-    """What a table says of a probe: the weights of fifteen would pile up."""
-
-    provenance: Provenance
-    signal: Feature
-
-    @classmethod
-    def of(cls, probe: Probe) -> _Listed:
-        return cls(probe.provenance, probe.signal)
-
-
-def _probe_table(probes: list[_Listed], title: str) -> Table:
-    table = Table(
-        Column("Data set", no_wrap=True),
-        Column("Method", no_wrap=True),
-        Column("Fitted on", no_wrap=True),
-        Column("Rows", justify="right", no_wrap=True),
-        Column("Right", justify="right", no_wrap=True),
-        "Left out",
-        title=title,
-        caption="Feature: " + "; ".join(sorted({_in_words(probe.signal) for probe in probes})),
-    )
-    every = (probe.provenance for probe in probes)
-    for about in sorted(every, key=lambda about: (about.dataset, about.method)):
-        dropped = "; ".join(f"{count}: {why}" for why, count in about.dropped.items())
-        rows = str(sum(about.training.values()))
-        table.add_row(
-            about.dataset, about.method, about.fitted_on, rows, f"{about.correct:.0%}",
-            dropped or "none",
-        )  # fmt: skip
-    return table
-
-
-def _in_words(signal: Any) -> str:
-    position = getattr(signal, "position", None)
-    return f"layer {signal.layer}, {position}" if position else "all layers, prompt"
-
-
-def _score_table(scored: list[Any]) -> Table:
-    table = Table(
-        Column("Task", no_wrap=True),
-        Column("Method", no_wrap=True),
-        Column("AUROC", justify="right"),
-        Column("Rows", justify="right"),
-        Column("Fitted on", no_wrap=True),
-    )
-    for one in scored:
-        figure = one.auroc if isinstance(one.auroc, str) else f"{one.auroc:.4f}"
-        table.add_row(one.task, one.method, figure, str(one.rows), one.fitted_on)
-    return table
-
-
-def _report(problems: list[Any]) -> None:
-    for problem in problems:
-        typer.echo(f"{problem.what}: {problem.why}", err=True)

@@ -1,4 +1,4 @@
-"""`slmroute report`: tables, figures and a page from the runs in a folder of results."""
+"""The command `slmroute report`: tables, figures and a page from a folder of results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Unparsed(str, Enum):
-    """What becomes of answers without a confidence."""
+    """The treatment of answers without a confidence."""
 
     leave_out = "leave-out"
     route = "route"
@@ -54,9 +54,9 @@ def report(
 ) -> None:
     """Measure how well confidence agrees with correctness, and what routing by it is worth.
 
-    Takes the newest run of every model and task: those with confidences are small models, plain
-    ones are LLMs to route to. What cannot be used is named, and costs its own part only; the
-    exit status is then 1. What has not changed since the last report is not measured again.
+    Take the newest run of every model and task: runs with confidences are of small models, plain
+    runs are of LLMs to route to. A run that cannot be used is named and left out, and the exit
+    status is then 1. Runs that have not changed since the last report are not measured again.
 
     Example: slmroute report results
 
@@ -90,6 +90,7 @@ def report(
 
 
 def _sum_up(made: Report, results: Path, out: Path, console: Console) -> None:
+    """Print the notes, the problems, and the files of a report."""
     for note in made.notes:
         console.print(f"Note: {note}", soft_wrap=True)
     for problem in made.problems:
@@ -110,7 +111,7 @@ def _sum_up(made: Report, results: Path, out: Path, console: Console) -> None:
 
 
 class _Bars:
-    """A bar for each kind of work, in the order in which they begin."""
+    """The bars of several kinds of work, in the order in which they begin."""
 
     def __init__(self, console: Console) -> None:
         self._progress = work_bars(console)
@@ -120,11 +121,11 @@ class _Bars:
         self._progress.start()
         return self
 
-    def __exit__(self, *about: object) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._progress.stop()
 
-    def show(self, what: str, done: int, total: int) -> None:
-        """Move the bar of a kind of work."""
-        if what not in self._bars:
-            self._bars[what] = self._progress.add_task(what, total=total)
-        self._progress.update(self._bars[what], completed=done, total=total)
+    def show(self, work: str, done: int, total: int) -> None:
+        """Move the bar of a kind of work, beginning it if need be."""
+        if work not in self._bars:
+            self._bars[work] = self._progress.add_task(work, total=total)
+        self._progress.update(self._bars[work], completed=done, total=total)

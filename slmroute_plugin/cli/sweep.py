@@ -1,4 +1,4 @@
-"""`slmroute sweep`: a grid of models and tasks, from its plan to its report."""
+"""The command `slmroute sweep`: a grid of models and tasks, from its plan to its report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from slmroute_plugin.sweep.run_options import Engine, How
+from slmroute_plugin.sweep.run_options import Engine, RunOptions
 
 
 def sweep(
@@ -48,10 +48,10 @@ def sweep(
 ) -> None:
     """Run all models of a grid on all its tasks, then fit probes, score, and report.
 
-    A cell is one lm_eval run of one model on one group of tasks. What is done is not done again;
-    what was cut off goes on where it was. A cell that fails does not stop the others: it is named
-    at the end with the last lines of its log, and the exit status is 1. The file manifest.json
-    among the results says how each cell was run, and how it ended.
+    A cell is one lm_eval run of one model on one group of tasks. A cell that is done is not run
+    again, and a cell that was cut off goes on where it was. A cell that fails does not stop the
+    others: it is named at the end with the last lines of its log, and the exit status is 1. The
+    file manifest.json among the results says how each cell was run, and how it ended.
 
     Example: slmroute sweep examples/paper/grid.yaml --dry-run
 
@@ -65,15 +65,15 @@ def sweep(
     from slmroute_plugin.sweep.planning.plan import cell_number, make_plan
 
     console = Console(markup=False, highlight=False)
-    how = How(engine, jobs, address, store, retries)
+    options = RunOptions(engine, jobs, address, store, retries)
     try:
-        _check(how)
+        _check(options)
         loaded = load_grid(grid)
         plan = make_plan(loaded, grid)
         chosen = plan.to_do
         if cell is not None:
             number = cell_number(plan, cell)
-            chosen = [one for one in chosen if one.cell.number == number]
+            chosen = [planned for planned in chosen if planned.cell.number == number]
     except GridError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
@@ -83,25 +83,34 @@ def sweep(
         return
     if store and chosen:
         _check_store(store)
-    if not run_grid(loaded, grid, plan, chosen, how, console, is_whole=cell is None):
+    if not run_grid(loaded, grid, plan, chosen, options, console, is_whole=cell is None):
         raise typer.Exit(1)
 
 
-def _check(how: How) -> None:
+def _check(options: RunOptions) -> None:
+    """Check that the options go together, and that the engine is installed.
+
+    Raises:
+        GridError: an option belongs to another engine, or Ray is not installed.
+    """
     from importlib.util import find_spec
 
     from slmroute_plugin.sweep.grid.grid_file import GridError
 
-    if how.engine is Engine.ray:
+    if options.engine is Engine.ray:
         if find_spec("ray") is None:
             raise GridError("--engine ray: Ray is not installed: pip install 'slmroute[scale]'")
-    elif how.address or how.store:
-        option = "--address" if how.address else "--store"
-        raise GridError(f"{option} is of --engine ray, not of {how.engine.value}")
+    elif options.address or options.store:
+        option = "--address" if options.address else "--store"
+        raise GridError(f"{option} is of --engine ray, not of {options.engine.value}")
 
 
 def _check_store(url: str) -> None:
-    """Before the first cell, rather than after it."""
+    """Check that the store can be used, before the first cell rather than after it.
+
+    Raises:
+        typer.Exit: it cannot.
+    """
     from slmroute_plugin.sweep.engines.store import Store, StoreError
 
     try:

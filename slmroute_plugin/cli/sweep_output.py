@@ -1,4 +1,4 @@
-"""A sweep in words: its plan, and how it ended."""
+"""The output of `slmroute sweep`: the plan of a sweep, and its end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_ROWS = 300
 
 
 def say_plan(console: Console, plan: Plan, grid: Path) -> None:
-    """Print the plan: a row for each cell, or for each model if there are very many."""
+    """Print the plan: a row for each cell, or for each model if there are very many cells."""
     console.print(_cells(plan) if len(plan.cells) <= _MOST_ROWS else _models(plan))
     to_do, left = len(plan.to_do), plan.left
     console.print(
@@ -40,24 +40,26 @@ def say_end(
     results: Path,
     manifest: Path,
 ) -> None:
-    """Print what failed, each with the last lines of its log, and where everything is."""
+    """Print all that failed, each with the last lines of its log, and the path of the manifest."""
     for record in failed:
         _say_log(console, f"Failed: {record.cell}", record.tail, results, record.log)
     for step in steps:
         if step.exit_status:
-            what = f"slmroute {step.name} (exit status {step.exit_status})"
-            _say_log(console, f"Not all well: {what}", step.tail, results, step.log)
+            title = f"Not all well: slmroute {step.name} (exit status {step.exit_status})"
+            _say_log(console, title, step.tail, results, step.log)
     console.print(f"Manifest: {manifest}", soft_wrap=True)
 
 
-def _say_log(console: Console, what: str, tail: Sequence[str], results: Path, log: str) -> None:
+def _say_log(console: Console, title: str, tail: Sequence[str], results: Path, log: str) -> None:
+    """Print a title, the path of a log, and the log's last lines."""
     where = f" ({results / log})" if log else ""
-    console.print(f"{what}{where}", soft_wrap=True)
+    console.print(f"{title}{where}", soft_wrap=True)
     for line in tail:
         console.print(f"    {line}", soft_wrap=True)
 
 
 def _figures() -> list[Column]:
+    """Make the columns for an estimate."""
     return [
         Column(name, justify="right", no_wrap=True)
         for name in ("Questions", "Tokens", "GPU-hours", "Dollars")
@@ -65,18 +67,22 @@ def _figures() -> list[Column]:
 
 
 def _cells(plan: Plan) -> Table:
+    """Make a table with a row for each cell."""
     table = Table(
         Column("No.", justify="right", no_wrap=True),
         Column("Cell", overflow="fold"),
         Column("State", no_wrap=True),
         *_figures(),
     )
-    for one in plan.cells:
-        table.add_row(str(one.cell.number), one.cell.name, one.state, *_in_words(one.estimate))
+    for planned in plan.cells:
+        table.add_row(
+            str(planned.cell.number), planned.cell.name, planned.state, *_in_words(planned.estimate)
+        )
     return table
 
 
 def _models(plan: Plan) -> Table:
+    """Make a table with a row for each model."""
     table = Table(
         Column("Model", overflow="fold"),
         Column("Cells", justify="right", no_wrap=True),
@@ -84,16 +90,17 @@ def _models(plan: Plan) -> Table:
         *_figures(),
     )
     by_model: dict[str, list[Planned]] = {}
-    for one in plan.cells:
-        by_model.setdefault(one.cell.model, []).append(one)
+    for planned in plan.cells:
+        by_model.setdefault(planned.cell.model, []).append(planned)
     for model, cells in by_model.items():
-        done = str(sum(one.is_done for one in cells))
-        left = Estimate.total(one.estimate for one in cells if not one.is_done)
+        done = str(sum(planned.is_done for planned in cells))
+        left = Estimate.total(planned.estimate for planned in cells if not planned.is_done)
         table.add_row(model, str(len(cells)), done, *_in_words(left))
     return table
 
 
 def _in_words(estimate: Estimate) -> tuple[str, str, str, str]:
+    """Print an estimate, cell by cell of a table."""
     return (
         _count(estimate.questions),
         _count(estimate.tokens),
@@ -103,6 +110,7 @@ def _in_words(estimate: Estimate) -> tuple[str, str, str, str]:
 
 
 def _count(number: float | None) -> str:
+    """Print a number with a letter for thousands, millions or billions; "?" if it is not known."""
     if number is None:
         return "?"
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -112,8 +120,10 @@ def _count(number: float | None) -> str:
 
 
 def _hours(hours: float | None) -> str:
+    """Print hours, with two digits below ten; "?" if they are not known."""
     return "?" if hours is None else f"{hours:.2f}" if hours < 10 else f"{hours:,.0f}"
 
 
 def _dollars(usd: float | None) -> str:
+    """Print dollars, with cents; "$?" if they are not known."""
     return "$?" if usd is None else f"${usd:,.2f}"

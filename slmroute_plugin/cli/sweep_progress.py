@@ -1,9 +1,8 @@
-"""Bars for a sweep: one for all cells, and one for each that is running."""
+"""The bars of a sweep: one for all cells, and one for each that is running."""
 
 from __future__ import annotations
 
 import threading
-from types import TracebackType
 
 from rich.console import Console
 from rich.progress import TaskID
@@ -17,11 +16,11 @@ _EVERY_S = 1.0
 
 
 class Watch:
-    """Shows how far cells are, by the bars in their logs; a line is left of each that has ended.
+    """The bars that show how far cells are, read from their logs; each ended cell leaves a line.
 
     Args:
-        console: where to.
-        total: number of cells.
+        console: the console to draw on.
+        total: the number of cells.
     """
 
     def __init__(self, console: Console, total: int) -> None:
@@ -39,25 +38,20 @@ class Watch:
         self._looker.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._over.set()
         self._looker.join()
         self._bars.stop()
 
     def started(self, order: Order) -> None:
-        """A cell has begun; told more than once, it is the same cell."""
+        """Show a bar for a cell that has begun; further calls for the same cell change nothing."""
         with self._lock:
             if order.cell.name not in self._running:
                 bar = self._bars.add_task(order.cell.name, total=None)
                 self._running[order.cell.name] = (order, bar)
 
     def ended(self, record: CellRecord) -> None:
-        """A cell has ended."""
+        """Replace the bar of a cell that has ended by a line."""
         with self._lock:
             if running := self._running.pop(record.cell, None):
                 self._bars.remove_task(running[1])
@@ -68,6 +62,7 @@ class Watch:
         self._bars.advance(self._all)
 
     def _look(self) -> None:
+        """Read the logs of the running cells every second, and move their bars."""
         while not self._over.wait(_EVERY_S):
             with self._lock:
                 running = list(self._running.values())

@@ -18,7 +18,7 @@ from slmroute_plugin.sweep.grid.grid_file import Grid
 from slmroute_plugin.sweep.manifest import Manifest
 from slmroute_plugin.sweep.planning.plan import Plan, Planned
 from slmroute_plugin.sweep.records import CellRecord, write_record
-from slmroute_plugin.sweep.run_options import Engine, How
+from slmroute_plugin.sweep.run_options import Engine, RunOptions
 
 
 def run_grid(
@@ -26,21 +26,36 @@ def run_grid(
     path: Path,
     plan: Plan,
     chosen: Sequence[Planned],
-    how: How,
+    options: RunOptions,
     console: Console,
     *,
     is_whole: bool,
 ) -> bool:
-    """Run cells, and the steps after them if it is the whole grid; whether all went well."""
-    records = {one.cell.name: one.record for one in plan.cells if one.record is not None}
-    manifest = Manifest(grid.results, path, [one.cell for one in plan.cells])
+    """Run cells, and after a whole grid the steps that follow.
+
+    Args:
+        grid: the grid.
+        path: the grid's file.
+        plan: the plan of all cells.
+        chosen: the cells to run.
+        options: the options that say how cells are run.
+        console: the console to print on.
+        is_whole: whether this is the whole grid, so that the steps follow.
+
+    Returns:
+        Whether all cells and steps went well.
+    """
+    records = {
+        planned.cell.name: planned.record for planned in plan.cells if planned.record is not None
+    }
+    manifest = Manifest(grid.results, path, [planned.cell for planned in plan.cells])
     failed: list[CellRecord] = []
     steps = []
     try:
         if chosen:
             manifest.write()
             with Watch(console, len(chosen)) as watch:
-                for record in _records(grid, chosen, how, watch):
+                for record in _records(grid, chosen, options, watch):
                     write_record(grid.results, record)
                     watch.ended(record)
                     manifest.cell_ended()
@@ -61,31 +76,31 @@ def run_grid(
 
 
 def _slm_folders(plan: Plan, records: dict[str, CellRecord]) -> dict[str, list[str]]:
-    """The small models' folders of results, and the files that their cells put there."""
-    found: dict[str, list[str]] = {}
-    for one in plan.cells:
-        record = records.get(one.cell.name)
-        if one.cell.role == "slm" and record is not None and record.state == "done":
+    """List the small models' folders of results, with the files that their cells put there."""
+    files: dict[str, list[str]] = {}
+    for planned in plan.cells:
+        record = records.get(planned.cell.name)
+        if planned.cell.role == "slm" and record is not None and record.state == "done":
             for folder in record.folders:
-                found.setdefault(folder, []).extend(record.files)
-    return found
+                files.setdefault(folder, []).extend(record.files)
+    return files
 
 
-def _records(grid: Grid, chosen: Sequence[Planned], how: How, watch: Watch) -> Iterator[CellRecord]:
+def _records(
+    grid: Grid, chosen: Sequence[Planned], options: RunOptions, watch: Watch
+) -> Iterator[CellRecord]:
+    """Run cells by the chosen engine, and yield how each ended."""
+    results, directory = grid.results.absolute(), Path.cwd()
     orders = [
-        Order(one.cell, grid.results.absolute(), directory=Path.cwd(), retries=how.retries)
-        for one in chosen
+        Order(planned.cell, results, directory=directory, retries=options.retries)
+        for planned in chosen
     ]
-    return _engine(orders, how, watch)
-
-
-def _engine(orders: Sequence[Order], how: How, watch: Watch) -> Iterator[CellRecord]:
-    if how.engine is Engine.ray:
+    if options.engine is Engine.ray:
         from slmroute_plugin.sweep.engines.ray import Cluster, run_on_ray
 
-        return run_on_ray(orders, Cluster(how.address, how.store), watch.started)
+        return run_on_ray(orders, Cluster(options.address, options.store), watch.started)
     gpus = gpu_ids()
-    jobs = how.jobs or max(1, len(gpus))
-    if how.engine is Engine.accelerate:
+    jobs = options.jobs or max(1, len(gpus))
+    if options.engine is Engine.accelerate:
         return run_with_accelerate(orders, jobs, gpus, watch.started)
     return run_locally(orders, jobs, gpus, watch.started)

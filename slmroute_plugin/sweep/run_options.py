@@ -15,7 +15,7 @@ class Engine(str, Enum):
 
 
 @dataclass(frozen=True)
-class How:
+class RunOptions:
     """The options that say how cells are run."""
 
     engine: Engine
