@@ -75,8 +75,8 @@ def size(grid: Path) -> list[Sized]:
     found = []
     for model in dict.fromkeys(cell.model for cell in cells):
         ours = [cell for cell in cells if cell.model == model]
-        total = Estimate.total(estimator.of(cell) for cell in ours)
-        own = Estimate.total(estimator.of(unjudged[cell.name]) for cell in ours)
+        total = Estimate.total(estimator.estimate(cell) for cell in ours)
+        own = Estimate.total(estimator.estimate(unjudged[cell.name]) for cell in ours)
         judge = _judge_usd(ours, estimator)
         asked = total.questions or 0
         is_slm = ours[0].role == "slm"
@@ -84,7 +84,7 @@ def size(grid: Path) -> list[Sized]:
         letters = 4 * _mean_tokens(ours)
         samples = asked * bytes_per_row(run, letters=letters) / 1e9
         hidden = asked * 2 * WIDTHS.get(model, 0) / 1e9 if is_slm else 0.0
-        known = all(estimator.of(unjudged[cell.name]).usd is not None for cell in ours)
+        known = all(estimator.estimate(unjudged[cell.name]).usd is not None for cell in ours)
         usd = own.usd if known else None
         estimate = Estimate(total.questions, total.tokens, total.gpu_hours, usd)
         found.append(Sized(model, estimate, judge, samples, hidden))
@@ -98,7 +98,7 @@ def _without_judge(cell: Cell) -> Cell:
 def _judge_usd(cells: list[Cell], estimator: Estimator) -> float:
     """The judge's dollars alone: a local model's own answers cost none."""
     local = [replace(cell, config={**cell.config, "model": "hf"}) for cell in cells]
-    return sum(estimator.of(cell).usd or 0.0 for cell in local)
+    return sum(estimator.estimate(cell).usd or 0.0 for cell in local)
 
 
 def _mean_tokens(cells: list[Cell]) -> float:

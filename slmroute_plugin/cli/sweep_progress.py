@@ -74,7 +74,7 @@ class Watch:
                     if order.cell.name in self._running:
                         self._bars.update(
                             bar,
-                            description=f"{order.cell.name}: {progress.what}",
+                            description=f"{order.cell.name}: {progress.title}",
                             completed=progress.done,
                             total=progress.total,
                         )

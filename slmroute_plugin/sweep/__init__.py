@@ -1,1 +1,1 @@
-"""A grid of models and tasks: what is to be done, by whom, and what became of it."""
+"""The sweep over a grid of models and tasks: its plan, its engines, and its records."""

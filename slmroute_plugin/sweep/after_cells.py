@@ -1,4 +1,4 @@
-"""What comes after the cells: recorded LLMs, probes, scores, and the report."""
+"""The steps after the cells: recorded LLMs, probes, scores, and the report."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from slmroute_plugin.sweep.records import FOLDER
 
 @dataclass(frozen=True)
 class Step:
-    """How a step ended.
+    """A step that has ended.
 
     Attributes:
         name: the command, without `slmroute`.
-        exit_status: 0 if all went well; 1 if it named something that it could not use.
-        seconds: that it took; 0 if it had been done before on the same answers.
-        log: where what it said is, relative to the folder of results.
-        tail: its last lines, if it did not go well.
+        exit_status: 0 if all went well; 1 if the command named something that it could not use.
+        seconds: the time that it took; 0 if it had been done before on the same answers.
+        log: the path of its output, relative to the folder of results.
+        tail: the last lines of its output if it did not go well.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Step:
 
 
 def copy_recorded(grid: Grid) -> None:
-    """Put recorded runs of LLMs among the results, where they are not there already."""
+    """Copy recorded runs of LLMs to the results, where they are not there already."""
     for entry in grid.llms:
         if entry.replay is None:
             continue
@@ -57,7 +57,7 @@ def steps_after(grid: Grid, slms: Mapping[str, Sequence[str]]) -> Iterator[Step]
     Probes that were fitted on the same answers before are not fitted again.
 
     Args:
-        grid: what to do it for.
+        grid: the grid whose cells have run.
         slms: the small models' folders of results, and the files that the cells put there.
     """
     if grid.training:
@@ -73,6 +73,11 @@ def steps_after(grid: Grid, slms: Mapping[str, Sequence[str]]) -> Iterator[Step]
 
 
 def _step(results: Path, name: str, state: str, *command: str) -> Step:
+    """Run a command of slmroute, unless it has been done before in the same state.
+
+    The command runs in a process of its own, so that its memory is given back, and a crash ends the
+    command alone.
+    """
     log, done_on = (results / FOLDER / f"{name}.{kind}" for kind in ("txt", "done"))
     where = log.relative_to(results).as_posix()
     if state and done_on.is_file() and done_on.read_text(encoding="utf-8") == state:
@@ -80,7 +85,6 @@ def _step(results: Path, name: str, state: str, *command: str) -> Step:
     log.parent.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
     with log.open("wb") as file:
-        # In a process of its own: its memory is given back, and what breaks there stays there.
         done = subprocess.run(
             [sys.executable, "-m", "slmroute_plugin", *command],
             stdin=subprocess.DEVNULL,

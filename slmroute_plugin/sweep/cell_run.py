@@ -1,16 +1,14 @@
-"""One cell, from its lm-eval config to files in the folder of results."""
+"""The run of one cell, from its lm-eval config to files in the folder of results."""
 
 from __future__ import annotations
 
 import logging
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from os import environ
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +23,14 @@ from slmroute_plugin.sweep.environment import hardware, versions
 from slmroute_plugin.sweep.grid.cells import Cell
 from slmroute_plugin.sweep.log_tail import last_lines
 from slmroute_plugin.sweep.records import CellRecord, cell_folder
+from slmroute_plugin.sweep.tied_process import run_tied
 
 logger = logging.getLogger(__name__)
 
 LOG = "log.txt"
 _RUNS = "runs"
-_POLL_S = 0.5
 _LOCK_S = 60
-# What is left of lm-eval's config when it does not say.
+# lm-eval's own defaults, for a config that names no seed.
 _LM_EVAL_SEEDS = (0, 1234, 1234, 1234)
 
 
@@ -41,12 +39,12 @@ class Order:
     """A cell, and how it is to be run.
 
     Attributes:
-        cell: what to run.
+        cell: the cell to run.
         results: the folder of results; the cell works in a folder of its own below it.
-        launcher: what comes before `-m lm_eval`; the Python that runs it if empty.
-        environment: variables to set.
-        directory: folder to run in; None for the present one.
-        retries: further attempts after one that was killed.
+        launcher: the command before `-m lm_eval`; if empty, the Python of this process.
+        environment: the environment variables to set.
+        directory: the folder to run in; None for the present one.
+        retries: the number of further attempts after one that was killed.
     """
 
     cell: Cell
@@ -58,18 +56,25 @@ class Order:
 
     @property
     def folder(self) -> Path:
-        """Where the cell works."""
+        """The folder where the cell works."""
         return cell_folder(self.results, self.cell.name)
 
     @property
     def log(self) -> Path:
-        """What lm-eval says."""
+        """The path of lm-eval's output."""
         return self.folder / LOG
 
 
 @dataclass(frozen=True)
 class _Outcome:
-    """Of all attempts: the last exit status, what was published, and why it is a failure."""
+    """The outcome of all attempts.
+
+    Attributes:
+        status: the last exit status; None if there was no attempt.
+        attempts: the number of attempts.
+        files: the files that were published.
+        tail: the reason for a failure, and the last lines of the log; empty if all went well.
+    """
 
     status: int | None = None
     attempts: int = 0
@@ -80,22 +85,22 @@ class _Outcome:
 def run_cell(order: Order, stopped: Callable[[], bool] = lambda: False) -> CellRecord:
     """Run a cell to its end, and put its files among the results.
 
-    An attempt that was killed is made again, and goes on from the cell's journal. One that
-    ended with an error is not: it would end so again.
+    An attempt that was killed is made again, and goes on from the cell's journal. An attempt that
+    ended with an error is not made again: it would end the same way.
 
     Args:
-        order: what to run, and how.
-        stopped: asked again and again; once it is true, the run is ended.
+        order: the cell, and how to run it.
+        stopped: asked again and again; once it returns true, the run is ended.
 
     Returns:
-        How it ended. This never raises for what went wrong with the cell.
+        A record of how it ended. Whatever goes wrong with the cell, no error is raised.
     """
     began = datetime.now().astimezone().isoformat(timespec="seconds")
     begun = time.monotonic()
     try:
         order.folder.mkdir(parents=True, exist_ok=True)
-        # Another sweep, or a job of an array, may be at the same cell; what was killed a moment
-        # ago may not be gone yet.
+        # Another sweep, or a job of an array, may be at the same cell; a process that was killed a
+        # moment ago may not be gone yet.
         with FileLock(order.folder / ".lock", timeout=_LOCK_S):
             outcome = _attempts(order, stopped)
         size = _size(order.results, outcome.files)
@@ -125,6 +130,7 @@ def run_cell(order: Order, stopped: Callable[[], bool] = lambda: False) -> CellR
 
 
 def _attempts(order: Order, stopped: Callable[[], bool]) -> _Outcome:
+    """Attempt a cell until it ends by itself or is killed too often, and publish its files."""
     attempts, status = 0, None
     order.log.write_bytes(b"")
     while attempts <= order.retries and (attempts == 0 or _was_killed(status)) and not stopped():
@@ -140,57 +146,31 @@ def _attempts(order: Order, stopped: Callable[[], bool]) -> _Outcome:
 
 
 def _attempt(order: Order, stopped: Callable[[], bool]) -> int:
+    """Run lm-eval once, and return its exit status; minus the signal if it was killed."""
     runs = order.folder / _RUNS
     _clear(runs)
     config = order.folder / "config.yaml"
     with written_whole(config) as path:
         path.write_text(yaml.safe_dump(_config(order.cell, runs), sort_keys=False), "utf-8")
-    attended = [sys.executable, "-m", "slmroute_plugin.sweep.tied_process"]
     launcher = order.launcher or (sys.executable,)
-    command = [*attended, *launcher, "-m", "lm_eval", "--config", str(config.absolute())]
-    with order.log.open("ab") as log:
-        process = subprocess.Popen(
-            command,
-            # Held open by this process, and by it alone: see `attended`.
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            cwd=order.directory,
-            env=environ | dict(order.environment),
-            start_new_session=True,
-        )
-        try:
-            return _waited_for(process, stopped)
-        finally:
-            if process.stdin is not None:
-                process.stdin.close()
-            process.wait()
-
-
-def _waited_for(process: subprocess.Popen[bytes], stopped: Callable[[], bool]) -> int:
-    while True:
-        try:
-            status = process.wait(timeout=_POLL_S)
-        except subprocess.TimeoutExpired:
-            if stopped() and process.stdin is not None:
-                process.stdin.close()
-            continue
-        # 128 + n is how a shell, and the process in between, tell of signal n.
-        return 128 - status if status > 128 else status
+    command = [*launcher, "-m", "lm_eval", "--config", str(config.absolute())]
+    return run_tied(command, order.log, order.directory, order.environment, stopped)
 
 
 def _was_killed(status: int | None) -> bool:
+    """Tell whether an exit status is that of a process that was killed."""
     return status is not None and status < 0
 
 
 def _said_of(status: int | None) -> str:
+    """Describe an exit status."""
     if status is None:
         return "It was stopped before it began."
     return f"It was killed by signal {-status}." if status < 0 else f"Exit status {status}."
 
 
 def _clear(runs: Path) -> None:
-    """Remove what an attempt before left unfinished, but for its journal and caches."""
+    """Remove what an earlier attempt left unfinished, but for its journal and caches."""
     runs.mkdir(parents=True, exist_ok=True)
     for path in runs.iterdir():
         if path.is_dir() and not path.name.startswith("."):
@@ -198,7 +178,7 @@ def _clear(runs: Path) -> None:
 
 
 def _config(cell: Cell, runs: Path) -> dict[str, Any]:
-    """The lm-eval config of a cell, complete: `lm_eval --config` runs it by hand too."""
+    """Make the complete lm-eval config of a cell, which `lm_eval --config` runs by hand too."""
     where = str(runs.absolute())
     metadata = dict(cell.config.get("metadata") or {})
     ours = dict(metadata.get("slmroute") or {}) | {"results": where}
@@ -211,23 +191,27 @@ def _config(cell: Cell, runs: Path) -> dict[str, Any]:
 
 
 def _without_samples(cell: Cell, files: Sequence[str]) -> list[str]:
+    """List the tasks of a cell that have no samples among the files."""
     names = [Path(name).name for name in files]
     return [t for t in cell.tasks if not any(n.startswith(f"samples_{t}_2") for n in names)]
 
 
 def _seeds(config: Mapping[str, Any]) -> dict[str, object]:
+    """List the seeds of a config: lm-eval's, and ours."""
     ours = (config.get("metadata") or {}).get("slmroute") or {}
     return {"lm_eval": config.get("seed", list(_LM_EVAL_SEEDS)), "slmroute": ours.get("seed", 0)}
 
 
 @dataclass(frozen=True)
 class _Size:
+    """The number of questions that a cell asked, and the tokens of prompts and answers."""
+
     questions: int = 0
     tokens: int = 0
 
 
 def _size(results: Path, files: Sequence[str]) -> _Size:
-    """Of what a cell asked and got: what the next estimate goes by."""
+    """Count the questions and tokens of a cell's samples, which the next estimate goes by."""
     questions = letters = 0
     for name in files:
         if not Path(name).name.startswith("samples_"):
@@ -241,10 +225,10 @@ def _size(results: Path, files: Sequence[str]) -> _Size:
 
 
 def publish(runs: Path, results: Path) -> tuple[str, ...]:
-    """Move what a finished run wrote, samples last: where they are, all is.
+    """Move what a finished run wrote, samples last: once they are there, all is there.
 
     Args:
-        runs: what was lm-eval's output path.
+        runs: the output path that lm-eval was given.
         results: the folder of results.
 
     Returns:
@@ -259,8 +243,8 @@ def publish(runs: Path, results: Path) -> tuple[str, ...]:
 
 
 def _files(runs: Path) -> Iterator[str]:
+    """Yield the files of a finished run, relative to its folder; its journal and caches stay."""
     for folder in runs.iterdir():
-        # The journal and the caches stay where they are.
         if folder.is_dir() and not folder.name.startswith("."):
             for path in folder.rglob("*"):
                 if path.is_file():

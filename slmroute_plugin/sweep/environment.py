@@ -1,4 +1,4 @@
-"""What a run depended on: versions, commit, hardware."""
+"""The environment of a run: versions, commit, hardware."""
 
 from __future__ import annotations
 
@@ -15,18 +15,22 @@ _PACKAGES = ("slmroute", "lm_eval", "torch", "transformers", "accelerate", "data
 
 
 def versions() -> dict[str, str]:
-    """Of Python and the packages that results depend on, where they are installed."""
-    found = {"python": platform.python_version()}
+    """List the versions of Python and of the installed packages that results depend on."""
+    installed = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
-            found[package] = version(package)
+            installed[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def git_commit() -> str | None:
-    """Of the checkout that the command is run in, with "+" if it has been changed; else None."""
+    """Name the commit of the checkout that the command is run in, with "+" if it has been changed.
+
+    Returns:
+        The commit; None outside a checkout.
+    """
     commit = _said("git", "rev-parse", "HEAD")
     if commit and _said("git", "status", "--porcelain", "--untracked-files=no"):
         commit += "+"
@@ -34,7 +38,7 @@ def git_commit() -> str | None:
 
 
 def hardware() -> dict[str, object]:
-    """Of this machine."""
+    """Describe this machine."""
     return {
         "host": socket.gethostname(),
         "platform": platform.platform(),
@@ -45,30 +49,30 @@ def hardware() -> dict[str, object]:
 
 
 def gpu_names() -> list[str]:
-    """NVIDIA's GPUs of this machine that the environment lets us see."""
+    """List the names of this machine's NVIDIA GPUs that the environment lets us see."""
     # Not through torch: it takes seconds to import, and would hold memory of the first GPU.
     names = _said("nvidia-smi", "--query-gpu=name", "--format=csv,noheader").splitlines()
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    visible = _visible()
     if visible is None:
         return names
-    # An index may also be a UUID, which says nothing of the name.
-    return [
-        names[int(one)] if one.isdigit() and int(one) < len(names) else one
-        for one in (part.strip() for part in visible.split(","))
-        if one
-    ]
+    # An id may also be a UUID, which says nothing of the name.
+    return [names[int(i)] if i.isdigit() and int(i) < len(names) else i for i in visible]
 
 
 def gpu_ids() -> list[str]:
-    """What CUDA_VISIBLE_DEVICES calls each of these."""
+    """List the names that CUDA_VISIBLE_DEVICES has for these GPUs."""
+    visible = _visible()
+    return [str(index) for index in range(len(gpu_names()))] if visible is None else visible
+
+
+def _visible() -> list[str] | None:
+    """Split CUDA_VISIBLE_DEVICES into its ids; None if it is not set."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return [one.strip() for one in visible.split(",") if one.strip()]
-    return [str(index) for index in range(len(gpu_names()))]
+    return None if visible is None else [i.strip() for i in visible.split(",") if i.strip()]
 
 
 def _said(*command: str) -> str:
-    """What a command prints; "" where it is not installed or fails."""
+    """Return the output of a command; "" if it is not installed or fails."""
     if shutil.which(command[0]) is None:
         return ""
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)

@@ -1,4 +1,4 @@
-"""`manifest.json`: all that is known of a sweep, in one file beside its results."""
+"""The file `manifest.json`: all that is known of a sweep, beside its results."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _SECONDS_BETWEEN = 30
 
 
 class Manifest:
-    """Gathers the records of a sweep's cells, and writes them down from time to time.
+    """The manifest of a sweep, written from time to time from the records of its cells.
 
-    The records are the truth, each in a file of its own; so the manifest need not be written
-    after every cell, which for many cells would take longer and longer. They are read anew whenever
-    it is written: other jobs of an array may have ended cells meanwhile.
+    The records are the truth, each in a file of its own. So the manifest need not be written
+    after every cell, which for many cells would take longer and longer. The records are read anew
+    whenever it is written, as other jobs of an array may have ended cells meanwhile.
 
     Args:
         results: the folder of results.
         grid: the grid's file.
-        cells: all of them.
+        cells: all cells of the grid.
     """
 
     def __init__(self, results: Path, grid: Path, cells: Sequence[Cell]) -> None:
@@ -46,16 +46,16 @@ class Manifest:
         }
 
     def cell_ended(self) -> None:
-        """A cell has ended, and its record is on disk."""
+        """Take note that a cell has ended and its record is on disk: write, but not too often."""
         if time.monotonic() - self._written > _SECONDS_BETWEEN:
             self.write()
 
     def add_step(self, step: Step) -> None:
-        """A step after the cells has ended."""
+        """Add a step that has ended."""
         self._steps.append(step)
 
     def write(self) -> None:
-        """Put it on disk, in one step."""
+        """Write the manifest to disk, in one step."""
         records = records_of(self.path.parent, self._cells)
         now = datetime.now().astimezone().isoformat(timespec="seconds")
         content = {
@@ -70,6 +70,7 @@ class Manifest:
 
 
 def _entry(cell: Cell, record: CellRecord | None) -> dict[str, Any]:
+    """Make the manifest's entry of a cell."""
     about = {
         "number": cell.number,
         "cell": cell.name,

@@ -1,4 +1,4 @@
-"""What became of each cell: one small file each, which are the truth about a sweep."""
+"""The records of cells, one small file each, which are the truth about a sweep."""
 
 from __future__ import annotations
 
@@ -19,24 +19,25 @@ State = Literal["done", "failed"]
 
 @dataclass(frozen=True)
 class CellRecord:
-    """How a cell ended.
+    """A record of how a cell ended.
 
     Attributes:
-        cell: its name.
-        digest: what its results depend on (see `Cell`).
+        cell: the name of the cell.
+        digest: the digest of all that its results depend on (see `Cell`).
         state: "done", or "failed".
-        exit_status: of lm-eval; minus the signal if it was killed; None if it never ran.
-        attempts: how often it was begun.
-        began: when, in ISO 8601 with its time zone.
-        seconds: that all attempts took.
-        questions: rows of samples, in all.
-        tokens: of prompts and answers, at four letters a token.
-        files: that it put into the folder of results, relative to that.
-        seeds: lm-eval's, and ours.
-        tail: last lines of the log of a failed cell.
-        log: where the log is, relative to the folder of results.
-        versions: of packages on the machine that ran it.
-        hardware: of that machine.
+        exit_status: the exit status of lm-eval; minus the signal if it was killed; None if it
+            never ran.
+        attempts: the number of times that the cell was begun.
+        began: the time of the beginning, in ISO 8601 with its time zone.
+        seconds: the time that all attempts took.
+        questions: the number of rows of samples.
+        tokens: the tokens of prompts and answers, at four letters a token.
+        files: the files that it put into the folder of results, relative to that.
+        seeds: the seeds of lm-eval, and ours.
+        tail: the last lines of the log of a failed cell.
+        log: the path of the log, relative to the folder of results.
+        versions: the versions of packages on the machine that ran it.
+        hardware: the hardware of that machine.
     """
 
     cell: str
@@ -57,23 +58,23 @@ class CellRecord:
 
     @property
     def folders(self) -> set[str]:
-        """Names of the models' folders of results that its files are in."""
+        """The names of the models' folders of results that its files are in."""
         return {name.partition("/")[0] for name in self.files}
 
 
 def cell_folder(results: Path, cell: str) -> Path:
-    """Where a cell keeps its log, its record, and its files while it runs."""
+    """Return the folder where a cell keeps its log, its record, and its files while it runs."""
     return results / FOLDER / cell
 
 
 def write_record(results: Path, record: CellRecord) -> None:
-    """Put a record on disk, in one step."""
+    """Write a record to disk, in one step."""
     with written_whole(cell_folder(results, record.cell) / _RECORD) as path:
         path.write_text(json.dumps(asdict(record), indent=1) + "\n", encoding="utf-8")
 
 
 def read_record(results: Path, cell: str) -> CellRecord | None:
-    """The record of a cell; None if there is none that can be read, and so no proof of anything."""
+    """Read the record of a cell; return None if it is missing or cannot be read."""
     try:
         raw = json.loads((cell_folder(results, cell) / _RECORD).read_text(encoding="utf-8"))
         known = {field.name for field in fields(CellRecord)}
@@ -85,7 +86,7 @@ def read_record(results: Path, cell: str) -> CellRecord | None:
 
 
 def is_done(cell: Cell, record: CellRecord | None, results: Path) -> bool:
-    """Whether a cell's results are there, and are what its model's file now asks for."""
+    """Tell whether a cell's results are there, and are those that its model's file now asks for."""
     return (
         record is not None
         and record.state == "done"
@@ -95,6 +96,6 @@ def is_done(cell: Cell, record: CellRecord | None, results: Path) -> bool:
 
 
 def records_of(results: Path, cells: Iterable[Cell]) -> dict[str, CellRecord]:
-    """The records that there are, by cell."""
-    found = ((cell.name, read_record(results, cell.name)) for cell in cells)
-    return {name: record for name, record in found if record is not None}
+    """Read the records of all cells that have one, by the cell's name."""
+    records = ((cell.name, read_record(results, cell.name)) for cell in cells)
+    return {name: record for name, record in records if record is not None}

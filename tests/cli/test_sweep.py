@@ -178,6 +178,6 @@ def test_grids_are_data(there: Demo) -> None:
     there.grid.write_text("!!python/object/apply:os.system ['true']", encoding="utf-8")
     done = invoke(there.grid)
     assert done.exit_code == 2
-    assert "no YAML" in done.output
+    assert "not YAML" in done.output
     there.grid.write_text(json.dumps([1]), encoding="utf-8")
     assert "a grid is a mapping" in invoke(there.grid).output

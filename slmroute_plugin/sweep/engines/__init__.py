@@ -1,1 +1,1 @@
-"""Where cells run: on this machine, with accelerate, or on a Ray cluster."""
+"""The engines that run cells: on this machine, with accelerate, or on a Ray cluster."""

@@ -19,19 +19,20 @@ def run_with_accelerate(
     A model behind an API is asked by one process: it has no part in the GPUs.
 
     Args:
-        orders: what to run.
-        processes: that share a cell.
-        gpus: what CUDA_VISIBLE_DEVICES calls this machine's GPUs.
-        started: told of each cell as it begins.
+        orders: the cells to run.
+        processes: the number of processes that share a cell.
+        gpus: the names that CUDA_VISIBLE_DEVICES has for this machine's GPUs.
+        started: called with each cell as it begins.
     """
     launched = [
         _shared(order, processes, bool(gpus)) if order.cell.is_local else order for order in orders
     ]
-    # Every process of a cell sees all GPUs: accelerate gives each its own.
+    # Every process of a cell sees all GPUs, and accelerate gives each process its own.
     return run_locally(launched, 1, (), started)
 
 
 def _shared(order: Order, processes: int, has_gpus: bool) -> Order:
+    """Give an order the launcher that begins several processes, on GPUs or on CPUs."""
     if not has_gpus or order.cell.needs.gpus == 0:
         # `accelerate launch --cpu` begins one process, however many it is told: torchrun begins
         # them all, and accelerate finds itself among them.

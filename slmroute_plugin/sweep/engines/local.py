@@ -16,10 +16,10 @@ Started = Callable[[Order], None]
 
 
 class Devices:
-    """The GPUs of this machine, lent to one cell at a time.
+    """The GPUs of this machine, each lent to one cell at a time.
 
     Args:
-        ids: what CUDA_VISIBLE_DEVICES calls them.
+        ids: the names that CUDA_VISIBLE_DEVICES has for them.
     """
 
     def __init__(self, ids: Sequence[str]) -> None:
@@ -29,8 +29,8 @@ class Devices:
 
     @contextmanager
     def lent(self, cell: Cell) -> Iterator[dict[str, str]]:
-        """Environment variables for a cell, which show it the GPUs that it needs alone."""
-        # Less than one is one here: half a GPU's memory cannot be set apart.
+        """Lend a cell the GPUs that it needs, by environment variables that show it no others."""
+        # A part of a GPU counts as a whole one: half a GPU's memory cannot be set apart.
         wanted = min(-(-cell.needs.gpus // 1), self._all)
         if not self._all:
             yield {}
@@ -52,10 +52,10 @@ def run_locally(
     """Run cells, `jobs` at a time, and yield how each ended.
 
     Args:
-        orders: what to run.
-        jobs: processes at the same time.
-        gpus: what CUDA_VISIBLE_DEVICES calls this machine's GPUs.
-        started: told of each cell as it begins.
+        orders: the cells to run.
+        jobs: the number of processes at the same time.
+        gpus: the names that CUDA_VISIBLE_DEVICES has for this machine's GPUs.
+        started: called with each cell as it begins.
     """
     devices = Devices(gpus)
     stop = threading.Event()

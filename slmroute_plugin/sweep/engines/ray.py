@@ -15,19 +15,19 @@ from slmroute_plugin.sweep.engines.local import Started
 from slmroute_plugin.sweep.engines.store import Store, fetched
 from slmroute_plugin.sweep.records import CellRecord
 
-# Ray is asked about all that are on their way, again and again: more would only be waiting.
+# Ray is asked about all submitted cells, again and again: more of them would only be waiting.
 _AT_ONCE = 1000
 _POLL_S = 1.0
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """Which cluster, and where results go.
+    """The cluster to run on, and the way that results come back.
 
     Attributes:
-        address: of the cluster; "auto" for the one that this machine is part of, None for a
-            fresh one on this machine alone.
-        store: fsspec URL through which results come back; None if all machines share the
+        address: the address of the cluster; "auto" for the cluster that this machine is part of,
+            None for a fresh one on this machine alone.
+        store: the fsspec URL through which results come back; None if all machines share the
             folder of results.
     """
 
@@ -39,9 +39,9 @@ def run_on_ray(orders: Sequence[Order], cluster: Cluster, started: Started) -> I
     """Run cells wherever there is room for them, and yield how each ended.
 
     Args:
-        orders: what to run. Ray is told the CPUs, GPUs and memory that each needs.
-        cluster: where.
-        started: told of each cell whose log can be seen from here.
+        orders: the cells to run. Ray is told the CPUs, GPUs and memory that each needs.
+        cluster: the cluster to run on.
+        started: called with each cell whose log can be seen from here.
 
     Raises:
         ModuleNotFoundError: Ray is not installed.
@@ -72,16 +72,17 @@ def run_on_ray(orders: Sequence[Order], cluster: Cluster, started: Started) -> I
 
 
 def _submitted(order: Order, store: Store | None) -> Any:
+    """Submit a cell to Ray, and return the reference to its result."""
     import ray
 
-    # One of an earlier run would look as if this one had begun.
+    # The log of an earlier run would look as if this run had begun.
     order.log.unlink(missing_ok=True)
     needs = order.cell.needs
     options: dict[str, Any] = {
         "name": order.cell.name,
         "num_cpus": needs.cpus,
         "num_gpus": needs.gpus,
-        # Of a lost node. What fails by itself would fail again.
+        # Retries are for a lost node. A cell that fails by itself would fail again.
         "max_retries": order.retries,
         "retry_exceptions": False,
     }
@@ -91,7 +92,7 @@ def _submitted(order: Order, store: Store | None) -> Any:
 
 
 def _run(order: Order, store: Store | None) -> CellRecord:
-    """On the node."""
+    """Run a cell on the node that Ray chose, and store its files if there is a store."""
     if store is None:
         return run_cell(order)
     # A folder that a further attempt on the same node finds again, with its journal.
@@ -104,6 +105,7 @@ def _run(order: Order, store: Store | None) -> CellRecord:
 
 
 def _outcome(reference: Any, order: Order) -> CellRecord:
+    """Fetch the record of an ended cell, or make that of a failed one if Ray reports an error."""
     import ray
 
     try:

@@ -1,4 +1,4 @@
-"""Results through a URL, for machines that share no folder: any that fsspec can write to."""
+"""A store of results behind a URL, for machines that share no folder: any that fsspec writes to."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from slmroute_plugin.sweep.records import CellRecord
 
 
 class StoreError(Exception):
-    """A store that cannot be used; the text names its URL and why."""
+    """The error for a store that cannot be used; its text names the URL and the reason."""
 
 
 @dataclass(frozen=True)
 class Store:
-    """A place for files.
+    """A store of files.
 
     Attributes:
-        url: as fsspec has it: `s3://bucket/folder`, `gs://…`, `file:///…`.
+        url: the URL in fsspec's form: `s3://bucket/folder`, `gs://…`, `file:///…`.
     """
 
     url: str
 
     def put(self, folder: Path, names: Sequence[str]) -> None:
-        """Copy files of a folder there.
+        """Copy files of a folder to the store.
 
         Raises:
-            StoreError: they cannot be written there.
+            StoreError: the store cannot be written to.
         """
         with self._opened("written to") as (system, root):
             for name in names:
@@ -42,19 +42,19 @@ class Store:
                 system.put_file(str(folder / name), f"{root}/{name}")
 
     def get(self, name: str, path: Path) -> None:
-        """Copy a file from there.
+        """Copy a file from the store.
 
         Raises:
-            StoreError: it is not there, or cannot be read.
+            StoreError: the file is not there, or cannot be read.
         """
         with self._opened("read from") as (system, root), written_whole(path) as unfinished:
             system.get_file(f"{root}/{name}", str(unfinished))
 
     def check(self) -> None:
-        """Write a file there, read it, and delete it.
+        """Write a file to the store, read it, and delete it.
 
         Raises:
-            StoreError: the URL, the package that it needs, the keys, or the network will not do.
+            StoreError: the URL, the package that it needs, the keys, or the network do not serve.
         """
         name = f".slmroute-{uuid4().hex}"
         with TemporaryDirectory() as temporary:
@@ -66,20 +66,28 @@ class Store:
             system.rm_file(f"{root}/{name}")
 
     @contextmanager
-    def _opened(self, what: str) -> Iterator[tuple[AbstractFileSystem, str]]:
-        """The file system and the folder in it; what goes wrong there is told with the URL."""
+    def _opened(self, use: str) -> Iterator[tuple[AbstractFileSystem, str]]:
+        """Open the file system and the folder in it; raise an error of either with the URL.
+
+        Raises:
+            StoreError: the file system raised an error, within the block too.
+        """
         try:
             yield fsspec.url_to_fs(self.url)
         except Exception as error:  # every file system of fsspec has errors of its own
             raise StoreError(
-                f"Files cannot be {what} {self.url} ({type(error).__name__}: {error})"
+                f"Files cannot be {use} {self.url} ({type(error).__name__}: {error})"
             ) from error
 
 
 def fetched(record: CellRecord, store: Store, results: Path) -> CellRecord:
-    """A record whose log and files have been brought into the folder of results."""
+    """Bring a record's log and files from the store into the folder of results.
+
+    Returns:
+        The record; a failed one in its place if a file cannot be brought.
+    """
     if not record.log:
-        # The node was lost, and has told nothing.
+        # The node was lost, and its files with it.
         return record
     try:
         for name in (record.log, *record.files):

@@ -18,12 +18,18 @@ from slmroute_plugin.sweep.grid.task_names import TaskNames
 Role = Literal["slm", "llm"]
 Kind = Literal["evaluation", "training"]
 
-# They change how a run goes, not what comes out of it.
+# These change how a run goes, not what comes out of it.
 _NO_PART_OF_RESULTS = ("batch_size", "max_batch_size", "device", "verbosity")
 
 
 class Needs(NamedTuple):
-    """What one run takes of a machine."""
+    """The part of a machine that one run takes.
+
+    Attributes:
+        gpus: the number of GPUs.
+        cpus: the number of CPUs.
+        memory_gb: the main memory in GB; None if it does not matter.
+    """
 
     gpus: float
     cpus: float
@@ -32,19 +38,19 @@ class Needs(NamedTuple):
 
 @dataclass(frozen=True)
 class Cell:
-    """One lm-eval run.
+    """A cell of the grid, which is one lm-eval run.
 
     Attributes:
         number: its place in the grid, from 0, whatever is done already.
-        model: name of the model in the grid.
+        model: the name of the model in the grid.
         role: whether the model is small or to be routed to.
-        group: name of the group of tasks.
-        kind: whether probes are trained on the answers.
-        tasks: lm-eval's tasks, tags resolved.
-        config: the model's lm-eval config, with the cell's tasks; where to write is left open.
-        needs: what the run takes.
-        parameters_b: billions of parameters; None if not known.
-        thinking_tokens: expected before an answer.
+        group: the name of the group of tasks.
+        kind: whether the answers are evaluated, or probes are trained on them.
+        tasks: lm-eval's tasks, with tags resolved.
+        config: the model's lm-eval config, with the cell's tasks and without the output path.
+        needs: the part of a machine that the run takes.
+        parameters_b: the billions of parameters; None if not known.
+        thinking_tokens: the number of tokens that are expected before an answer.
     """
 
     number: int
@@ -60,7 +66,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Its name, which is that of its folder too."""
+        """The name of the cell, which is that of its folder too."""
         return f"{self.model}.{self.group}"
 
     @property
@@ -70,25 +76,27 @@ class Cell:
 
     @property
     def digest(self) -> str:
-        """Of all in the grid and the model's file that the results depend on."""
+        """The digest of all in the grid and the model's file that the results depend on."""
         config = {k: v for k, v in self.config.items() if k not in _NO_PART_OF_RESULTS}
         text = json.dumps([config, self.tasks], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
 def cells_of(grid: Grid, path: Path) -> list[Cell]:
-    """All cells of a grid, in the order of its file: models, and groups within each.
+    """List the cells of a grid in the order of its file: models, and groups within each.
 
     Args:
-        grid: what the file says.
-        path: the file, which the models' files are beside.
+        grid: the content of the grid file.
+        path: the grid file, whose folder the models' files are relative to.
 
     Raises:
         GridError: a model's file or a task cannot be used; the text names it.
     """
     names = TaskNames()
     cells: list[Cell] = []
-    for entry, role in [*((e, "slm") for e in grid.slms), *((e, "llm") for e in grid.llms)]:
+    limit = {} if grid.limit is None else {"limit": grid.limit}
+    entries: list[tuple[ModelEntry, Role]] = [(entry, "slm") for entry in grid.slms]
+    for entry, role in [*entries, *((entry, "llm") for entry in grid.llms)]:
         if entry.replay is not None:
             _check_replay(entry.replay, path)
             continue
@@ -103,11 +111,11 @@ def cells_of(grid: Grid, path: Path) -> list[Cell]:
             cell = Cell(
                 number=len(cells),
                 model=entry.name,
-                role="slm" if role == "slm" else "llm",
+                role=role,
                 group=group,
                 kind=kind,
                 tasks=tasks,
-                config=config | {"tasks": list(tasks)} | _limit(grid),
+                config=config | {"tasks": list(tasks)} | limit,
                 needs=_needs(entry, config),
                 parameters_b=entry.parameters_b,
                 thinking_tokens=entry.thinking_tokens,
@@ -122,6 +130,11 @@ def _resolved(
     config: Mapping[str, Any],
     path: Path,
 ) -> Iterator[tuple[Kind, str, tuple[str, ...]]]:
+    """Yield groups with their tasks resolved.
+
+    Raises:
+        GridError: a name is neither a task nor a tag, or a task is in two groups.
+    """
     where: dict[str, str] = {}
     for kind, group, wanted in groups:
         try:
@@ -136,12 +149,8 @@ def _resolved(
         yield kind, group, tasks
 
 
-def _limit(grid: Grid) -> dict[str, Any]:
-    return {} if grid.limit is None else {"limit": grid.limit}
-
-
 def _settings(grid: Grid, role: str) -> dict[str, Any]:
-    """What the grid says for all models of a role."""
+    """Take from the grid the settings for all models of a role."""
     if role == "slm":
         return dict(grid.slmroute)
     # The answers of both are judged alike, and LLMs are run without methods.
@@ -149,7 +158,11 @@ def _settings(grid: Grid, role: str) -> dict[str, Any]:
 
 
 def _loaded(file: Path, below: Mapping[str, Any]) -> dict[str, Any]:
-    """A model's lm-eval config, checked, with the grid's settings below its own."""
+    """Load a model's lm-eval config, with the grid's settings where it has none of its own.
+
+    Raises:
+        GridError: the file cannot be read, or lm-eval or slmroute refuses it.
+    """
     from lm_eval.config.evaluate_config import EvaluatorConfig
 
     try:
@@ -163,7 +176,7 @@ def _loaded(file: Path, below: Mapping[str, Any]) -> dict[str, Any]:
         settings = dict(below) | dict(metadata.get("slmroute") or {})
         parse_settings(settings)
         config["metadata"] = metadata | {"slmroute": settings}
-        # A copy: what lm-eval reads out of it, it also changes.
+        # A copy, as lm-eval changes what it reads.
         EvaluatorConfig(**json.loads(json.dumps(config)))._configure()
     except GridError:
         raise
@@ -173,15 +186,22 @@ def _loaded(file: Path, below: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_replay(folder: Path, path: Path) -> None:
+    """Check that a folder holds a recorded run.
+
+    Raises:
+        GridError: it holds no samples.
+    """
     if not list(folder.glob("samples_*.jsonl")):
         raise GridError(f"{path}: replay: {folder} holds no samples_*.jsonl of a run")
 
 
 def _is_local(config: Mapping[str, Any]) -> bool:
+    """Tell whether lm-eval holds the model itself, by the kind of model that a config names."""
     return not str(config.get("model", "hf")).endswith(("completions", "chat"))
 
 
 def _needs(entry: ModelEntry, config: Mapping[str, Any]) -> Needs:
+    """Choose the part of a machine that a run takes; by default a GPU for a local model."""
     gpus = entry.gpus
     if gpus is None:
         on_gpu = _is_local(config) and not str(config.get("device") or "cuda").startswith("cpu")

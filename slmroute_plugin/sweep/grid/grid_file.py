@@ -1,4 +1,4 @@
-"""The grid file: which models answer which tasks, and where to."""
+"""The grid file: which models answer which tasks, and where results go."""
 
 from __future__ import annotations
 
@@ -24,14 +24,16 @@ _Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$
 
 
 class GridError(ValueError):
-    """A grid that cannot be run; the text names the file, the value and the fix."""
+    """The error for a grid that cannot be run; its text names the file, the value and the fix."""
 
 
 def _as_entry(value: object) -> object:
+    """Let a file's name stand for an entry that has nothing else."""
     return {"config": value} if isinstance(value, str) else value
 
 
 def _as_list(value: object) -> object:
+    """Let a single name stand for a list of it."""
     return [value] if isinstance(value, str) else value
 
 
@@ -41,11 +43,12 @@ class ModelEntry(BaseModel):
     Attributes:
         config: its lm-eval config file, relative to the grid file.
         replay: in place of `config`, for an LLM: a folder of results that is there already.
-        gpus: that one run takes; default 1 for a local model and 0 for one behind an API.
-        cpus: that one run takes.
-        memory_gb: main memory that one run takes; null if it does not matter.
-        parameters_b: billions of parameters, for estimates.
-        thinking_tokens: that come before an answer, on average, for estimates.
+        gpus: the GPUs that one run takes; by default 1 for a local model and 0 for one behind an
+            API.
+        cpus: the CPUs that one run takes.
+        memory_gb: the main memory that one run takes; null if it does not matter.
+        parameters_b: the billions of parameters, for estimates.
+        thinking_tokens: the mean number of tokens before an answer, for estimates.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -60,13 +63,14 @@ class ModelEntry(BaseModel):
 
     @model_validator(mode="after")
     def _one_source(self) -> ModelEntry:
+        """Check that the entry has a config or a recorded run."""
         if (self.config is None) == (self.replay is None):
             raise ValueError("exactly one of config and replay is needed")
         return self
 
     @property
     def name(self) -> str:
-        """What the model is called in the grid."""
+        """The name of the model in the grid."""
         # `stem` would cut the version number off a folder's name.
         return self.config.stem if self.config is not None else Path(self.replay or "").name
 
@@ -76,19 +80,19 @@ _Groups = dict[_Name, Annotated[list[str], BeforeValidator(_as_list), Field(min_
 
 
 class Grid(BaseModel):
-    """All that a grid file can say.
+    """A grid file's content.
 
     Attributes:
-        results: folder for all results, relative to where the command is run.
-        report: folder for the report.
-        slms: small models, which answer `tasks` and `training`.
-        llms: models to route to, which answer `tasks`.
-        tasks: groups of lm-eval's tasks or tags, by a name of your own. A cell of the grid, which
-            is one run of lm-eval, is one model on one group.
-        training: the same, of training questions for the probes.
-        limit: questions per task, for a trial; null for all.
-        slmroute: settings of `metadata.slmroute` for all runs of small models; a judge is the
-            LLMs' too. What a model's own file says wins.
+        results: the folder for all results, relative to where the command is run.
+        report: the folder for the report.
+        slms: the small models, which answer `tasks` and `training`.
+        llms: the models to route to, which answer `tasks`.
+        tasks: the groups of lm-eval's tasks or tags, by a name of your own. A cell of the grid,
+            which is one run of lm-eval, is one model on one group.
+        training: the groups of training questions for the probes.
+        limit: the number of questions per task, for a trial; null for all.
+        slmroute: the settings of `metadata.slmroute` for all runs of small models; a judge is the
+            LLMs' too. A setting in a model's own file wins.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -104,22 +108,23 @@ class Grid(BaseModel):
 
     @model_validator(mode="after")
     def _names_are_different(self) -> Grid:
-        for what, names in (
-            ("models", [one.name for one in (*self.slms, *self.llms)]),
+        """Check that names are different, and that each small model is run."""
+        for kind, names in (
+            ("models", [entry.name for entry in (*self.slms, *self.llms)]),
             ("groups", [*self.tasks, *self.training]),
         ):
             if twice := sorted(name for name, times in Counter(names).items() if times > 1):
-                raise ValueError(f"two {what} are called {', '.join(twice)}")
-        if wrong := [one.name for one in self.slms if one.replay is not None]:
+                raise ValueError(f"two {kind} are called {', '.join(twice)}")
+        if wrong := [entry.name for entry in self.slms if entry.replay is not None]:
             raise ValueError(f"replay is for llms, not for the small model {wrong[0]}")
         return self
 
 
 def load_grid(path: Path) -> Grid:
-    """A grid from its file.
+    """Read a grid from its file.
 
     Raises:
-        GridError: there is no such file, it is no YAML, or it says what a grid cannot.
+        GridError: the file cannot be read, is not YAML, or is not a valid grid.
     """
     import yaml
 
@@ -128,7 +133,7 @@ def load_grid(path: Path) -> Grid:
     except OSError as error:
         raise GridError(f"{path}: cannot be read ({error.strerror}). Name a grid file.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise GridError(f"{path}: no YAML: {error}") from None
+        raise GridError(f"{path}: not YAML: {error}") from None
     if not isinstance(raw, dict):
         raise GridError(f"{path}: a grid is a mapping with slms, llms and tasks, not {raw!r}")
     try:
@@ -138,6 +143,7 @@ def load_grid(path: Path) -> Grid:
 
 
 def _explained(path: Path, error: ValidationError) -> Iterable[str]:
+    """Yield a line for each fault in a grid: the file, the place, the fault and the value."""
     for fault in error.errors():
         where = ".".join(str(part) for part in fault["loc"])
         if fault["type"] == "extra_forbidden":
@@ -152,5 +158,6 @@ def _explained(path: Path, error: ValidationError) -> Iterable[str]:
 
 
 def _short(value: object) -> str:
+    """Print a value, cut to 80 characters."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:80]}…"

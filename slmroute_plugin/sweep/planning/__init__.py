@@ -1,1 +1,1 @@
-"""The plan of a sweep, and what it will roughly cost."""
+"""The plan of a sweep, and a rough estimate of its cost."""

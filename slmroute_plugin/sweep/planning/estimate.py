@@ -1,10 +1,9 @@
-"""Roughly what a cell will cost: tokens, hours of a GPU, dollars."""
+"""The rough cost of a cell: tokens, hours of a GPU, dollars."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
 
 from slmroute_plugin.llm.prices import cost_usd
 from slmroute_plugin.sweep.grid.cells import Cell
@@ -14,13 +13,13 @@ from slmroute_plugin.sweep.records import CellRecord
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a cell, or several, will cost; None where that is not known.
+    """The estimated cost of a cell, or of several; None where a figure is not known.
 
     Attributes:
-        questions: in all.
-        tokens: read and written by the model.
-        gpu_hours: of an 80 GB GPU; 0 for a model behind an API.
-        usd: for its answers if it is behind an API, and for a judge.
+        questions: the number of questions.
+        tokens: the tokens read and written by the model.
+        gpu_hours: the hours of an 80 GB GPU; 0 for a model behind an API.
+        usd: the dollars for its answers if it is behind an API, and for a judge.
     """
 
     questions: int | None
@@ -29,36 +28,33 @@ class Estimate:
     usd: float | None
 
     @classmethod
-    def total(cls, every: Iterable[Estimate]) -> Estimate:
-        """The sum of what is known of each."""
-        listed = list(every)
-
-        def known(name: str) -> Any:
-            figures = [getattr(one, name) for one in listed]
-            return sum(each for each in figures if each is not None)
-
-        return cls(known("questions"), known("tokens"), known("gpu_hours"), known("usd"))
+    def total(cls, estimates: Iterable[Estimate]) -> Estimate:
+        """Sum estimates, taking figures that are not known as 0."""
+        listed = list(estimates)
+        figures = [[getattr(estimate, field.name) for estimate in listed] for field in fields(cls)]
+        return cls(*(sum(value for value in column if value is not None) for column in figures))
 
 
 @dataclass(frozen=True)
 class _Tokens:
-    """Tokens that are read, and tokens that are written."""
+    """The tokens that a model reads, and those that it writes."""
 
     read: float
     written: float
 
     @property
     def all(self) -> float:
+        """The tokens read and written together."""
         return self.read + self.written
 
 
 class Estimator:
-    """Estimates cells from what is known of their tasks, and of runs that are done.
+    """An estimator of cells, from what is known of their tasks, and of runs that are done.
 
     Args:
-        measured: work per task, as found among the results.
+        measured: the work per task, as measured among the results.
         cells: all cells.
-        records: of those that have ended.
+        records: the records of the cells that have ended.
     """
 
     def __init__(
@@ -71,8 +67,8 @@ class Estimator:
         self._ratios = ratios()
         self._pace = self._paces(cells, records)
 
-    def of(self, cell: Cell) -> Estimate:
-        """What a cell will cost."""
+    def estimate(self, cell: Cell) -> Estimate:
+        """Estimate the cost of a cell."""
         work = self._work(cell)
         if work is None:
             return Estimate(None, None, None, None)
@@ -83,16 +79,18 @@ class Estimator:
         )
 
     def _work(self, cell: Cell) -> list[TaskWork] | None:
+        """List the work of a cell's tasks; None if that of a task is not known."""
         limit = cell.config.get("limit")
-        found = []
+        tasks = []
         for name in cell.tasks:
             work = self._measured.get(name) or stated_work(name)
             if work is None:
                 return None
-            found.append(work if limit is None else work._replace(rows=min(work.rows, int(limit))))
-        return found
+            tasks.append(work if limit is None else work._replace(rows=min(work.rows, int(limit))))
+        return tasks
 
     def _tokens(self, cell: Cell, work: Iterable[TaskWork]) -> _Tokens:
+        """Count the tokens that a cell's tasks take."""
         all_methods = cell.role == "slm" and cell.is_local and cell.kind == "evaluation"
         replies, further = (
             (self._ratios.replies, self._ratios.further_prompt) if all_methods else (1.0, 0.0)
@@ -104,6 +102,7 @@ class Estimator:
         return _Tokens(read, written)
 
     def _gpu_hours(self, cell: Cell, tokens: _Tokens) -> float | None:
+        """Estimate the GPU-hours of a cell, by the pace of its model's earlier runs if any."""
         if not cell.is_local:
             return 0.0
         if cell.model in self._pace:
@@ -113,6 +112,7 @@ class Estimator:
         return seconds_on_gpu(cell.parameters_b, tokens.read, tokens.written, self._ratios) / 3600
 
     def _usd(self, cell: Cell, work: Iterable[TaskWork], tokens: _Tokens) -> float | None:
+        """Estimate the dollars of a cell: its answers, and a judge's verdicts where one is set."""
         answers: float | None = 0.0
         if not cell.is_local:
             name = str(cell.config["model_args"].get("model"))
@@ -121,7 +121,7 @@ class Estimator:
         judge = (settings.get("judge") or {}).get("model")
         if not judge or answers is None:
             return answers
-        # A method that obtains an answer of its own has that one judged too.
+        # A method that obtains an answer of its own has that answer judged too.
         verdicts = 2 if cell.role == "slm" and cell.kind == "evaluation" else 1
         read = written = 0.0
         for task in work:
@@ -133,7 +133,7 @@ class Estimator:
         return None if judged is None else answers + judged
 
     def _paces(self, cells: Iterable[Cell], records: Mapping[str, CellRecord]) -> dict[str, float]:
-        """GPU-hours per token of each local model that has run, whatever it ran on."""
+        """Compute the GPU-hours per token of each local model that has run, whatever it ran on."""
         seconds: dict[str, float] = {}
         tokens: dict[str, float] = {}
         for cell in cells:
@@ -145,20 +145,20 @@ class Estimator:
         return {model: seconds[model] / 3600 / tokens[model] for model in seconds if tokens[model]}
 
 
-def seconds_on_gpu(parameters_b: float, read: float, written: float, how: Ratios) -> float:
-    """Seconds of a GPU: two floating-point operations for each parameter and token.
+def seconds_on_gpu(parameters_b: float, read: float, written: float, assumed: Ratios) -> float:
+    """Estimate the seconds of a GPU, at two floating-point operations for each parameter and token.
 
     Args:
-        parameters_b: billions of parameters.
-        read: tokens of prompts.
-        written: tokens of replies.
-        how: the GPU, and what share of it is reached.
+        parameters_b: the billions of parameters.
+        read: the tokens of prompts.
+        written: the tokens of replies.
+        assumed: the speed of the GPU, and the shares of it that are reached.
 
     >>> from slmroute_plugin.sweep.planning.workload import Ratios
     >>> seconds_on_gpu(1.0, 1e6, 0.0, Ratios(7, 98, 1e15, 0.5, 0.05, 0, 0))
     4.0
     """
     operations = 2e9 * parameters_b
-    return read * operations / (how.flops * how.prompt_share) + written * operations / (
-        how.flops * how.reply_share
+    return read * operations / (assumed.flops * assumed.prompt_share) + written * operations / (
+        assumed.flops * assumed.reply_share
     )

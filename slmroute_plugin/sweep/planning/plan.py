@@ -1,4 +1,4 @@
-"""What a sweep has to do: which cells there are, which are done, and what the others will cost."""
+"""The plan of a sweep: its cells, those that are done, and the cost of the others."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Planned:
     """A cell of the plan.
 
     Attributes:
-        cell: what to run.
-        record: how it ended last; None if it never did.
+        cell: the cell to run.
+        record: the record of how it ended last; None if it never did.
         is_done: whether its results are there.
-        estimate: what it will cost, or would cost anew.
+        estimate: the estimated cost to run it, or to run it anew.
     """
 
     cell: Cell
@@ -32,7 +32,7 @@ class Planned:
 
     @property
     def state(self) -> str:
-        """In a word or two."""
+        """The state of the cell, in a word or two."""
         if self.is_done:
             return "done"
         if self.record is None:
@@ -44,43 +44,33 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """All cells of a grid, in its order."""
+    """The plan of a grid: all of its cells, in its order."""
 
     cells: Sequence[Planned]
 
     @property
     def to_do(self) -> list[Planned]:
-        """Those whose results are not there."""
-        return [one for one in self.cells if not one.is_done]
+        """The cells whose results are not there."""
+        return [planned for planned in self.cells if not planned.is_done]
 
     @property
     def left(self) -> Estimate:
-        """What they will cost together."""
-        return Estimate.total(one.estimate for one in self.to_do)
+        """The estimated cost of the cells whose results are not there."""
+        return Estimate.total(planned.estimate for planned in self.to_do)
 
     @property
     def unknown(self) -> list[str]:
-        """Models of which dollars or hours are not known."""
+        """The models whose dollars or GPU-hours are not known."""
         names = {
-            one.cell.model: None
-            for one in self.to_do
-            if one.estimate.usd is None or one.estimate.gpu_hours is None
+            planned.cell.model: None
+            for planned in self.to_do
+            if planned.estimate.usd is None or planned.estimate.gpu_hours is None
         }
         return list(names)
 
-    def cell(self, number: int) -> Planned:
-        """A cell by its number.
-
-        Raises:
-            GridError: there is none of that number.
-        """
-        if not 0 <= number < len(self.cells):
-            raise GridError(f"there is no cell {number}: they are 0 to {len(self.cells) - 1}")
-        return self.cells[number]
-
 
 def make_plan(grid: Grid, path: Path) -> Plan:
-    """The plan of a grid, from its file and what is among its results.
+    """Plan a grid, from its file and its results so far.
 
     Raises:
         GridError: the grid cannot be run; the text names what to change.
@@ -94,7 +84,7 @@ def make_plan(grid: Grid, path: Path) -> Plan:
                 cell,
                 records.get(cell.name),
                 is_done(cell, records.get(cell.name), grid.results),
-                estimator.of(cell),
+                estimator.estimate(cell),
             )
             for cell in cells
         ]
@@ -102,14 +92,16 @@ def make_plan(grid: Grid, path: Path) -> Plan:
 
 
 def cell_number(plan: Plan, name: str) -> int:
-    """A cell's number from what the user calls it: its number or its name.
+    """Find a cell's number, given as the number itself or as the cell's name.
 
     Raises:
-        GridError: there is none; the text offers the nearest.
+        GridError: there is no such cell; for a name, the text offers the nearest.
     """
-    if name.isdigit():
-        return plan.cell(int(name)).cell.number
-    numbers = {one.cell.name: one.cell.number for one in plan.cells}
+    numbers = {planned.cell.name: planned.cell.number for planned in plan.cells}
+    if name.isdecimal():
+        if int(name) >= len(numbers):
+            raise GridError(f"there is no cell {int(name)}: they are 0 to {len(numbers) - 1}")
+        return int(name)
     if name not in numbers:
         raise GridError(f"there is no cell {name!r}. {did_you_mean(name, numbers)}")
     return numbers[name]

@@ -1,4 +1,4 @@
-"""What a question costs in tokens, from `workload.yaml` or from samples that there are."""
+"""The tokens that a question costs, from `workload.yaml` or from samples that there are."""
 
 from __future__ import annotations
 
@@ -25,7 +25,14 @@ _ROWS_READ = 100
 
 
 class TaskWork(NamedTuple):
-    """One task: its rows, and tokens of prompt and reply of each."""
+    """The work of one task.
+
+    Attributes:
+        rows: the number of its rows.
+        prompt: the tokens of a prompt.
+        reply: the tokens of a reply.
+        is_free: whether answers are free-form, so that a judge scores them.
+    """
 
     rows: int
     prompt: float
@@ -34,16 +41,16 @@ class TaskWork(NamedTuple):
 
 
 class Ratios(NamedTuple):
-    """How tokens become work.
+    """The ratios by which tokens become work.
 
     Attributes:
-        replies: how many a question has when all methods run.
-        further_prompt: tokens that restating and follow-ups add then.
-        flops: of the GPU, in a second.
-        prompt_share: of these, that reading prompts reaches.
-        reply_share: that writing replies reaches.
-        judge_prompt: tokens of a judge's instructions.
-        judge_reply: tokens of its verdict.
+        replies: the number of replies to a question when all methods run.
+        further_prompt: the tokens that restating and follow-ups add then.
+        flops: the floating-point operations of the GPU in a second.
+        prompt_share: the share of these that reading prompts reaches.
+        reply_share: the share of these that writing replies reaches.
+        judge_prompt: the tokens of a judge's instructions.
+        judge_reply: the tokens of its verdict.
     """
 
     replies: float
@@ -57,6 +64,7 @@ class Ratios(NamedTuple):
 
 @cache
 def _stated() -> Mapping[str, Any]:
+    """Read `workload.yaml`."""
     import yaml
 
     file = files("slmroute_plugin.sweep.planning").joinpath("workload.yaml")
@@ -66,7 +74,7 @@ def _stated() -> Mapping[str, Any]:
 
 
 def ratios() -> Ratios:
-    """As `workload.yaml` states them."""
+    """Return the ratios that `workload.yaml` states."""
     methods, gpu, judge = (_stated()[name] for name in ("methods", "gpu", "judge"))
     return Ratios(
         methods["replies"], methods["further_prompt"], gpu["flops"], gpu["prompt_share"],
@@ -75,7 +83,7 @@ def ratios() -> Ratios:
 
 
 def stated_work(task: str) -> TaskWork | None:
-    """Of a task of ours; None for others."""
+    """Return the work that `workload.yaml` states for a task of ours; None for other tasks."""
     name = task.removeprefix(TASK_PREFIX)
     entry = _stated()["tasks"].get(name.removesuffix(TRAINING_SUFFIX))
     if entry is None:
@@ -85,25 +93,27 @@ def stated_work(task: str) -> TaskWork | None:
 
 
 def measured_work(results: Path) -> dict[str, TaskWork]:
-    """Of every task of which some model's samples are there, at four letters a token.
+    """Measure the work of every task that some model's samples are there for.
 
-    One model's newest samples are read for each task, and a hundred rows of them.
+    One model's newest samples are read for each task, and a hundred rows of them. A token is taken
+    as four letters.
     """
-    found: dict[str, TaskWork] = {}
+    measured: dict[str, TaskWork] = {}
     if not results.is_dir():
-        return found
+        return measured
     for folder in sorted(path for path in results.iterdir() if path.is_dir()):
         for task, path in newest_sample_files(folder).items():
             stated = stated_work(task)
-            if stated and task not in found and (lengths := list(_lengths(path))):
-                prompt, reply = (sum(each) / len(lengths) for each in zip(*lengths, strict=True))
+            if stated and task not in measured and (lengths := list(_lengths(path))):
+                prompt, reply = (sum(part) / len(lengths) for part in zip(*lengths, strict=True))
                 # Where texts have been removed from samples, there is nothing to measure.
                 if prompt and reply:
-                    found[task] = stated._replace(prompt=prompt, reply=reply)
-    return found
+                    measured[task] = stated._replace(prompt=prompt, reply=reply)
+    return measured
 
 
 def _lengths(path: Path) -> Iterator[tuple[int, int]]:
+    """Yield the tokens of prompt and reply of the first rows of a sample file."""
     try:
         for row in islice(read_samples(path), _ROWS_READ):
             if row.get("filter") == SLM_FILTER:
@@ -111,5 +121,5 @@ def _lengths(path: Path) -> Iterator[tuple[int, int]]:
                     estimated_tokens(len(prompt_of(row))), estimated_tokens(len(reply_of(row)))
                 )  # fmt: skip
     except SampleFileError:
-        # The report will name it; a rough figure needs no more than what was read.
+        # The report will name the fault; a rough figure needs no more than the rows read so far.
         return

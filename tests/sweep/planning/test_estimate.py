@@ -13,7 +13,7 @@ from slmroute_plugin.sweep.planning.workload import TaskWork, ratios, stated_wor
 def test_an_estimate_follows_the_stated_ratios() -> None:
     work, how = stated_work("slmroute_gsm8k"), ratios()
     assert work is not None and work.rows == 1319
-    estimate = Estimator({}, [], {}).of(cell())
+    estimate = Estimator({}, [], {}).estimate(cell())
     read = 1319 * (work.prompt + how.further_prompt)
     written = 1319 * work.reply * how.replies
     assert estimate.tokens == pytest.approx(read + written)
@@ -25,41 +25,41 @@ def test_an_estimate_follows_the_stated_ratios() -> None:
 
 def test_training_questions_are_asked_once_and_limits_hold() -> None:
     estimator = Estimator({}, [], {})
-    training = estimator.of(cell(kind="training", tasks=("slmroute_gsm8k_train",)))
+    training = estimator.estimate(cell(kind="training", tasks=("slmroute_gsm8k_train",)))
     assert training.questions == 1000
     assert training.tokens == pytest.approx(1000 * (120 + 123))
-    assert estimator.of(cell(config=LOCAL | {"limit": 5})).questions == 5
+    assert estimator.estimate(cell(config=LOCAL | {"limit": 5})).questions == 5
 
 
 def test_dollars_are_of_the_price_list_and_unknown_without_one() -> None:
     estimator, price = Estimator({}, [], {}), prices()["gpt-4.1-mini"]
-    usd = estimator.of(cell(role="llm", config=API)).usd
+    usd = estimator.estimate(cell(role="llm", config=API)).usd
     assert usd == pytest.approx(1319 * (120 * price.input_usd + 123 * price.output_usd) / 1e6)
     nobody = API | {"model_args": {"model": "nobody"}}
-    assert estimator.of(cell(role="llm", config=nobody)).usd is None
+    assert estimator.estimate(cell(role="llm", config=nobody)).usd is None
     judged = LOCAL | {"metadata": {"slmroute": {"judge": {"model": "gpt-4.1-mini"}}}}
-    assert (estimator.of(cell(config=judged)).usd or 0) > 0
-    choices = estimator.of(cell(config=judged, tasks=("slmroute_piqa",)))
+    assert (estimator.estimate(cell(config=judged)).usd or 0) > 0
+    choices = estimator.estimate(cell(config=judged, tasks=("slmroute_piqa",)))
     assert choices.usd == 0
 
 
 def test_what_was_measured_takes_the_place_of_what_was_stated() -> None:
     measured = {"slmroute_gsm8k": TaskWork(1319, 10.0, 2.0, True)}
-    assert Estimator(measured, [], {}).of(cell(kind="training")).tokens == 1319 * 12
+    assert Estimator(measured, [], {}).estimate(cell(kind="training")).tokens == 1319 * 12
 
 
 def test_hours_follow_the_pace_of_a_run_that_is_done() -> None:
     done = cell()
     left = cell(number=1, group="more", tasks=("slmroute_svamp",))
     estimator = Estimator({}, [done, left], {done.name: record(done)})
-    ours, theirs = estimator.of(left), estimator.of(done)
+    ours, theirs = estimator.estimate(left), estimator.estimate(done)
     assert theirs.gpu_hours == pytest.approx(1.0)
     assert ours.gpu_hours == pytest.approx((ours.tokens or 0) / (theirs.tokens or 1))
 
 
 def test_a_task_of_unknown_size_has_no_estimate_and_a_sum_leaves_it_out() -> None:
     estimator = Estimator({}, [], {})
-    unknown = estimator.of(cell(tasks=("mine",)))
+    unknown = estimator.estimate(cell(tasks=("mine",)))
     assert unknown == Estimate(None, None, None, None)
-    known = estimator.of(cell())
+    known = estimator.estimate(cell())
     assert Estimate.total([known, unknown]) == known
