@@ -1,1 +1,1 @@
-"""Probes: what trained methods learned, how it is fitted, and its files."""
+"""The probes: what trained methods learned, how it is fitted, and its files."""

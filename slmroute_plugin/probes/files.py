@@ -23,13 +23,13 @@ _FAULTS = (AttributeError, LookupError, TypeError, ValueError, RecursionError, O
 
 
 def probe_path(folder: Path, dataset: str, method: str) -> Path:
-    """Where a probe lies in a model's folder of results."""
+    """Return the path of a probe in a model's folder of results."""
     name = re.sub(r"[^\w.-]+", "__", dataset).lstrip(".")
     return folder / FOLDER / f"{name}.{method}.safetensors"
 
 
 def save_probe(path: Path, probe: Probe) -> None:
-    """Write the file, in one step. The same probe gives the same bytes."""
+    """Write a probe to its file, in one step. The same probe gives the same bytes."""
     from safetensors.numpy import save_file
 
     tensors: dict[str, Any] = {"questions": probe.questions, "fold": probe.fold}
@@ -39,38 +39,38 @@ def save_probe(path: Path, probe: Probe) -> None:
     provenance["training"] = [
         asdict(source) | {"count": count} for source, count in probe.provenance.training.items()
     ]
-    about = {
+    content = {
         "signal": signal_to_text(probe.signal),
         "shape": probe.shape,
         "provenance": provenance,
     }
-    # One key: safetensors writes several in an order that changes from run to run.
-    metadata = {"probe": json.dumps(about, sort_keys=True)}
+    # A single key: safetensors writes several in an order that changes from run to run.
+    metadata = {"probe": json.dumps(content, sort_keys=True)}
     with written_whole(path) as unfinished:
         save_file(tensors, unfinished, metadata)
 
 
 def load_probe(path: Path) -> Probe:
-    """Read the file back.
+    """Read a probe from its file.
 
     Raises:
-        ValueError: the file is not one of ours.
+        ValueError: the file does not hold a probe of slmroute's.
     """
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="numpy") as file:
-            about = json.loads((file.metadata() or {})["probe"])
+            content = json.loads((file.metadata() or {})["probe"])
             questions, fold = file.get_tensor("questions"), file.get_tensor("fold")
             weights: dict[int, dict[str, NDArray[np.float32]]] = {}
-            for name in file.keys():  # noqa: SIM118 (it is no mapping)
+            for name in file.keys():  # noqa: SIM118 (it is not a mapping)
                 number, dot, part = name.partition(".")
                 if dot:
                     weights.setdefault(int(number), {})[part] = file.get_tensor(name)
         probe = Probe(
-            _provenance(about["provenance"]),
-            signal_from_text(about["signal"]),
-            tuple(int(size) for size in about["shape"]),
+            _provenance(content["provenance"]),
+            signal_from_text(content["signal"]),
+            tuple(int(size) for size in content["shape"]),
             tuple(weights[number] for number in range(len(weights))),
             questions,
             fold,
@@ -82,6 +82,11 @@ def load_probe(path: Path) -> Probe:
 
 
 def _provenance(raw: dict[str, Any]) -> Provenance:
+    """Read a provenance from JSON.
+
+    Raises:
+        ValueError, LookupError, TypeError: a value is missing or wrong.
+    """
     training = {}
     for source in raw.pop("training"):
         count = int(source.pop("count"))
@@ -92,6 +97,11 @@ def _provenance(raw: dict[str, Any]) -> Provenance:
 
 
 def _check(probe: Probe) -> None:
+    """Check that the parts of a probe fit together.
+
+    Raises:
+        ValueError: it has no weights, or its questions or folds do not fit.
+    """
     if not probe.weights:
         raise ValueError("it has no weights")
     rows = len(probe.fold)

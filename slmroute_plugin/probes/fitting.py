@@ -1,4 +1,4 @@
-"""Fitting the probes of all data sets for one model, from files alone."""
+"""The fitting of the probes of all data sets for one model, from files alone."""
 
 from __future__ import annotations
 
@@ -15,16 +15,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from slmroute_plugin.methods.protocol import TrainedMethod
 from slmroute_plugin.methods.training_rows import TrainingRows
 from slmroute_plugin.nearest import did_you_mean
+from slmroute_plugin.probes.families import families
 from slmroute_plugin.probes.files import probe_path, save_probe
 from slmroute_plugin.probes.probe import Probe, Provenance
-from slmroute_plugin.probes.row_selection import (
-    CannotFit,
-    Rows,
-    families,
-    folds_of,
-    rows_for,
-    training_of,
-)
+from slmroute_plugin.probes.row_selection import CannotFit, Rows, folds_of, rows_for, training_of
 from slmroute_plugin.probes.training_data import AnsweredTask, ProbeProblem, read_answered
 
 if TYPE_CHECKING:
@@ -34,13 +28,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FitSettings:
-    """How probes are fitted.
+    """The settings of fitting.
 
     Attributes:
-        seed: of the training and the folds.
-        folds: of cross-fitted probes, 2 or more.
-        cross_fit: data sets to cross-fit although they have training rows, or "all".
-        jobs: fits at the same time; each keeps one core busy.
+        seed: the seed of the training and the folds.
+        folds: the number of folds of cross-fitted probes, 2 or more.
+        cross_fit: the data sets to cross-fit although they have training rows, or "all".
+        jobs: the number of fits at the same time; each keeps one core busy.
     """
 
     seed: int = 0
@@ -58,6 +52,16 @@ class Fitted(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class _Fit:
+    """A fit to do: one method on one family of data sets.
+
+    Attributes:
+        method: the method.
+        datasets: the names of the data set, with a file for each.
+        rows: the rows to fit on.
+        fold: [n]: the fold that each row is held out in; None if the probe is not cross-fitted.
+        training: the rows of each fit: one set, or one for each fold.
+    """
+
     method: TrainedMethod
     datasets: list[str]
     rows: Rows
@@ -71,17 +75,17 @@ def fit_probes(
     """Fit every method's probe for every data set of a model's folder of results.
 
     Yields:
-        First the number of probes that will be fitted; then each probe as it is saved, and
-        each problem: a file that cannot be used, or a data set that lacks what is needed. A
-        problem costs its own data set only.
+        First the number of probes that will be fitted. Then each probe as it is saved, and each
+        problem: a file that cannot be used, or a data set that lacks what is needed. A data set
+        with a problem is left out, and the others are fitted.
     """
     fits: list[_Fit] = []
     problems: list[ProbeProblem] = []
     for feature in dict.fromkeys(type(method.asks[0]) for method in methods.values()):
         read = read_answered(folder, feature)
         problems += read.problems
-        mine = {name: one for name, one in methods.items() if type(one.asks[0]) is feature}
-        planned, unplanned = _plan(read.answered, mine, settings)
+        of_feature = {name: it for name, it in methods.items() if type(it.asks[0]) is feature}
+        planned, unplanned = _plan(read.answered, of_feature, settings)
         fits += planned
         problems += unplanned
     yield sum(len(fit.datasets) for fit in fits)
@@ -89,7 +93,7 @@ def fit_probes(
     with _one_thread_each(), ThreadPoolExecutor(settings.jobs) as pool:
         running = {pool.submit(_fit, fit, settings): fit for fit in fits}
         for done in as_completed(running):
-            # Finished probes are let go of one by one: their weights would pile up.
+            # Finished probes are let go of as they come: their weights would pile up.
             fit = running.pop(done)
             try:
                 fitted = [_saved(folder, done.result(), dataset) for dataset in fit.datasets]
@@ -101,6 +105,7 @@ def fit_probes(
 
 
 def _saved(folder: Path, probe: Probe, dataset: str) -> Fitted:
+    """Save a probe for a data set."""
     probe = dataclasses.replace(
         probe, provenance=dataclasses.replace(probe.provenance, dataset=dataset)
     )
@@ -112,6 +117,7 @@ def _saved(folder: Path, probe: Probe, dataset: str) -> Fitted:
 def _plan(
     answered: Sequence[AnsweredTask], methods: Mapping[str, TrainedMethod], settings: FitSettings
 ) -> tuple[list[_Fit], list[ProbeProblem]]:
+    """Plan the fits of methods that read one feature, and list the problems."""
     every = families(answered, settings.cross_fit)
     known = [name for family in every for name in family.datasets]
     problems = [
@@ -136,7 +142,7 @@ def _plan(
 
 
 def _training(rows: Rows, fold: NDArray[np.int64] | None) -> list[TrainingRows]:
-    """What to fit on: once, or without each fold in turn."""
+    """Choose the rows of each fit: all rows once, or the rows without each fold in turn."""
     import numpy as np
 
     pairs = zip(rows.tasks, rows.chosen, strict=True)
@@ -151,6 +157,7 @@ def _training(rows: Rows, fold: NDArray[np.int64] | None) -> list[TrainingRows]:
 
 
 def _fit(fit: _Fit, settings: FitSettings) -> Probe:
+    """Fit a probe."""
     import numpy as np
 
     rows = fit.rows
@@ -174,14 +181,16 @@ def _fit(fit: _Fit, settings: FitSettings) -> Probe:
 
 
 def _options(method: TrainedMethod) -> dict[str, object]:
+    """List a method's fields, which are its options."""
     if not dataclasses.is_dataclass(method):
         return {}
-    return {one.name: getattr(method, one.name) for one in dataclasses.fields(method)}
+    return {field.name: getattr(method, field.name) for field in dataclasses.fields(method)}
 
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    # One fit's matrices are too small to share; fits at the same time use the cores better. And
+    """Let torch use one thread for each fit within the block."""
+    # The matrices of a fit are too small to share; fits at the same time use the cores better. And
     # the number of threads, on which sums depend in their last digits, is the same everywhere.
     import torch
 

@@ -1,4 +1,4 @@
-"""Fitted probes inside a run: picked up from a model's folder of results by themselves."""
+"""The use of fitted probes in a run, which finds them in a model's folder of results."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from slmroute_plugin.storage.source import Source
 
 @dataclass(frozen=True, eq=False)
 class FittedMethod:
-    """A trained method with its probe: what a run needs of it."""
+    """A trained method with its probe."""
 
     method: TrainedMethod
     probe: Probe
 
     def on(self, question: bytes) -> BoundProbe:
-        """The method for one question, which is known by its identity."""
+        """Bind the method to one question, which is given by its identity."""
         return BoundProbe(self, question)
 
 
 @dataclass(frozen=True, eq=False)
 class BoundProbe:
-    """A fitted method as it faces one question: like any other method."""
+    """A fitted method that is bound to one question, and is used like any other method."""
 
     fitted: FittedMethod
     question: bytes
@@ -41,17 +41,23 @@ class BoundProbe:
         return (self.fitted.probe.signal,)
 
     def confidence(self, seen: Observation) -> float:
-        """What the probe makes of the feature.
+        """Compute the probe's confidence from the feature, in [0, 1].
 
         Raises:
-            NoConfidence: it was fitted on this very question, or the feature holds NaN.
+            NoConfidence: the probe was fitted on this very question, or the feature holds NaN.
         """
         feature = seen[self.fitted.probe.signal]
         return self.fitted.probe.confidence(self.fitted.method, self.question, feature)
 
 
 class LiveProbes(NamedTuple):
-    """The fitted methods for a task, and by name why others cannot be used."""
+    """The fitted probes of a task, and the reasons for those that cannot be used.
+
+    Attributes:
+        fitted: the fitted methods, by name.
+        missing: by name of the method, why there is no probe.
+        refused: by name of the method, why its probe may not be used.
+    """
 
     fitted: dict[str, FittedMethod]
     missing: dict[str, str]
@@ -61,29 +67,29 @@ class LiveProbes(NamedTuple):
 def find_probes(
     folder: Path, source: Source, kept: Feature | None, methods: Mapping[str, TrainedMethod]
 ) -> LiveProbes:
-    """The probes that may be used for a task.
+    """Find the probes that may be used for a task.
 
     Args:
         folder: the model's folder of results.
-        source: which model is asked which task.
+        source: the model, and the task that it is asked.
         kept: the hidden state that the settings ask for in so many words, which a probe must
             read as well; None if the probe may choose.
-        methods: trained methods, by name.
+        methods: the trained methods, by name.
     """
-    found = LiveProbes({}, {}, {})
+    probes = LiveProbes({}, {}, {})
     for name, method in methods.items():
         path = probe_path(folder, source.dataset, name)
         if not path.exists():
-            found.missing[name] = f"no probe is fitted for {source.dataset} ({path})"
+            probes.missing[name] = f"no probe is fitted for {source.dataset} ({path})"
             continue
         try:
             probe = load_probe(path)
         except ValueError as error:
-            found.refused[name] = str(error)
+            probes.refused[name] = str(error)
             continue
         signal = kept if isinstance(kept, type(probe.signal)) else probe.signal
         if refusal := probe.refusal(source, signal, probe.shape):
-            found.refused[name] = f"{path} does not fit: {refusal}"
+            probes.refused[name] = f"{path} does not fit: {refusal}"
         else:
-            found.fitted[name] = FittedMethod(method, probe)
-    return found
+            probes.fitted[name] = FittedMethod(method, probe)
+    return probes

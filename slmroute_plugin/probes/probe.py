@@ -1,4 +1,4 @@
-"""A fitted probe: its weights, what it was fitted on, and what it may be used for."""
+"""A fitted probe: its weights, the rows that it was fitted on, and the answers that it fits."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ FITTED_ON: tuple[FittedOn, ...] = get_args(FittedOn)
 
 @dataclass(frozen=True)
 class Provenance:
-    """How a probe came about.
+    """The provenance of a probe.
 
     Attributes:
-        method: name of the trained method.
+        method: the name of the trained method.
         options: the method's fields.
-        fitted_on: which rows, in words that tables show.
-        model: whose hidden states.
+        fitted_on: the kind of rows, in words that tables show.
+        model: the model whose hidden states they are.
         dataset: the family of data that the probe is for.
-        training: number of rows by source.
-        correct: share of right answers among the rows.
-        dropped: number of rows left out, by reason.
-        seed: of the training.
-        version: of slmroute.
+        training: the number of rows by source.
+        correct: the share of right answers among the rows.
+        dropped: the number of rows left out, by reason.
+        seed: the seed of the training.
+        version: the version of slmroute.
     """
 
     method: str
@@ -57,9 +57,9 @@ class Probe:
     Attributes:
         provenance: how it came about.
         signal: the feature that it reads.
-        shape: of one feature.
-        weights: one set; for a cross-fitted probe one per fold.
-        questions: [n, 16], uint8: identities of the questions that it was fitted on.
+        shape: the shape of one feature.
+        weights: one set of weights; for a cross-fitted probe one set per fold.
+        questions: [n, 16], uint8: the identities of the questions that it was fitted on.
         fold: [n], int64: for a cross-fitted probe, the set of weights that never saw the
             question; else all 0.
     """
@@ -72,10 +72,10 @@ class Probe:
     fold: NDArray[np.int64] = field(repr=False)
 
     def refusal(self, source: Source, signal: Feature, shape: tuple[int, ...]) -> str | None:
-        """Why the probe may not be used for these answers, naming all that differs; or None."""
+        """Say why the probe may not be used for answers, with all that differs; None if it may."""
         differences = [
-            f"{what} {theirs!r}, the probe's is {ours!r}"
-            for what, theirs, ours in (
+            f"{name} {theirs!r}, the probe's is {ours!r}"
+            for name, theirs, ours in (
                 ("model", source.model, self.provenance.model),
                 *_signal_differences(signal, self.signal),
                 ("hidden size", shape, self.shape),
@@ -92,11 +92,14 @@ class Probe:
     def confidence(
         self, method: TrainedMethod, question: bytes, feature: NDArray[np.floating[Any]]
     ) -> float:
-        """Confidence in one answer, from its feature as files hold it (float16).
+        """Compute the confidence in an answer from its feature as files hold it (float16).
+
+        Returns:
+            A number in [0, 1], which is the mean over all sets of weights for a new question.
 
         Raises:
             NoConfidence: the probe was fitted on this very question, or the feature holds NaN.
-            ValueError: the feature has another shape than those that it was fitted on.
+            ValueError: the feature has another shape than those that the probe was fitted on.
         """
         import numpy as np
 
@@ -117,12 +120,14 @@ class Probe:
 
     @property
     def _foreign(self) -> list[Source]:
+        """The sources of an out-of-domain probe's rows; empty for other probes."""
         if self.provenance.fitted_on == "other datasets":
             return list(self.provenance.training)
         return []
 
     @cached_property
     def _folds(self) -> dict[bytes, int]:
+        """The fold of each question that the probe was fitted on, by the question's identity."""
         return {
             question.tobytes(): int(fold)
             for question, fold in zip(self.questions, self.fold, strict=True)
@@ -130,6 +135,7 @@ class Probe:
 
 
 def _signal_differences(theirs: Feature, ours: Feature) -> list[tuple[str, object, object]]:
+    """List what two signals may differ in, each with the values of both."""
     if isinstance(theirs, HiddenState) and isinstance(ours, HiddenState):
         return [
             ("layer", theirs.layer, ours.layer),

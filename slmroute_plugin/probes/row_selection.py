@@ -1,13 +1,14 @@
-"""Which rows each probe is fitted on, so that no probe is judged on what it has seen."""
+"""The rows that each probe is fitted on, chosen so that no probe is judged on what it has seen."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from slmroute_plugin.methods.protocol import TrainedMethod
+from slmroute_plugin.probes.families import Family
 from slmroute_plugin.probes.probe import FittedOn
 from slmroute_plugin.probes.training_data import AnsweredTask
 from slmroute_plugin.storage.source import Source
@@ -23,41 +24,11 @@ NOT_FINITE = "NaN or infinity in the hidden state"
 
 
 class LeakError(ValueError):
-    """Rows of a data set were about to train the out-of-domain probe of the same data set."""
+    """The error for rows of a data set that were about to train its own out-of-domain probe."""
 
 
 class CannotFit(ValueError):
-    """There is nothing to fit a probe on; the text says what is missing."""
-
-
-@dataclass(frozen=True, eq=False)
-class Family:
-    """All tasks of one model that draw from one data set.
-
-    Attributes:
-        name: of the data set: the first of `datasets`.
-        tasks: its tasks.
-        cross_fit: whether its probe is to be cross-fitted on its evaluation rows.
-    """
-
-    name: str
-    tasks: tuple[AnsweredTask, ...]
-    cross_fit: bool = False
-
-    @property
-    def datasets(self) -> list[str]:
-        """What its tasks call the data set: one name, unless a task goes by the Hub's."""
-        return sorted({task.source.dataset for task in self.tasks})
-
-    @property
-    def training(self) -> list[AnsweredTask]:
-        """Tasks whose rows probes may learn from."""
-        return [task for task in self.tasks if task.source.rows == "training"]
-
-    @property
-    def evaluation(self) -> list[AnsweredTask]:
-        """Tasks whose rows probes are judged on."""
-        return [task for task in self.tasks if task.source.rows != "training"]
+    """The error for a probe that has nothing to be fitted on; its text says what is missing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,10 +36,10 @@ class Rows:
     """The rows that one probe is fitted on.
 
     Attributes:
-        fitted_on: in words that tables show.
-        tasks: where the rows come from.
-        chosen: for each task, which of its rows.
-        dropped: number of rows left out, by reason.
+        fitted_on: the kind of rows, in words that tables show.
+        tasks: the tasks that the rows come from.
+        chosen: for each task, the indices of its rows.
+        dropped: the number of rows left out, by reason.
     """
 
     fitted_on: FittedOn
@@ -78,7 +49,7 @@ class Rows:
 
     @property
     def correct(self) -> NDArray[np.float32]:
-        """[n]: 1.0 where the answer is right, else 0.0."""
+        """The correctness of the answers: [n], 1.0 where the answer is right, else 0.0."""
         import numpy as np
 
         return np.concatenate(
@@ -87,7 +58,7 @@ class Rows:
 
     @property
     def questions(self) -> NDArray[np.uint8]:
-        """[n, 16]: identities of the questions."""
+        """The identities of the questions: [n, 16], uint8."""
         import numpy as np
 
         return np.concatenate(
@@ -95,32 +66,11 @@ class Rows:
         )
 
 
-def families(tasks: Sequence[AnsweredTask], cross_fit: Collection[str] = ()) -> list[Family]:
-    """Tasks grouped by the data that they draw from.
-
-    Args:
-        tasks: of one model.
-        cross_fit: data sets to cross-fit although they may have training rows; "all" for all.
-    """
-    groups: list[list[AnsweredTask]] = []
-    for task in tasks:
-        mine = [g for g in groups if any(task.source.same_data(other.source) for other in g)]
-        groups = [g for g in groups if g not in mine]
-        groups.append([*(other for group in mine for other in group), task])
-    found = []
-    for group in groups:
-        names = {task.source.dataset for task in group}
-        asked = "all" in cross_fit or not names.isdisjoint(cross_fit)
-        needed = any(task.source.rows == "cross_fit" for task in group)
-        found.append(Family(min(names), tuple(group), asked or needed))
-    return sorted(found, key=lambda family: family.name)
-
-
 def rows_for(method: TrainedMethod, family: Family, others: Sequence[Family]) -> Rows:
-    """The rows to fit a method's probe for a data set on.
+    """Choose the rows that a method's probe for a data set is fitted on.
 
     Raises:
-        CannotFit: no rows, fewer than twenty, or answers that are all right or all wrong.
+        CannotFit: there are no rows, fewer than twenty, or answers that are all right or all wrong.
     """
     if method.trains_on == "out_of_domain":
         rows = out_of_domain(family, [task for other in others for task in other.training])
@@ -133,10 +83,10 @@ def rows_for(method: TrainedMethod, family: Family, others: Sequence[Family]) ->
 
 
 def in_domain(family: Family) -> Rows:
-    """The family's training rows, without questions that occur among its evaluation rows.
+    """Choose the family's training rows, without questions that occur among its evaluation rows.
 
     Raises:
-        CannotFit: it has none.
+        CannotFit: the family has no training rows.
     """
     if not family.training:
         raise CannotFit(
@@ -147,10 +97,11 @@ def in_domain(family: Family) -> Rows:
 
 
 def cross_fitted(family: Family) -> Rows:
-    """The family's evaluation rows, all of them.
+    """Choose all of the family's evaluation rows.
 
     Raises:
-        CannotFit: it has none, or so few right or wrong ones that a fold would hold them all.
+        CannotFit: the family has no evaluation rows, or so few right or wrong answers that one
+            fold would hold them all.
     """
     if not family.evaluation:
         raise CannotFit(
@@ -169,11 +120,11 @@ def cross_fitted(family: Family) -> Rows:
 
 
 def out_of_domain(family: Family, training: Sequence[AnsweredTask]) -> Rows:
-    """Rows of other data sets, without questions that occur anywhere in this one.
+    """Choose rows of other data sets, without questions that occur anywhere in this one.
 
     Raises:
         LeakError: a task of `training` draws from the family's own data.
-        CannotFit: there are none.
+        CannotFit: there are no such rows.
     """
     for task in training:
         if any(task.source.same_data(own.source) for own in family.tasks):
@@ -195,15 +146,18 @@ def out_of_domain(family: Family, training: Sequence[AnsweredTask]) -> Rows:
     rows = _chosen("other datasets", alike, _identities(family.tasks))
     for task in training:
         if task not in alike:
-            what = f"{task.source.task} has hidden states of {task.layout}"
-            rows.dropped[what] += len(task.correct)
+            reason = f"{task.source.task} has hidden states of {task.layout}"
+            rows.dropped[reason] += len(task.correct)
     return rows
 
 
 def folds_of(rows: Rows, folds: int, seed: int) -> NDArray[np.int64]:
-    """[n]: for each row the fold that it is held out in; the same question is in one fold.
+    """Assign rows to folds, so that the same question is in one fold.
 
     Each fold gets its share of right and of wrong answers.
+
+    Returns:
+        [n], int64: the fold that each row is held out in.
     """
     import numpy as np
 
@@ -217,24 +171,30 @@ def folds_of(rows: Rows, folds: int, seed: int) -> NDArray[np.int64]:
 
 
 def training_of(rows: Rows) -> dict[Source, int]:
-    """Number of rows by source."""
+    """Count rows by source."""
     pairs = zip(rows.tasks, rows.chosen, strict=True)
     return {task.source: len(chosen) for task, chosen in pairs}
 
 
 def _identities(tasks: Sequence[AnsweredTask]) -> frozenset[bytes]:
+    """Collect the identities of the questions of tasks."""
     return frozenset(question.tobytes() for task in tasks for question in task.question)
 
 
 def _chosen(fitted_on: FittedOn, tasks: Sequence[AnsweredTask], seen: frozenset[bytes]) -> Rows:
+    """Choose the rows whose question was not seen and whose hidden state is finite.
+
+    Raises:
+        CannotFit: the hidden states of the tasks differ in model, signal or shape.
+    """
     import numpy as np
 
-    one = tasks[:1] and tasks[0].layout
+    first = tasks[0]
     for task in tasks:
-        if fitted_on != "other datasets" and task.layout != one:
+        if fitted_on != "other datasets" and task.layout != first.layout:
             raise CannotFit(
-                f"the hidden states differ: {task.layout} in {task.source.task}, {one} in "
-                f"{tasks[0].source.task}: run one of them again with the other's settings"
+                f"the hidden states differ: {task.layout} in {task.source.task}, {first.layout} in "
+                f"{first.source.task}: run one of them again with the other's settings"
             )
     dropped: Counter[str] = Counter()
     chosen = []
@@ -248,6 +208,11 @@ def _chosen(fitted_on: FittedOn, tasks: Sequence[AnsweredTask], seen: frozenset[
 
 
 def _check_enough(rows: Rows) -> None:
+    """Check that there is enough to learn from.
+
+    Raises:
+        CannotFit: there are fewer than twenty rows, or the answers are all right or all wrong.
+    """
     import numpy as np
 
     correct = rows.correct

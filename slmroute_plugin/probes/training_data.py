@@ -1,4 +1,4 @@
-"""What probes learn from: a task's hidden states, joined with whether each answer was right."""
+"""The data that probes learn from: a task's hidden states, with the correctness of each answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ProbeProblem(NamedTuple):
-    """What could not be used, and why."""
+    """A problem: what could not be used, and why."""
 
     what: str
     why: str
@@ -25,15 +25,15 @@ class ProbeProblem(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class AnsweredTask:
-    """One task's answers.
+    """The answers to one task.
 
     Attributes:
-        source: which model answered which task.
+        source: the model, and the task that it answered.
         signal: the feature that was kept.
-        question: [n, 16], uint8: identities of the questions.
+        question: [n, 16], uint8: the identities of the questions.
         correct: [n], float32: 1.0 where the answer is right, else 0.0.
         pool: [N, …], float16: the hidden states, possibly among those of other tasks.
-        start: row of the pool where this task's begin.
+        start: the row of the pool where this task's hidden states begin.
     """
 
     source: Source
@@ -45,17 +45,17 @@ class AnsweredTask:
 
     @property
     def hidden(self) -> NDArray[np.float16]:
-        """[n, …]: the task's own hidden states."""
+        """The task's own hidden states: [n, …]."""
         return self.pool[self.start : self.start + len(self.correct)]
 
     @property
     def layout(self) -> Layout:
-        """What must be the same for tasks to share a probe."""
+        """The layout of its hidden states, which tasks must have in common to share a probe."""
         return Layout(self.source.model, self.signal, self.pool.shape[1:])
 
 
 class Layout(NamedTuple):
-    """What must be the same for hidden states to go into one probe."""
+    """The layout of hidden states, which must be the same for them to go into one probe."""
 
     model: str
     signal: Feature
@@ -66,14 +66,14 @@ class Layout(NamedTuple):
 
 
 class AnsweredTasks(NamedTuple):
-    """What a folder holds, and what of it could not be read."""
+    """The answered tasks of a folder, and the problems with what could not be read."""
 
     answered: list[AnsweredTask]
     problems: list[ProbeProblem]
 
 
 def read_answered(folder: Path, feature: type[Feature]) -> AnsweredTasks:
-    """Every task of a model's folder of results that has hidden states and samples.
+    """Read every task of a model's folder of results that has hidden states and samples.
 
     Tasks of one layout share a pool, so that their rows can be trained on without a copy.
     """
@@ -95,7 +95,7 @@ def read_answered(folder: Path, feature: type[Feature]) -> AnsweredTasks:
 
 
 def join(states: HiddenStates, rows: list[dict[str, Any]], path: Path) -> AnsweredTask:
-    """Hidden states with the correctness of their answers.
+    """Join hidden states with the correctness of their answers.
 
     Raises:
         ValueError: samples and hidden states are not of the same run.
@@ -121,6 +121,7 @@ def join(states: HiddenStates, rows: list[dict[str, Any]], path: Path) -> Answer
 
 
 def _pooled(tasks: list[AnsweredTask]) -> list[AnsweredTask]:
+    """Copy the hidden states of tasks with one layout into one pool, and sort the tasks by name."""
     import numpy as np
 
     alike: dict[Layout, list[AnsweredTask]] = {}
@@ -141,14 +142,17 @@ def _pooled(tasks: list[AnsweredTask]) -> list[AnsweredTask]:
 
 
 def rows_by_id(states: HiddenStates) -> dict[int, int]:
-    """Row of the hidden states by `doc_id`."""
+    """Map each `doc_id` to its row of the hidden states."""
     return {int(doc_id): row for row, doc_id in enumerate(states.doc_id)}
 
 
 def row_of(
     states: HiddenStates, at: Mapping[int, int], sample: Mapping[str, Any], path: Path
 ) -> int | None:
-    """Row of a sample's hidden state; None if none was kept.
+    """Find the row of a sample's hidden state.
+
+    Returns:
+        The row; None if no hidden state was kept.
 
     Raises:
         ValueError: the hidden state with this `doc_id` belongs to another prompt.
@@ -163,7 +167,7 @@ def row_of(
 
 
 def correctness_of(sample: Mapping[str, Any], path: Path) -> float:
-    """1.0 if the answer is right, 0.0 if it is wrong.
+    """Return 1.0 if the answer of a sample is right, 0.0 if it is wrong.
 
     Raises:
         ValueError: the sample does not say.

@@ -1,1 +1,1 @@
-"""Commands' work on saved samples: verdicts of a judge, confidences of probes."""
+"""The scoring of saved samples: verdicts of a judge, confidences of probes."""

@@ -1,4 +1,4 @@
-"""Judging the answers in saved samples, without the model and without the data set."""
+"""The judging of answers in saved samples, without the model and without the data set."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ _SPLIT = "saved"
 
 
 class Judged(NamedTuple):
-    """One filter's rows of a task after judging.
+    """The rows of a task under one filter, after judging.
 
     Attributes:
-        task: its name.
+        task: the name of the task.
         filter: `slm` or `routed`.
-        rows: how many were judged.
+        rows: the number of rows that were judged.
         before: their accuracy as it was.
         after: their accuracy now.
-        errors: how many answers got no verdict, so that the rule scored them.
+        errors: the number of answers without a verdict, which the rule scored.
         path: the new file.
     """
 
@@ -52,13 +52,22 @@ class Judged(NamedTuple):
 
 
 class Unjudged(NamedTuple):
-    """What could not be judged, or only in part, and why."""
+    """A task that could not be judged, or only in part, and why."""
 
     what: str
     why: str
 
 
 class _Readable(NamedTuple):
+    """A row whose texts are there.
+
+    Attributes:
+        row: the row.
+        doc: the row of the data set.
+        text: the answer.
+        own: the answers that methods obtained by themselves, by method.
+    """
+
     row: dict[str, Any]
     doc: Mapping[str, Any]
     text: str
@@ -74,10 +83,10 @@ def judge_samples(
     and the old one is left alone.
 
     Args:
-        folder: results/<model>.
-        settings: the judge.
-        tasks: only these; none for all.
-        manager: knows the tasks.
+        folder: the folder results/<model>.
+        settings: the settings of the judge.
+        tasks: the tasks to judge; all if there are none.
+        manager: lm-eval's index of the tasks.
     """
     files = newest_sample_files(folder)
     for name in tasks:
@@ -91,6 +100,7 @@ def judge_samples(
 def _judge_task(
     folder: Path, name: str, path: Path, settings: JudgeSettings, manager: TaskManager
 ) -> Iterator[Judged | Unjudged]:
+    """Judge the samples of one task, and write them into a new file."""
     try:
         rows = list(read_samples(path))
     except SampleFileError as error:
@@ -98,7 +108,7 @@ def _judge_task(
         return
     if _ruled_otherwise(rows):
         return
-    readable = [one for row in rows if (one := _readable(row)) is not None]
+    readable = [answer for row in rows if (answer := _readable(row)) is not None]
     if len(readable) < len(rows):
         missing = len(rows) - len(readable)
         yield Unjudged(
@@ -113,19 +123,19 @@ def _judge_task(
     if task.rule.kind != "free":
         return
     judge = Judge(settings, partial(llm_for, settings.llm(), folder.parent), name)
-    scorers = [task.scorer(one.doc, judge) for one in readable]
+    scorers = [task.scorer(answer.doc, judge) for answer in readable]
     judge.consider(
         [
             scorer.case(text)
-            for scorer, one in zip(scorers, readable, strict=True)
-            for text in (one.text, *one.own.values())
+            for scorer, answer in zip(scorers, readable, strict=True)
+            for text in (answer.text, *answer.own.values())
         ]
     )
-    before = {id(one.row): one.row.get("acc") for one in readable}
+    before = [float(answer.row.get("acc") or 0.0) for answer in readable]
     unknown: set[str] = set()
-    for scorer, one in zip(scorers, readable, strict=True):
-        unknown |= _update(scorer, one)
-    errors = [one.row["judge_error"] for one in readable]
+    for scorer, answer in zip(scorers, readable, strict=True):
+        unknown |= _update(scorer, answer)
+    errors = [answer.row["judge_error"] for answer in readable]
     if all(errors):
         yield Unjudged(name, f"no answer was judged, and nothing is written: {errors[0]}")
         return
@@ -135,23 +145,30 @@ def _judge_task(
             f"{path} does not hold the own answers of {', '.join(sorted(unknown))}: "
             "their acc/… and auroc/… stay as they were",
         )
-    written = write_samples(folder, name, rows)
-    for which in dict.fromkeys(str(one.row.get("filter")) for one in readable):
-        mine = [one.row for one in readable if str(one.row.get("filter")) == which]
-        was = [float(before[id(row)] or 0.0) for row in mine]
+    yield from _by_filter(name, readable, before, write_samples(folder, name, rows))
+
+
+def _by_filter(
+    name: str, judged: Sequence[_Readable], before: Sequence[float], path: Path
+) -> Iterator[Judged]:
+    """Sum up the judged rows of each filter."""
+    by_filter: dict[str, list[tuple[dict[str, Any], float]]] = {}
+    for answer, acc in zip(judged, before, strict=True):
+        by_filter.setdefault(str(answer.row.get("filter")), []).append((answer.row, acc))
+    for filter_name, rows in by_filter.items():
         yield Judged(
             name,
-            which,
-            len(mine),
-            sum(was) / len(was),
-            sum(row["acc"] for row in mine) / len(mine),
-            sum(row["judge_error"] is not None for row in mine),
-            written,
+            filter_name,
+            len(rows),
+            sum(acc for _, acc in rows) / len(rows),
+            sum(row["acc"] for row, _ in rows) / len(rows),
+            sum(row["judge_error"] is not None for row, _ in rows),
+            path,
         )
 
 
 def _ruled_otherwise(rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether rows say that a rule scored them which is for choices and the like."""
+    """Tell whether the rows were scored by a rule that is not for free-form answers."""
     try:
         return bool(rows) and rule(str(rows[0].get("scored_by"))).kind != "free"
     except ValueError:  # a judge's name
@@ -159,6 +176,7 @@ def _ruled_otherwise(rows: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def _readable(row: dict[str, Any]) -> _Readable | None:
+    """Take the texts from a row; return None if they were removed."""
     doc, text = row.get("doc"), row.get("filtered_resps")
     while isinstance(text, list) and text:
         text = text[0]
@@ -172,25 +190,25 @@ def _readable(row: dict[str, Any]) -> _Readable | None:
     return _Readable(row, doc, text, own)
 
 
-def _update(scorer: QuestionScorer, one: _Readable) -> set[str]:
+def _update(scorer: QuestionScorer, answer: _Readable) -> set[str]:
     """Put the judge's columns into a row, and return the methods whose own answer is unknown."""
     of_methods = {
         key.partition("/")[2]: value
-        for key, value in one.row.items()
+        for key, value in answer.row.items()
         if key.startswith("confidence/")
     }
-    unknown = {name for name in of_methods if f"acc/{name}" in one.row} - one.own.keys()
+    unknown = {name for name in of_methods if f"acc/{name}" in answer.row} - answer.own.keys()
     known = {name: value for name, value in of_methods.items() if name not in unknown}
-    columns = verdict_columns(one.text, known, one.own, scorer)
-    one.row.update(columns)
-    listed = one.row.get("metrics")
+    columns = verdict_columns(answer.text, known, answer.own, scorer)
+    answer.row.update(columns)
+    listed = answer.row.get("metrics")
     if isinstance(listed, list):
-        one.row["metrics"] = list(dict.fromkeys([*listed, *columns]))
+        answer.row["metrics"] = list(dict.fromkeys([*listed, *columns]))
     return unknown
 
 
 def _task(name: str, doc: Mapping[str, Any], manager: TaskManager) -> RoutedTask | Unjudged:
-    """The task, to say question and reference of a row; its data set is not loaded."""
+    """Make the task that knows a row's question and reference, without loading its data set."""
     from datasets import Dataset
 
     from slmroute_plugin.task import RoutedTask
@@ -214,5 +232,5 @@ def _task(name: str, doc: Mapping[str, Any], manager: TaskManager) -> RoutedTask
     group = {"group": "saved", "task": [{"task": name, **without_data}]}
     task = next(iter(manager.load([group])["tasks"].values()))
     if not isinstance(task, RoutedTask):
-        return Unjudged(name, "it is no task of slmroute's task class")
+        return Unjudged(name, "it is not a task of slmroute's task class")
     return task

@@ -1,4 +1,4 @@
-"""Confidences of fitted probes for answers that were saved, without the model."""
+"""The confidences of fitted probes for answers that were saved, without the model."""
 
 from __future__ import annotations
 
@@ -12,12 +12,7 @@ from slmroute_plugin.observation import Missing, Observation
 from slmroute_plugin.probes.files import load_probe, probe_path
 from slmroute_plugin.probes.live import FittedMethod
 from slmroute_plugin.probes.probe import Probe
-from slmroute_plugin.probes.training_data import (
-    ProbeProblem,
-    correctness_of,
-    row_of,
-    rows_by_id,
-)
+from slmroute_plugin.probes.training_data import ProbeProblem, correctness_of, row_of, rows_by_id
 from slmroute_plugin.storage.hidden_states import (
     FOLDERS,
     Feature,
@@ -38,16 +33,17 @@ Sample = dict[str, Any]
 
 
 class Scored(NamedTuple):
-    """One method's confidences for one task.
+    """The confidences of one method for one task.
 
     Attributes:
-        task: whose samples.
-        method: name of the trained method.
-        auroc: of its confidence against correctness, printed with its coverage.
-        rows: number of answers.
-        fitted_on: which rows the probe was fitted on.
-        path: the sample file that holds the confidences; `is_new` says whether it was written.
-        is_new: False if the newest file held the same confidences already.
+        task: the task whose samples were scored.
+        method: the name of the trained method.
+        auroc: the AUROC of its confidence against correctness, printed with its coverage.
+        rows: the number of answers.
+        fitted_on: the kind of rows that the probe was fitted on.
+        path: the sample file that holds the confidences.
+        is_new: whether the file was written; False if the newest file held the same confidences
+            already.
     """
 
     task: str
@@ -68,7 +64,7 @@ def score_samples(
     present time, so that it is the newest.
 
     Yields:
-        First the number of tasks; then what was scored, and what could not be.
+        First the number of tasks; then the columns that were added, and the problems.
     """
     tasks: dict[str, Path] = {}
     problems: list[ProbeProblem] = []
@@ -87,6 +83,7 @@ def score_samples(
 
 
 def _kept_files(folder: Path, task: str) -> list[Path]:
+    """List the files of hidden states of a task."""
     every = (hidden_states_path(folder, feature, task) for feature in FOLDERS)
     return [path for path in every if path.exists()]
 
@@ -94,6 +91,7 @@ def _kept_files(folder: Path, task: str) -> list[Path]:
 def _score_task(
     folder: Path, task: str, path: Path, methods: Mapping[str, TrainedMethod]
 ) -> Iterator[Scored | ProbeProblem]:
+    """Add the confidences of every fitted probe to the samples of one task."""
     try:
         rows = list(read_samples(path))
     except ValueError as error:
@@ -105,7 +103,7 @@ def _score_task(
     for name, method in methods.items():
         try:
             probe = _probe(states, name, method)
-            changed |= _add_column(rows, states.of(type(probe.signal)), probe, method, path)
+            changed |= _add_column(rows, states.read(type(probe.signal)), probe, method, path)
             scored[name] = probe
         except ValueError as error:
             yield ProbeProblem(f"{task}, {name}", str(error))
@@ -120,25 +118,27 @@ def _score_task(
 
 
 class _States:
-    """A task's hidden states, read when the first probe needs them."""
+    """The hidden states of a task, read when the first probe needs them."""
 
     def __init__(self, folder: Path, task: str) -> None:
         self.folder = folder
         self._task = task
         self._read: dict[type[Feature], HiddenStates] = {}
 
-    def of(self, feature: type[Feature]) -> HiddenStates:
+    def read(self, feature: type[Feature]) -> HiddenStates:
+        """Read the hidden states of a feature, once."""
         if feature not in self._read:
             path = hidden_states_path(self.folder, feature, self._task)
             self._read[feature] = load_hidden_states(path)
         return self._read[feature]
 
     def has(self, feature: type[Feature]) -> bool:
+        """Tell whether hidden states of a feature were kept."""
         return hidden_states_path(self.folder, feature, self._task).exists()
 
 
 def _probe(states: _States, name: str, method: TrainedMethod) -> Probe:
-    """The probe for a task's answers.
+    """Load the probe for a task's answers.
 
     Raises:
         ValueError: there is none, or it may not be used.
@@ -146,12 +146,12 @@ def _probe(states: _States, name: str, method: TrainedMethod) -> Probe:
     feature = type(method.asks[0])
     if not states.has(feature):
         raise ValueError(f"no {FOLDERS[feature]} were kept of it: name {name} in the run's `uq`")
-    mine = states.of(feature)
-    path = probe_path(states.folder, mine.source.dataset, name)
+    kept = states.read(feature)
+    path = probe_path(states.folder, kept.source.dataset, name)
     if not path.exists():
-        raise ValueError(f"no probe is fitted for {mine.source.dataset} ({path})")
+        raise ValueError(f"no probe is fitted for {kept.source.dataset} ({path})")
     probe = load_probe(path)
-    if refusal := probe.refusal(mine.source, mine.signal, mine.hidden.shape[1:]):
+    if refusal := probe.refusal(kept.source, kept.signal, kept.hidden.shape[1:]):
         raise ValueError(f"{path} does not fit: {refusal}")
     return probe
 
@@ -159,22 +159,26 @@ def _probe(states: _States, name: str, method: TrainedMethod) -> Probe:
 def _add_column(
     rows: list[Sample], states: HiddenStates, probe: Probe, method: TrainedMethod, path: Path
 ) -> bool:
-    """Put one method's columns into the rows, in place; return whether any of them changed."""
+    """Put one method's columns into the rows, in place.
+
+    Returns:
+        Whether any row changed.
+    """
     name, at = method.name, rows_by_id(states)
-    mine = [row for row in rows if row.get("filter") == SLM_FILTER]
-    # Whole before any of it is put in: a sample of another run may be the last one.
-    indices = [row_of(states, at, row, path) for row in mine]
-    correct = [correctness_of(row, path) for row in mine]
-    told = [_assess(probe, method, states, index) for index in indices]
-    report_missing(states.source.task, told)
+    of_slm = [row for row in rows if row.get("filter") == SLM_FILTER]
+    # All columns are made before any is put in: a sample of another run may be the last row.
+    indices = [row_of(states, at, row, path) for row in of_slm]
+    correct = [correctness_of(row, path) for row in of_slm]
+    assessments = [_assess(probe, method, states, index) for index in indices]
+    report_missing(states.source.task, assessments)
     changed = False
-    for row, acc, one in zip(mine, correct, told, strict=True):
+    for row, acc, assessment in zip(of_slm, correct, assessments, strict=True):
         reasons = {k: v for k, v in row.get("no_confidence", {}).items() if k != name}
         columns = {
-            f"confidence/{name}": one.confidence[name],
-            f"auroc/{name}": [one.confidence[name], acc],
+            f"confidence/{name}": assessment.confidence[name],
+            f"auroc/{name}": [assessment.confidence[name], acc],
             f"fitted_on/{name}": probe.provenance.fitted_on,
-            "no_confidence": reasons | one.reasons,
+            "no_confidence": reasons | assessment.reasons,
         }
         changed |= any(key not in row or row[key] != value for key, value in columns.items())
         row.update(columns)
@@ -184,7 +188,7 @@ def _add_column(
 def _assess(
     probe: Probe, method: TrainedMethod, states: HiddenStates, index: int | None
 ) -> Assessment:
-    """What a run would have made of the answer, faults of the method included."""
+    """Assess an answer as a run would have, faults of the method included."""
     question, feature = b"", Missing("no hidden state was kept of this answer")
     if index is not None:
         question, feature = states.question[index].tobytes(), states.hidden[index]

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from slmroute_plugin.observation import NoConfidence
+from slmroute_plugin.probes.families import families
 from slmroute_plugin.probes.fitting import FitSettings, Fitted, fit_probes
-from slmroute_plugin.probes.row_selection import CannotFit, LeakError, families, out_of_domain
+from slmroute_plugin.probes.row_selection import CannotFit, LeakError, out_of_domain
 from slmroute_plugin.probes.training_data import read_answered
 from slmroute_plugin.signals import HiddenState
 from slmroute_plugin.storage.source import Source
