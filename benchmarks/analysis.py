@@ -4,14 +4,14 @@
     python benchmarks/analysis.py --slms 2        # a part of it
     python benchmarks/analysis.py --share 0.1     # data sets a tenth of the size
 
-Writes made-up sample files first (not timed), then, in a process of its own each, in turn:
-reading and measuring them without intervals, and with 1,000 resamples.
+The script writes made-up sample files first (not timed). Then it reads and measures them without
+intervals, and with 1,000 resamples, in turn and in a process of its own each.
 
-Then, on one core and the same arrays, ours and a plain way in turn: for every SLM, data set, method
-and LLM scikit-learn's `roc_auc_score`, and a loop over 101 thresholds for overall accuracy; with
-intervals, the same for every resample. Ours are the AUROC, the whole curve, and its accuracy at
-these thresholds; with intervals, AUROC and area of every resample. A part of the settings is
-timed, and of the plain way's resamples `--plain-resamples`, scaled to all. What both compute must
+Then, on one core and the same arrays, ours and a plain way answer in turn: for every SLM, data set,
+method and LLM scikit-learn's `roc_auc_score`, and a loop over 101 thresholds for overall accuracy;
+with intervals, the same for every resample. Ours are the AUROC, the whole curve, and its accuracy
+at these thresholds; with intervals, AUROC and area of every resample. A part of the settings is
+timed, and of the plain way's resamples `--plain-resamples`, scaled to all. The figures of both must
 agree to 1e-9, or the script ends with an error.
 """
 
@@ -22,7 +22,6 @@ import json
 import logging
 import os
 import resource
-import shutil
 import sys
 import tempfile
 import time
@@ -38,7 +37,13 @@ logger = logging.getLogger("analysis")
 
 
 class Measured(NamedTuple):
-    """Of one process."""
+    """The measurements of one process.
+
+    Attributes:
+        reading_s: the seconds of reading.
+        measuring_s: the seconds of measuring.
+        peak_gib: the peak memory of the process and its children, GiB, at most.
+    """
 
     reading_s: float
     measuring_s: float
@@ -46,7 +51,7 @@ class Measured(NamedTuple):
 
     @property
     def total_s(self) -> float:
-        """Reading included."""
+        """The seconds of reading and measuring together."""
         return self.reading_s + self.measuring_s
 
 
@@ -73,63 +78,61 @@ def measure(folder: Path, resamples: int, jobs: int) -> Measured:
 
 
 def measure_apart(folder: Path, resamples: int, jobs: int) -> Measured:
-    """`measure`, in a process of its own."""
+    """Run `measure` in a process of its own."""
     return Measured(*measured_apart(__file__, folder, resamples, jobs))
 
 
 def report(given: argparse.Namespace) -> str:
-    """All measurements as Markdown."""
-    folder = Path(tempfile.mkdtemp(prefix="analysis-"))
-    try:
+    """Measure everything, and write it as Markdown."""
+    with tempfile.TemporaryDirectory(prefix="analysis-") as name:
+        folder = Path(name)
         confidences = write_runs(folder, given.slms, given.llms, given.share)
-        found: dict[int, list[Measured]] = {0: [], given.resamples: []}
+        measured: dict[int, list[Measured]] = {0: [], given.resamples: []}
         for repeat in range(given.repeats):
-            for resamples, runs in found.items():
+            for resamples, runs in measured.items():
                 runs.append(measure_apart(folder, resamples, given.jobs))
                 logger.info("run %d, %d resamples: %s", repeat + 1, resamples, runs[-1])
         compared = compare_in_turn(folder, given)
-    finally:
-        shutil.rmtree(folder)
-    for one in (run for runs in compared.values() for run in runs):
-        if not one.largest_difference <= 1e-9:
-            raise SystemExit(f"the figures differ by {one.largest_difference}")
-    return as_markdown(given, confidences, found, compared)
+    for run in (run for runs in compared.values() for run in runs):
+        if not run.largest_difference <= 1e-9:
+            raise SystemExit(f"the figures differ by {run.largest_difference}")
+    return as_markdown(given, confidences, measured, compared)
 
 
 def compare_in_turn(folder: Path, given: argparse.Namespace) -> dict[int, list[Compared]]:
-    """Ours and the plain way, by number of resamples."""
+    """Time ours and the plain way in turn; return the runs by number of resamples."""
     from slmroute_plugin.analysis.study.reading import read_study
 
     settings = read_study(folder).settings[: given.compared]
     compare(settings[:2])
-    found: dict[int, list[Compared]] = {0: [], given.resamples: []}
+    compared: dict[int, list[Compared]] = {0: [], given.resamples: []}
     for repeat in range(given.repeats):
-        found[0].append(compare(settings))
-        found[given.resamples].append(
+        compared[0].append(compare(settings))
+        compared[given.resamples].append(
             compare_resampled(settings, given.resamples, given.plain_resamples)
         )
-        logger.info("run %d: %s", repeat + 1, {key: each[-1] for key, each in found.items()})
-    return found
+        logger.info("run %d: %s", repeat + 1, {key: runs[-1] for key, runs in compared.items()})
+    return compared
 
 
 def as_markdown(
     given: argparse.Namespace,
     confidences: int,
-    found: dict[int, list[Measured]],
+    measured: dict[int, list[Measured]],
     compared: dict[int, list[Compared]],
 ) -> str:
-    """The table, and what it is of."""
+    """Write the measurements as Markdown tables, and say what they are of."""
     lines = [
         "| | seconds, reading included | of which reading | peak memory, GiB |",
         "|---|---:|---:|---:|",
     ]
-    for resamples, runs in found.items():
-        what = f"with {resamples} resamples" if resamples else "without intervals"
+    for resamples, runs in measured.items():
+        title = f"with {resamples} resamples" if resamples else "without intervals"
         figures = (
             median(getattr(run, name) for run in runs)
             for name in ("total_s", "reading_s", "peak_gib")
         )
-        lines.append(f"| {what} | " + " | ".join(f"{figure:.1f}" for figure in figures) + " |")
+        lines.append(f"| {title} | " + " | ".join(f"{figure:.1f}" for figure in figures) + " |")
     lines += [
         "",
         f"{given.slms} SLMs x {len(ROWS)} data sets x {len(METHODS)} methods x {given.llms} LLMs, "
@@ -139,12 +142,12 @@ def as_markdown(
         "|---|---:|---:|---:|---:|",
     ]
     for resamples, runs in compared.items():
-        what = f"with {resamples} resamples" if resamples else "without intervals"
+        title = f"with {resamples} resamples" if resamples else "without intervals"
         ours, plain, ratio = (
             median(getattr(run, name) for run in runs) for name in ("ours_s", "plain_s", "ratio")
         )
         largest = max(run.largest_difference for run in runs)
-        lines.append(f"| {what} | {ours:.2f} | {plain:.1f} | {ratio:.0f} | {largest:.1e} |")
+        lines.append(f"| {title} | {ours:.2f} | {plain:.1f} | {ratio:.0f} | {largest:.1e} |")
     lines += [
         "",
         f"{given.compared} of {given.slms * len(ROWS)} pairs of SLM and data set, one core. With "
@@ -155,7 +158,7 @@ def as_markdown(
 
 
 def main() -> None:
-    """Read the options, measure, write the table."""
+    """Read the options, measure, and write the tables."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -175,8 +178,7 @@ def main() -> None:
         sys.stdout.write(json.dumps(measure(Path(folder), int(resamples), int(jobs))))
         return
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    text = report(given)
-    write_or_say(text, given.out)
+    write_or_say(report(given), given.out)
 
 
 if __name__ == "__main__":

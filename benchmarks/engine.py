@@ -12,11 +12,11 @@ in turns: `generate` (greedy, sorted by length), `engine` (ours with no signals)
 (ours with the six methods that generate, and the hidden state) and `naive` (one `generate` per
 sample, per follow-up and per restated prompt, and a second forward for hidden states).
 
-Two workloads: multiple choice, and grade-school problems of up to 256 new tokens; real rows if
-SLMROUTE_DATA names a folder of them, the demo's tasks otherwise. Tokens forwarded are rows ×
-columns of every forward pass, padding and finished rows included; the floor is the number of
-nodes of the prefix tries of all that our engine reads and writes. Peak memory is resident
-memory, or the GPU's, above what it was before the way began, weights loaded.
+There are two workloads: multiple choice, and grade-school problems of up to 256 new tokens. Their
+rows are real if SLMROUTE_DATA names a folder of them, and the demo's tasks otherwise. Tokens
+forwarded are rows × columns of every forward pass, padding and finished rows included. The floor
+is the number of nodes of the prefix tries of all that our engine reads and writes. Peak memory is
+resident memory, or the GPU's, above what it was before the way began, weights loaded.
 
 Ratios are of wall clock, for a machine of its own. `--by cpu` takes CPU time instead, which
 other work on the machine changes least, as long as there is one thread.
@@ -30,12 +30,14 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
+
+from engine_tables import TIMES, plot, table
+from smollm_weights import GGUF, safetensors_of_smollm
 
 if TYPE_CHECKING:
     from slmroute_plugin.backends import Question
@@ -43,12 +45,17 @@ if TYPE_CHECKING:
 logger = logging.getLogger("engine")
 
 ROOT = Path(__file__).resolve().parent.parent
-GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
 @dataclass(frozen=True)
 class Workload:
-    """Questions of one kind: the task with real rows, the demo's, and the most new tokens."""
+    """A kind of questions.
+
+    Attributes:
+        task: the task with real rows.
+        demo: the demo's task.
+        tokens: the most new tokens of an answer.
+    """
 
     task: str
     demo: str
@@ -61,22 +68,29 @@ WORKLOADS = {
 }
 # Hidden size, layers, heads, key-value heads and inner size of Llama 3.2, for random weights.
 SHAPES = {"1B": (2048, 16, 32, 8, 8192), "3B": (3072, 28, 24, 8, 8192)}
-TIMES = {"seconds": "seconds", "cpu": "CPU seconds"}
 # Questions at once, the best of 8, 16, 32 and 64 for each.
 BATCHES = {"generate": 32, "engine": 32, "engine-all": 32, "naive": 32}
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One way, once.
+    """The measurements of one way, once.
 
     Attributes:
-        seconds: wall clock.
-        cpu: seconds of CPU time, of all threads: what other work on the machine changes least.
-        tokens: forwarded, padding and finished rows included; None where nobody counted.
-        passes: forward passes; None where nobody counted.
-        floor: distinct token positions; None for ways whose sequences are not ours.
-        peak: resident memory above what it was before, MiB; None where it cannot be had.
+        workload: the kind of questions, or the series of `engine_sweep.py`.
+        way: the way to answer, or the size in the series.
+        questions: the number of questions.
+        batch: the number of questions at once.
+        threads: the number of threads.
+        dtype: the type of the weights.
+        device: the name of the device.
+        seconds: the wall clock.
+        cpu: the seconds of CPU time, of all threads, which other work on the machine changes least.
+        tokens: the tokens forwarded, padding and finished rows included; None where they were not
+            counted.
+        passes: the forward passes; None where they were not counted.
+        floor: the distinct token positions; None for ways whose sequences are not ours.
+        peak: the resident memory above what it was before, MiB; None where it cannot be read.
     """
 
     workload: str
@@ -97,7 +111,7 @@ class Measured:
 def measure(
     lm: Any, workload: str, way: str, questions: Sequence[Question], batch: int
 ) -> Measured:
-    """Answer all questions in one way."""
+    """Answer all questions in one way, and measure it."""
     from engine_ways import WAYS
 
     return measured(lm, workload, way, len(questions), batch, partial(WAYS[way], lm, questions))
@@ -106,7 +120,7 @@ def measure(
 def measured(
     lm: Any, workload: str, way: str, questions: int, batch: int, answer: Callable[[int], None]
 ) -> Measured:
-    """What it takes to answer, so many questions at once."""
+    """Measure what it takes to answer, with so many questions at once."""
     import torch
     from forwarded import counted, recorded
     from peak_memory import peak_memory_of
@@ -136,7 +150,7 @@ def measured(
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Which model is asked, and on what."""
+    """Add the options that say which model is asked, and on which device."""
     parser.add_argument("--model", type=Path, default=ROOT / "SmolLM2-135M-Instruct")
     parser.add_argument("--random", choices=SHAPES, help="random weights of this size instead")
     parser.add_argument("--device", default="cpu")
@@ -145,14 +159,14 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 
 def device_name(device: Any) -> str:
-    """What the ways ran on."""
+    """Name the device that the ways run on."""
     import torch
 
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
 
 
 def load(given: argparse.Namespace) -> Any:
-    """lm-eval's model around the weights of a folder, or around random ones."""
+    """Load lm-eval's model around the weights of a folder, or around random ones."""
     import torch
     from lm_eval.models.huggingface import HFLM
 
@@ -181,33 +195,35 @@ def load(given: argparse.Namespace) -> Any:
 
 
 def asked_of(lm: Any, workload: str, count: int) -> list[Question]:
-    """The first questions of a workload: real rows if there are any."""
+    """Choose the first questions of a workload: real rows if there are any."""
     from engine_ways import questions_of
 
-    one = WORKLOADS[workload]
-    task = one.task if os.environ.get("SLMROUTE_DATA") else one.demo
-    return questions_of(lm, task, str(ROOT / "tasks"), count, one.tokens)
+    chosen = WORKLOADS[workload]
+    task = chosen.task if os.environ.get("SLMROUTE_DATA") else chosen.demo
+    return questions_of(lm, task, str(ROOT / "tasks"), count, chosen.tokens)
 
 
 def write_questions(given: argparse.Namespace) -> None:
-    """Questions and weights for a way that needs an environment of its own."""
+    """Write questions and weights for a way that needs an environment of its own."""
     from engine_ways import as_texts
-    from smollm_weights import safetensors_of_smollm
 
     lm = load(given)
-    found = {
+    texts = {
         name: as_texts(asked_of(lm, name, given.questions), WORKLOADS[name].tokens)
         for name in given.workloads
     }
     given.questions_to.parent.mkdir(parents=True, exist_ok=True)
-    given.questions_to.write_text(json.dumps(found), encoding="utf-8")
+    given.questions_to.write_text(json.dumps(texts), encoding="utf-8")
     safetensors_of_smollm(given.questions_to.parent)
 
 
 def run(given: argparse.Namespace) -> list[Measured]:
-    """All rounds: the ways in turn, on each workload; appended to the record as they come."""
+    """Measure the ways in turn, on each workload and in each round.
+
+    Measurements are appended to the record as they come.
+    """
     lm = load(given)
-    found: list[Measured] = []
+    runs: list[Measured] = []
     asked = {name: asked_of(lm, name, given.questions) for name in given.workloads}
     for way in given.ways:  # once for nothing: what is built at first use is not measured
         measure(lm, given.workloads[0], way, asked[given.workloads[0]][:2], 2)
@@ -215,80 +231,17 @@ def run(given: argparse.Namespace) -> list[Measured]:
         for name in given.workloads:
             for way in given.ways:
                 for batch in given.batch or [BATCHES[way]]:
-                    found.append(measure(lm, name, way, asked[name], batch))
-                    logger.info("round %d: %s", number + 1, found[-1])
+                    runs.append(measure(lm, name, way, asked[name], batch))
+                    logger.info("round %d: %s", number + 1, runs[-1])
                     if given.record:
                         given.record.parent.mkdir(parents=True, exist_ok=True)
                         with given.record.open("a", encoding="utf-8") as file:
-                            file.write(json.dumps(asdict(found[-1])) + "\n")
-    return found
-
-
-def table(every: Iterable[Measured], by: str) -> str:
-    """Medians of each way on each workload, as a Markdown table; ratios of what `by` names."""
-    cells: dict[tuple[str, str], list[Measured]] = {}
-    for one in every:
-        cells.setdefault((one.workload, one.way), []).append(one)
-    columns = (
-        "workload", "way", "questions", "batch", "seconds", "CPU seconds", "÷ generate",
-        "tokens forwarded", "floor", "tokens ÷ floor", "forward passes", "peak, MiB", "runs",
-    )  # fmt: skip
-    lines = [columns, ["---", "---", *["---:"] * (len(columns) - 2)]]
-    for (workload, way), runs in cells.items():
-        one = runs[-1]
-        base = cells.get((workload, "generate"))
-        peaks = [run.peak for run in runs if run.peak is not None]
-        lines.append(
-            [
-                workload,
-                way,
-                str(one.questions),
-                str(one.batch),
-                f"{median(run.seconds for run in runs):.1f}",
-                f"{median(run.cpu for run in runs):.1f}",
-                f"{_time(runs, by) / _time(base, by):.2f}" if base else "",
-                f"{one.tokens:,}" if one.tokens is not None else "",
-                f"{one.floor:,}" if one.floor else "",
-                f"{one.tokens / one.floor:.3f}" if one.tokens and one.floor else "",
-                f"{one.passes:,}" if one.passes is not None else "",
-                f"{median(peaks):,.0f}" if peaks else "undefined",
-                str(len(runs)),
-            ]
-        )
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
-
-
-def _time(runs: Sequence[Measured], by: str) -> float:
-    return median(getattr(run, by) for run in runs)
-
-
-def plot(every: Sequence[Measured], path: Path, by: str) -> None:
-    """Time and peak memory of each way, one pair of panels for each workload."""
-    import matplotlib.pyplot as plt
-
-    workloads = list(dict.fromkeys(one.workload for one in every))
-    figure, axes = plt.subplots(2, len(workloads), figsize=(5 * len(workloads), 5), squeeze=False)
-    for column, workload in enumerate(workloads):
-        runs = [one for one in every if one.workload == workload]
-        ways = list(dict.fromkeys(one.way for one in runs))
-        for row, (name, label) in enumerate(((by, TIMES[by]), ("peak", "peak memory, MiB"))):
-            panel = axes[row][column]
-            for number, way in enumerate(ways):
-                found = [getattr(one, name) for one in runs if one.way == way]
-                if values := [value for value in found if value is not None]:
-                    panel.barh(number, median(values), color="0.75")
-                    panel.plot(values, [number] * len(values), "k.", markersize=4)
-            panel.set_yticks(range(len(ways)), ways)
-            panel.invert_yaxis()
-            panel.set_xlabel(label)
-            panel.set_title(workload if row == 0 else "")
-    figure.tight_layout()
-    figure.savefig(path)
-    plt.close(figure)
+                            file.write(json.dumps(asdict(runs[-1])) + "\n")
+    return runs
 
 
 def main() -> None:
-    """Read the options; measure, or write the table and the plot of what was measured."""
+    """Read the options; measure, or write the table and the plot of an earlier record."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -316,15 +269,15 @@ def main() -> None:
         return
     if given.table:
         lines = given.table.read_text(encoding="utf-8").splitlines()
-        found = [Measured(**json.loads(line)) for line in lines]
+        runs = [Measured(**json.loads(line)) for line in lines]
     else:
-        found = run(given)
-    text = table(found, given.by)
+        runs = run(given)
+    text = table(runs, given.by)
     sys.stdout.write(text)
     if given.out:
         given.out.mkdir(parents=True, exist_ok=True)
         (given.out / "engine.md").write_text(text, encoding="utf-8")
-        plot(found, given.out / "engine.svg", given.by)
+        plot(runs, given.out / "engine.svg", given.by)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ lm-polygraph needs an environment of its own (it pins older packages):
     runs/polygraph/bin/python benchmarks/engine_polygraph.py runs/questions.json \\
         runs/SmolLM2-135M-Instruct --record runs/engine.jsonl
 
-Estimators: MaximumSequenceProbability, Perplexity, PTrue, DegMat by Jaccard similarity of five
-samples, Verbalized2S, and Verbalized1S, which is a run of its own on the restated prompts. The
+The estimators are MaximumSequenceProbability, Perplexity, PTrue, DegMat by Jaccard similarity of
+five samples, Verbalized2S, and Verbalized1S, which is a run of its own on the restated prompts. The
 greedy pass keeps hidden states, as it does by default. The model's inputs, the limits on new
 tokens and the weights are those of the other ways; the time is that of its manager alone.
 """
@@ -38,7 +38,7 @@ STATED = r"(\d\.\d+|\d)"
 def estimate(
     model: Any, texts: Sequence[str], estimators: Sequence[Any], tokens: int, batch: int
 ) -> int:
-    """Run the estimators on all texts; returns how many estimates were made."""
+    """Run the estimators on all texts; return the number of estimates."""
     from lm_polygraph.defaults.register_default_stat_calculators import (
         register_default_stat_calculators,
     )
@@ -49,9 +49,9 @@ def estimate(
     from lm_polygraph.utils.manager import UEManager
 
     calculators = register_default_stat_calculators("Whitebox", output_attentions=False)
-    for one in calculators:
-        if one.name in ("SamplingGenerationCalculator", "SamplingPromptCalculator"):
-            one.cfg["samples_n"] = SAMPLES
+    for calculator in calculators:
+        if calculator.name in ("SamplingGenerationCalculator", "SamplingPromptCalculator"):
+            calculator.cfg["samples_n"] = SAMPLES
     manager = UEManager(
         Dataset(list(texts), [""] * len(texts), batch_size=batch),
         model,
@@ -70,7 +70,7 @@ def estimate(
 
 
 def measure(model: Any, asked: dict[str, Any], batch: int) -> dict[str, float | None]:
-    """Seconds, CPU seconds and peak memory of all estimators on one workload."""
+    """Measure seconds, CPU seconds and peak memory of all estimators on one workload."""
     from lm_polygraph import estimators
     from peak_memory import PeakMemory
 
@@ -98,7 +98,7 @@ def measure(model: Any, asked: dict[str, Any], batch: int) -> dict[str, float | 
 
 
 def main() -> None:
-    """Read the questions, measure, append to the record."""
+    """Read the questions, measure, and append to the record."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -123,12 +123,12 @@ def main() -> None:
     model = WhiteboxModel(loaded, tokenizer, str(given.weights), instruct=True)
     asked = json.loads(given.questions.read_text(encoding="utf-8"))
     for _ in range(given.rounds):
-        for workload, one in asked.items():
+        for workload, texts in asked.items():
             for batch in given.batch:
-                found = {
+                measured = {
                     "workload": workload,
                     "way": "lm-polygraph",
-                    "questions": len(one["texts"]),
+                    "questions": len(texts["texts"]),
                     "batch": batch,
                     "threads": given.threads,
                     "dtype": "float32",
@@ -136,11 +136,11 @@ def main() -> None:
                     "tokens": None,
                     "passes": None,
                     "floor": None,
-                    **measure(model, one, batch),
+                    **measure(model, texts, batch),
                 }
-                logger.info("%s", found)
+                logger.info("%s", measured)
                 with given.record.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(found) + "\n")
+                    file.write(json.dumps(measured) + "\n")
 
 
 if __name__ == "__main__":

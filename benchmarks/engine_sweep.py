@@ -1,10 +1,10 @@
-"""How the engine's cost grows: with the number of questions, prompt length and samples.
+"""The growth of the engine's cost with the number of questions, prompt length and samples.
 
     python benchmarks/engine_sweep.py --record runs/sweep.jsonl --out benchmarks/results/engine
     python benchmarks/engine_sweep.py --device cuda --random 1B --dtype bfloat16 --record …
 
-Made-up prompts of random words, so that each size can be had; answers of up to eight tokens.
-All three series ask for samples and a follow-up. The plot shows time and peak memory
+Prompts are made up of random words, so that there is one of each size. Answers have up to eight
+tokens. All three series ask for samples and a follow-up. The plot shows time and peak memory
 against the floor, the number of distinct token positions: time should be linear in it, and
 memory flat in the number of questions.
 """
@@ -33,7 +33,14 @@ NEW_TOKENS = 8
 
 @dataclass(frozen=True)
 class Point:
-    """One size: what varies, and what is asked."""
+    """A size in a series.
+
+    Attributes:
+        series: the quantity that varies.
+        questions: the number of questions.
+        length: the number of words of a prompt.
+        samples: the number of samples.
+    """
 
     series: str
     questions: int
@@ -42,7 +49,7 @@ class Point:
 
 
 def points(quick: bool) -> Iterator[Point]:
-    """The sizes of all three series."""
+    """Yield the sizes of all three series."""
     for questions in (4, 8) if quick else (64, 128, 256, 512, 1024):
         yield Point("questions", questions, 24, 1)
     for length in (50, 100) if quick else (100, 250, 500, 1000, 2000):
@@ -52,7 +59,7 @@ def points(quick: bool) -> Iterator[Point]:
 
 
 def asked(lm: Any, point: Point) -> list[Question]:
-    """Questions of made-up words, each about `length` tokens long."""
+    """Make questions of made-up words, each about `length` tokens long."""
     from slmroute_plugin.backends import Question
 
     draw = random.Random(0)
@@ -65,7 +72,7 @@ def asked(lm: Any, point: Point) -> list[Question]:
 
 
 def measure(lm: Any, point: Point, batch: int) -> Measured:
-    """Answer the questions of one size."""
+    """Answer the questions of one size, and measure it."""
     from engine_ways import ours
 
     from slmroute_plugin.signals import NextTokenProbs, Samples
@@ -76,26 +83,26 @@ def measure(lm: Any, point: Point, batch: int) -> Measured:
     return measured(lm, point.series, str(size), point.questions, batch, answer)
 
 
-def plot(every: Sequence[Measured], path: Path) -> None:
-    """Seconds and peak memory against floor tokens, one column for each series."""
+def plot(measured: Sequence[Measured], path: Path) -> None:
+    """Draw seconds and peak memory against the floor, in a column for each series."""
     import matplotlib.pyplot as plt
 
-    series = list(dict.fromkeys(one.workload for one in every))
+    series = list(dict.fromkeys(run.workload for run in measured))
     figure, axes = plt.subplots(2, len(series), figsize=(4 * len(series), 5), squeeze=False)
     for column, name in enumerate(series):
-        found = [one for one in every if one.workload == name]
-        floors = [one.floor or 0 for one in found]
-        axes[0][column].plot(floors, [one.seconds for one in found], "ko-")
-        for one in found:
+        runs = [run for run in measured if run.workload == name]
+        floors = [run.floor or 0 for run in runs]
+        axes[0][column].plot(floors, [run.seconds for run in runs], "ko-")
+        for run in runs:
             axes[0][column].annotate(
-                one.way,
-                (one.floor or 0, one.seconds),
+                run.way,
+                (run.floor or 0, run.seconds),
                 xytext=(5, -9),
                 textcoords="offset points",
                 fontsize=7,
             )
             axes[0][column].margins(x=0.12)
-        axes[1][column].plot(floors, [one.peak or float("nan") for one in found], "ko-")
+        axes[1][column].plot(floors, [run.peak or float("nan") for run in runs], "ko-")
         axes[0][column].set_title(f"by {name}")
         axes[1][column].set_xlabel("floor, tokens")
         for row, label in enumerate(("seconds", "peak memory, MiB")):
@@ -107,7 +114,7 @@ def plot(every: Sequence[Measured], path: Path) -> None:
 
 
 def main() -> None:
-    """Read the options, measure, plot."""
+    """Read the options, measure, and plot."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -125,10 +132,10 @@ def main() -> None:
         measure(lm, Point("samples", 2, 10, 1), 2)
         given.record.parent.mkdir(parents=True, exist_ok=True)
         for point in points(given.quick):
-            found = measure(lm, point, given.batch)
-            logger.info("%s", found)
+            run = measure(lm, point, given.batch)
+            logger.info("%s", run)
             with given.record.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(found)) + "\n")
+                file.write(json.dumps(asdict(run)) + "\n")
     if given.out:
         lines = given.record.read_text(encoding="utf-8").splitlines()
         given.out.mkdir(parents=True, exist_ok=True)

@@ -27,13 +27,13 @@ METHODS = (
 
 
 def signals_of_all_methods() -> frozenset[Signal[Any]]:
-    """What the six methods that generate ask for, and the hidden state for probes."""
+    """Collect the signals of the six methods that generate, and the hidden state for probes."""
     chosen = chosen_methods(parse_settings({"uq": list(METHODS)}))
-    return frozenset({HiddenState(), *(ask for one in chosen.values() for ask in one.asks)})
+    return frozenset({HiddenState(), *(ask for method in chosen.values() for ask in method.asks)})
 
 
 def questions_of(lm: Any, task_name: str, folder: str, count: int, tokens: int) -> list[Question]:
-    """The first questions of a lm-eval task, in the model's chat template."""
+    """Make the first questions of a lm-eval task, in the model's chat template."""
     from lm_eval.tasks import TaskManager, get_task_dict
 
     settings = {"slmroute": {"uq": list(METHODS)}}
@@ -57,51 +57,51 @@ def questions_of(lm: Any, task_name: str, folder: str, count: int, tokens: int) 
 
 
 def as_texts(questions: Sequence[Question], tokens: int) -> dict[str, Any]:
-    """What a way of others needs: texts without a chat template, and limits on new tokens."""
+    """Write questions for a way of others: texts without a chat template, and token limits."""
     signals = signals_of_all_methods()
-    (restated,) = (one for one in signals if isinstance(one, Restated))
+    (restated,) = (signal for signal in signals if isinstance(signal, Restated))
     return {
-        "texts": [one.text for one in questions],
-        "restated": [one.restated_text[restated] for one in questions],
+        "texts": [question.text for question in questions],
+        "restated": [question.restated_text[restated] for question in questions],
         "tokens": tokens,
         "restated_tokens": tokens + restated.extra_tokens,
-        "reply_tokens": max(one.max_tokens for one in signals if isinstance(one, Reply)),
+        "reply_tokens": max(ask.max_tokens for ask in signals if isinstance(ask, Reply)),
     }
 
 
 def ours(
     lm: Any, questions: Sequence[Question], signals: Iterable[Signal[Any]], batch: int
 ) -> None:
-    """Our engine, with any signals."""
+    """Answer with our engine, and any signals."""
     lm.batch_size_per_gpu = batch
     for _ in backend_for(lm).observe(questions, frozenset(signals), 0):
         pass
 
 
 def plain(lm: Any, questions: Sequence[Question], batch: int) -> None:
-    """`generate`, greedily, the longest prompts first."""
+    """Answer by `generate`, greedily, the longest prompts first."""
     for _ in _greedy(lm, questions, batch):
         pass
 
 
 def naive(lm: Any, questions: Sequence[Question], batch: int) -> None:
-    """One `generate` per sample, per follow-up and per restated prompt, each from its beginning.
+    """Answer by one `generate` per sample, follow-up and restated prompt, each from its beginning.
 
     Hidden states come from a second forward over prompt and answer, the words' probabilities
-    from a forward over prompt, answer and follow-up. All of it in batches.
+    from a forward over prompt, answer and follow-up. All of it is done in batches.
     """
     signals = sorted(signals_of_all_methods(), key=repr)
     prompts = Prompts(lm)
     for group, answers in _greedy(lm, questions, batch):
-        limits = [int(one.generation["max_gen_toks"]) for one in group]
+        limits = [int(question.generation["max_gen_toks"]) for question in group]
         whole = [[*_ids(lm, q.prompt), *ids] for q, ids in zip(group, answers, strict=True)]
         for signal in signals:
             if isinstance(signal, Samples):
                 for _ in range(signal.n):
-                    ids = [_ids(lm, one.prompt) for one in group]
+                    ids = [_ids(lm, question.prompt) for question in group]
                     _generate(lm, ids, max(limits), signal.temperature)
             elif isinstance(signal, Restated):
-                ids = [_ids(lm, str(one.restated[signal])) for one in group]
+                ids = [_ids(lm, str(question.restated[signal])) for question in group]
                 _generate(lm, ids, max(limits) + signal.extra_tokens)
             elif isinstance(signal, HiddenState):
                 _forward(lm, whole, output_hidden_states=True)
@@ -120,18 +120,21 @@ def naive(lm: Any, questions: Sequence[Question], batch: int) -> None:
 def _greedy(
     lm: Any, questions: Sequence[Question], batch: int
 ) -> Iterator[tuple[list[Question], list[list[int]]]]:
-    ordered = sorted(questions, key=lambda one: -len(_ids(lm, one.prompt)))
+    """Yield batches of questions, the longest prompts first, with their greedy answers."""
+    ordered = sorted(questions, key=lambda question: -len(_ids(lm, question.prompt)))
     for start in range(0, len(ordered), batch):
         group = ordered[start : start + batch]
-        limit = max(int(one.generation["max_gen_toks"]) for one in group)
-        yield group, _generate(lm, [_ids(lm, one.prompt) for one in group], limit)
+        limit = max(int(question.generation["max_gen_toks"]) for question in group)
+        yield group, _generate(lm, [_ids(lm, question.prompt) for question in group], limit)
 
 
 def _ids(lm: Any, text: str) -> list[int]:
+    """Tokenise a text."""
     return list(lm.tok_encode(text))
 
 
 def _padded(lm: Any, rows: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
+    """Pad rows of tokens on the left, and mask the padding."""
     width = max(len(row) for row in rows)
     pad = lm.tokenizer.pad_token_id or 0
     padded = {
@@ -144,6 +147,7 @@ def _padded(lm: Any, rows: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
 def _generate(
     lm: Any, rows: Sequence[Sequence[int]], limit: int, temperature: float | None = None
 ) -> list[list[int]]:
+    """Generate a reply to each row of tokens, greedily or at a temperature."""
     inputs = _padded(lm, rows)
     drawn: dict[str, Any] = {"do_sample": False}
     if temperature is not None:
@@ -161,10 +165,12 @@ def _generate(
 
 
 def _until_end(ids: list[int], end: int) -> list[int]:
+    """Cut a reply at its end token."""
     return ids[: ids.index(end)] if end in ids else ids
 
 
 def _forward(lm: Any, rows: Sequence[Sequence[int]], **wanted: Any) -> None:
+    """Run the model forward over rows of tokens."""
     with torch.no_grad():
         lm.model(**_padded(lm, rows), **wanted, logits_to_keep=1)
 
@@ -173,12 +179,12 @@ Way = Callable[[Any, Sequence[Question], int], None]
 
 
 def without_signals(lm: Any, questions: Sequence[Question], batch: int) -> None:
-    """Our engine with no signals: greedy answers only."""
+    """Answer with our engine and no signals: greedy answers only."""
     ours(lm, questions, (), batch)
 
 
 def with_all_signals(lm: Any, questions: Sequence[Question], batch: int) -> None:
-    """Our engine with all six methods and the hidden state."""
+    """Answer with our engine, all six methods and the hidden state."""
     ours(lm, questions, signals_of_all_methods(), batch)
 
 

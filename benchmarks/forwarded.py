@@ -1,4 +1,4 @@
-"""What an engine forwards, and what it would have to: tokens counted, and the floor under them."""
+"""The tokens that an engine forwards, and the floor: those that it would have to forward."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from slmroute_plugin.backends.transformers.sampling import Generated
 
 @dataclass
 class Forwarded:
-    """Tokens that went through a model, padding and finished rows included.
+    """The tokens that went through a model, padding and finished rows included.
 
     Attributes:
         tokens: rows × columns of every forward pass.
-        passes: number of forward passes.
+        passes: the number of forward passes.
     """
 
     tokens: int = 0
@@ -28,7 +28,7 @@ class Forwarded:
 
 @contextmanager
 def counted(model: Any) -> Iterator[Forwarded]:
-    """Count what goes through `model` meanwhile."""
+    """Count what goes through `model` within the block."""
     seen = Forwarded()
 
     def hook(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -44,42 +44,41 @@ def counted(model: Any) -> Iterator[Forwarded]:
 
 
 def trie_nodes(sequences: Iterable[Sequence[int]]) -> int:
-    """Nodes of the prefix trie of token sequences, without the root.
+    """Count the nodes of the prefix trie of token sequences, without the root.
 
     >>> trie_nodes([[1, 2, 3], [1, 2, 4], [1]])
     4
     """
-    ordered = sorted(tuple(one) for one in sequences)
     before: tuple[int, ...] = ()
     nodes = 0
-    for one in ordered:
-        shared = next((i for i, (a, b) in enumerate(zip(before, one, strict=False)) if a != b), -1)
-        nodes += len(one) - (shared if shared >= 0 else min(len(before), len(one)))
-        before = one
+    for ids in sorted(map(tuple, sequences)):
+        shared = next((i for i, (a, b) in enumerate(zip(before, ids, strict=False)) if a != b), -1)
+        nodes += len(ids) - (shared if shared >= 0 else min(len(before), len(ids)))
+        before = ids
     return nodes
 
 
 @dataclass
 class Sequences:
-    """Every sequence of tokens that a run of our engine was about, by question."""
+    """The sequences of tokens that a run of our engine was about, by question."""
 
     generated: list[tuple[Work, Sequence[int], Generated]] = field(default_factory=list)
     turns: list[tuple[FollowUp, Generated | None]] = field(default_factory=list)
 
     def floor(self) -> int:
-        """Distinct token positions: the nodes of each question's prefix trie, summed."""
+        """Count the distinct token positions: the nodes of each question's prefix trie, summed."""
         by_question: dict[int, list[list[int]]] = {}
         for work, prompt, sequence in self.generated:
             by_question.setdefault(id(work), []).append([*prompt, *sequence.ids])
         for turn, reply in self.turns:
             ids = [*turn.ids, *(reply.ids if reply is not None else ())]
             by_question.setdefault(id(turn.work), []).append(ids)
-        return sum(trie_nodes(every) for every in by_question.values())
+        return sum(map(trie_nodes, by_question.values()))
 
 
 @contextmanager
 def recorded() -> Iterator[Sequences]:
-    """Keep the sequences that our engine generates meanwhile."""
+    """Keep the sequences that our engine generates within the block."""
     seen = Sequences()
 
     def watch(owner: type, name: str, note: Callable[..., None]) -> Any:
@@ -96,7 +95,7 @@ def recorded() -> Iterator[Sequences]:
         seen.generated.append((work, work.ids, made))
 
     def drawn(work: Work, made: list[Generated], signal: Any) -> None:
-        seen.generated += [(work, work.ids, one) for one in made]
+        seen.generated += [(work, work.ids, sample) for sample in made]
 
     def restated(work: Work, made: Generated, restatement: Any) -> None:
         seen.generated.append((work, restatement.ids, made))

@@ -1,15 +1,15 @@
-"""Kill a whole study again and again, and compare what it ends with to one left in peace.
+"""Kill a whole study again and again, and compare its results with those of an undisturbed one.
 
     python benchmarks/kill.py --kills 20 --out kill.md
 
 The study: answers to training questions, probes fitted on them, answers to evaluation
 questions with the unsure ones routed to an LLM (a scripted server), and the probes' scores.
-Once it runs undisturbed. Then it runs in another folder, and its process is killed with SIGKILL
+It runs once undisturbed. Then it runs in another folder, and its process is killed with SIGKILL
 at random moments of each step, and at chosen ones: while hidden states, results, samples,
 probes or the LLM's cache are written. After each kill the same command is started again.
 
 At the end the newest sample files must be equal byte for byte, and so must probes, hidden
-states, and what the journal and the LLM's cache hold.
+states, and the contents of the journal and the LLM's cache.
 """
 
 from __future__ import annotations
@@ -34,12 +34,13 @@ logger = logging.getLogger("kill")
 
 @dataclass
 class Report:
-    """What happened.
+    """A report of the kills.
 
     Attributes:
-        kills: by step, the moments at which it was killed.
-        differences: what differs in the end; empty if all is well.
-        reused: how many answers came out of the journal, over all restarts.
+        kills: the steps that were killed, each with the moment.
+        differences: the parts that differ in the end; empty if all is well.
+        reused: the number of starts that took answers from the journal.
+        equal: the parts that are equal in the end.
     """
 
     kills: list[tuple[str, str]] = field(default_factory=list)
@@ -55,7 +56,18 @@ def study(
     kills: dict[str, list[Moment]],
     usual: dict[str, float],
 ) -> list[tuple[str, str]]:
-    """Run all steps, killing each at its moments; return those at which one was killed."""
+    """Run all steps, killing each at its moments.
+
+    Args:
+        folder: the folder to work in.
+        model: the path of the model.
+        every: the steps.
+        kills: the moments to kill at, by step.
+        usual: the seconds that each step takes undisturbed; filled in where they are missing.
+
+    Returns:
+        The steps that were killed, each with the moment.
+    """
     folder.mkdir(parents=True)
     # By this path lm-eval names the folder of results.
     (folder / Path(model).name).symlink_to(Path(model).resolve())
@@ -78,7 +90,7 @@ def study(
 
 
 def moments(every: list[Step], kills: int, seed: int) -> dict[str, list[Moment]]:
-    """Each file's writing once, and random moments for the rest, most of them in the runs."""
+    """Choose moments: the writing of each file once, and random ones, most of them in the runs."""
     chosen = [(step.name, Moment(file=file)) for step in every for file in step.files][:kills]
     draw = random.Random(seed)
     weights = [4, 1, 5, 1]
@@ -92,7 +104,7 @@ def moments(every: list[Step], kills: int, seed: int) -> dict[str, list[Moment]]
 
 
 def kill_study(folder: Path, model: str, kills: int, size: Size, seed: int = 0) -> Report:
-    """Run the study in peace and under fire, and compare."""
+    """Run the study undisturbed and with kills, and compare."""
     # Imported once, in the parent of all: a process is to be killed at its work, not at imports.
     import lm_eval.evaluator
     import lm_eval.models.huggingface  # noqa: F401
@@ -110,15 +122,15 @@ def kill_study(folder: Path, model: str, kills: int, size: Size, seed: int = 0) 
         report = Report(study(folder / "fire", model, every, chosen, usual))
     expected, got = contents(folder / "peace"), contents(folder / "fire")
     report.differences = [
-        what for what in sorted({*expected, *got}) if expected.get(what) != got.get(what)
+        name for name in sorted({*expected, *got}) if expected.get(name) != got.get(name)
     ]
-    report.equal = [what for what in expected if expected[what] == got.get(what)]
+    report.equal = [name for name in expected if expected[name] == got.get(name)]
     report.reused = (folder / "fire" / "log.txt").read_text().count("answers are taken from")
     return report
 
 
 def main() -> None:
-    """Run it from the command line."""
+    """Read the options, run the study, and write the report."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)

@@ -3,40 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from multiprocessing import get_context
 from typing import Any
 
+from llm_handler import LlmHandler
 
-class _Scripted(BaseHTTPRequestHandler):
-    """Answers with a digest of the question, and takes its time."""
 
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        asked = body["messages"][-1]["content"]
+class _Scripted(LlmHandler):
+    """A handler that answers with a digest of the question, and takes its time."""
+
+    def reply(self, asked: str) -> None:
+        """Answer after a tenth of a second."""
         number = int(hashlib.sha256(asked.encode()).hexdigest()[:4], 16)
         time.sleep(0.1)
-        message = {"role": "assistant", "content": f"The answer is {number}."}
-        reply = {
-            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-            "usage": {"prompt_tokens": 10, "completion_tokens": 5},
-        }
-        sent = json.dumps(reply).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(sent)))
-        self.end_headers()
-        self.wfile.write(sent)
-
-    def log_message(self, *args: Any) -> None:
-        """Say nothing."""
+        usage = {"prompt_tokens": 10, "completion_tokens": 5}
+        self.answer(f"The answer is {number}.", usage=usage)
 
 
 def _serve(port: Any) -> None:
+    """Serve for ever, after sending the port."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Scripted)
     port.send(server.server_address[1])
     server.serve_forever()
@@ -44,7 +33,7 @@ def _serve(port: Any) -> None:
 
 @contextmanager
 def scripted_server() -> Iterator[str]:
-    """The URL of a server that answers as an LLM would."""
+    """Run a server that answers as an LLM would within the block, and yield its URL."""
     context = get_context("fork")
     ours, its = context.Pipe()
     process = context.Process(target=_serve, args=(its,), daemon=True)

@@ -14,7 +14,14 @@ TRAINING, EVALUATION = "slmroute_demo_arithmetic_train", "slmroute_demo_arithmet
 
 
 class Size(NamedTuple):
-    """How much is asked: questions to train on and to evaluate, and tokens per answer."""
+    """The size of the study.
+
+    Attributes:
+        training: the number of questions to train on.
+        evaluation: the number of questions to evaluate.
+        tokens: the most tokens of an answer.
+        batch: the number of questions at once.
+    """
 
     training: int = 24
     evaluation: int = 16
@@ -24,7 +31,13 @@ class Size(NamedTuple):
 
 @dataclass(frozen=True)
 class Step:
-    """One command of the study, and the files whose writing is a moment to kill it at."""
+    """A command of the study.
+
+    Attributes:
+        name: the name of the step.
+        run: runs the command in this process.
+        files: the files whose writing is a moment to kill it at.
+    """
 
     name: str
     run: Callable[[], None]
@@ -32,7 +45,7 @@ class Step:
 
 
 def steps(model: str, server: str, size: Size) -> list[Step]:
-    """The study's commands."""
+    """List the study's commands."""
 
     def evaluate(task: str, limit: int, slmroute: dict[str, Any]) -> Callable[[], None]:
         arguments = [

@@ -15,11 +15,11 @@ POLL_S = 0.001
 
 
 class Moment(NamedTuple):
-    """When to kill: after a share of the step's usual time, or once a file is there.
+    """A moment to kill at: after a share of the step's usual time, or once a file is there.
 
     Attributes:
-        share: of the time that the step took undisturbed.
-        file: a pattern below `results`; taken the moment it first matches something new.
+        share: the share of the time that the step takes undisturbed.
+        file: a pattern below `results`; the moment is when it first matches something new.
     """
 
     share: float | None = None
@@ -56,7 +56,7 @@ def finish(pid: int, step: Step, log: Path) -> None:
     """Wait until the step is done.
 
     Raises:
-        RuntimeError: it failed; the text is the end of its log.
+        RuntimeError: the step failed; the text is the end of its log.
     """
     _, status = os.waitpid(pid, 0)
     _check(status, step, log)
@@ -65,10 +65,10 @@ def finish(pid: int, step: Step, log: Path) -> None:
 def is_killed(
     pid: int, step: Step, folder: Path, moment: Moment, usual_s: float, log: Path
 ) -> bool:
-    """Wait for the moment and kill; False if the step was done before.
+    """Wait for the moment and kill the step; return False if it was done before.
 
     Raises:
-        RuntimeError: it failed before; the text is the end of its log.
+        RuntimeError: the step failed before; the text is the end of its log.
     """
     results = folder / "results"
     start = time.monotonic()
@@ -90,5 +90,10 @@ def is_killed(
 
 
 def _check(status: int, step: Step, log: Path) -> None:
+    """Check that a step ended well.
+
+    Raises:
+        RuntimeError: it did not; the text is the end of its log.
+    """
     if status:
         raise RuntimeError(f"{step.name} failed by itself:\n{log.read_text()[-3000:]}")

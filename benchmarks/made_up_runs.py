@@ -1,4 +1,4 @@
-"""Made-up sample files of a study as large as the paper's, for what reads and measures them."""
+"""The made-up sample files of a study as large as the paper's, to be read and measured."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROWS = {
     "coqa": 500,
     "mmlu": 14042,
 }
-# Stated confidences are few different numbers; the others are all different.
+# The number of levels of each method's confidences; 0 for a continuum.
 METHODS = {
     "average_token_prob": 0,
     "perplexity": 0,
@@ -40,7 +40,7 @@ METHODS = {
 
 
 def write_runs(folder: Path, slms: int, llms: int, share: float) -> int:
-    """Made-up sample files; returns the number of confidences."""
+    """Write made-up sample files; return the number of confidences."""
     rng = np.random.default_rng(0)
     confidences = 0
     names = [(f"slm-{n:02}", True) for n in range(slms)] + [
@@ -61,7 +61,7 @@ def write_runs(folder: Path, slms: int, llms: int, share: float) -> int:
 def made_up_rows(
     rng: np.random.Generator, task: str, size: int, is_slm: bool
 ) -> Iterator[dict[str, object]]:
-    """Rows as lm-eval logs them, with a question of some length."""
+    """Yield rows as lm-eval logs them, with a question of usual length."""
     correct = (rng.random(size) < (0.55 if is_slm else 0.85)).astype(float)
     columns = {}
     for method, levels in METHODS.items() if is_slm else ():

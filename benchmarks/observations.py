@@ -46,7 +46,7 @@ class Figure(NamedTuple):
 
     @classmethod
     def of(cls, value: float, resampled: Floats) -> Figure:
-        """With the interval that its resamples give."""
+        """Take the interval of a figure from its resamples."""
         return cls(value, Interval.of(resampled))
 
     def __str__(self) -> str:
@@ -54,7 +54,15 @@ class Figure(NamedTuple):
 
 
 class Routed(NamedTuple):
-    """One method on one data set: as it is, and resampled."""
+    """A method on one data set, as it is and resampled.
+
+    Attributes:
+        scores: its confidences, where it has any.
+        llm: the LLM's answers to the same questions.
+        counts: the number of times that each question is in each resample.
+        whole: the areas of the questions as they are.
+        resampled: the areas of the resamples.
+    """
 
     scores: Scores
     llm: TaskRun
@@ -64,7 +72,7 @@ class Routed(NamedTuple):
 
     @property
     def gain(self) -> float:
-        """Area under the routing curve above that of routing at random."""
+        """The area under the routing curve above that of routing at random."""
         return float(_gain(self.whole)[0])
 
 
@@ -75,42 +83,44 @@ def routed(setting: Setting, scores: Scores, llm: TaskRun, seed: int) -> Routed:
         block[known]
         for block in resampled_counts(len(known), RESAMPLES, np.random.default_rng(seed))
     ]
-    one = Routable(scores.confidence[known], scores.correct[known], llm.correct[known][:, None])
+    rows = Routable(scores.confidence[known], scores.correct[known], llm.correct[known][:, None])
     return Routed(
         replace(scores, confidence=scores.confidence[known], correct=scores.correct[known]),
         replace(llm, correct=llm.correct[known]),
         counts,
-        areas(one),
-        resampled_areas(one, counts),
+        areas(rows),
+        resampled_areas(rows, counts),
     )
 
 
-def mean_of(every: Sequence[Routed], figure: Callable[[Areas], Floats]) -> Figure:
-    """The mean over data sets of a figure of the areas."""
-    whole = [figure(one.whole)[0] for one in every]
-    resampled = [figure(one.resampled) for one in every]
+def mean_of(datasets: Sequence[Routed], figure: Callable[[Areas], Floats]) -> Figure:
+    """Average a figure of the areas over data sets."""
+    whole = [figure(dataset.whole)[0] for dataset in datasets]
+    resampled = [figure(dataset.resampled) for dataset in datasets]
     return Figure.of(float(np.mean(whole)), np.mean(resampled, axis=0))
 
 
-def surest(every: Sequence[Routed]) -> tuple[Figure, Figure]:
-    """Accuracy of the SLM and of the LLM on what the SLM is surest of, mean over data sets.
+def surest(datasets: Sequence[Routed]) -> tuple[Figure, Figure]:
+    """Average the accuracy of the SLM and of the LLM on the SLM's surest answers over data sets.
 
-    Where confidences tie at the edge, as many of those are taken as fit, by their share.
+    Where confidences tie at the edge, as many of the tied answers are taken as fit, by their share.
     """
     slm, llm = [], []
-    for one in every:
+    for dataset in datasets:
         # Column 0 is every question once.
-        counts = np.concatenate([np.ones((len(one.scores.correct), 1)), *one.counts], axis=1)
-        weights = _surest_weights(one.scores.confidence, counts)
+        once = np.ones((len(dataset.scores.correct), 1))
+        weights = _surest_weights(
+            dataset.scores.confidence, np.concatenate([once, *dataset.counts], axis=1)
+        )
         total = weights.sum(axis=0)
-        slm.append(one.scores.correct @ weights / total)
-        llm.append(one.llm.correct @ weights / total)
-    means = [np.mean(each, axis=0) for each in (slm, llm)]
+        slm.append(dataset.scores.correct @ weights / total)
+        llm.append(dataset.llm.correct @ weights / total)
+    means = [np.mean(accuracies, axis=0) for accuracies in (slm, llm)]
     return Figure.of(means[0][0], means[0][1:]), Figure.of(means[1][0], means[1][1:])
 
 
 def _surest_weights(confidence: Floats, counts: Floats) -> Floats:
-    """[n, R]: how much of each question is among the surest share, in each resample."""
+    """Compute how much of each question is among the surest share, in each resample: [n, R]."""
     values, level = np.unique(-confidence, return_inverse=True)
     by_level = np.zeros((len(values), counts.shape[1]))
     np.add.at(by_level, level, counts)
@@ -122,22 +132,24 @@ def _surest_weights(confidence: Floats, counts: Floats) -> Floats:
     return share[level] * counts
 
 
-def _gain(one: Areas) -> Floats:
-    return one.area[:, 0] - (one.slm + one.llms[:, 0]) / 2
+def _gain(measured: Areas) -> Floats:
+    """Compute the area under the routing curve above that of routing at random: [R]."""
+    return measured.area[:, 0] - (measured.slm + measured.llms[:, 0]) / 2
 
 
 def distances(study: Study) -> Mapping[str, Figure]:
-    """Mean 1-Wasserstein distance between data sets, between SLMs, and between methods."""
+    """Average the 1-Wasserstein distances between data sets, between SLMs, and between methods."""
     draw = np.random.default_rng(0)
     whole = _mean_distances(study)
-    found = [_mean_distances(_resampled(study, draw)) for _ in range(DISTANCE_RESAMPLES)]
+    drawn = [_mean_distances(_resampled(study, draw)) for _ in range(DISTANCE_RESAMPLES)]
     return {
-        name: Figure.of(value, np.array([each[name] for each in found]))
+        name: Figure.of(value, np.array([means[name] for means in drawn]))
         for name, value in whole.items()
     }
 
 
 def _mean_distances(study: Study) -> Mapping[str, float]:
+    """Average the 1-Wasserstein distances, by what their pairs differ in."""
     table = distributions_table(study)
     table = table[table["measure"] == "wasserstein"]
     return {
@@ -147,7 +159,7 @@ def _mean_distances(study: Study) -> Mapping[str, float]:
 
 
 def _resampled(study: Study, draw: np.random.Generator) -> Study:
-    """Other questions of each data set, for all SLMs and methods the same."""
+    """Draw other questions of each data set, the same for all SLMs and methods."""
     rows: dict[str, NDArray[np.int64]] = {}
     settings = []
     for setting in study.settings:
@@ -155,15 +167,15 @@ def _resampled(study: Study, draw: np.random.Generator) -> Study:
         n = len(slm.doc_id)
         at = rows.setdefault(slm.task, draw.integers(n, size=n))
         scores = {
-            method: replace(one, confidence=one.confidence[at], correct=one.correct[at])
-            for method, one in slm.scores.items()
+            method: replace(whole, confidence=whole.confidence[at], correct=whole.correct[at])
+            for method, whole in slm.scores.items()
         }
         settings.append(replace(setting, slm=replace(slm, scores=scores)))
     return replace(study, settings=settings)
 
 
 def rank_correlation(cells: Sequence[tuple[float, float]]) -> Figure:
-    """Spearman's, with an interval by resampling the cells."""
+    """Compute Spearman's rank correlation, with an interval by resampling the cells."""
     from scipy.stats import spearmanr
 
     pairs = np.array(cells)
@@ -176,7 +188,7 @@ def rank_correlation(cells: Sequence[tuple[float, float]]) -> Figure:
 
 
 def lines(study: Study) -> Iterator[str]:
-    """The tables, in Markdown."""
+    """Yield the lines of the tables, in Markdown."""
     cells: list[tuple[float, float]] = []
     for slm, settings in by_slm(study.settings).items():
         by_method: dict[str, list[Routed]] = {}
@@ -195,15 +207,15 @@ def lines(study: Study) -> Iterator[str]:
         )
         yield "|---|---:|---:|---:|---:|---:|---:|"
         for method, shares in answered.items():
-            every = by_method.get(method, [])
-            head = f"| {method} | {np.mean(shares):.0%} | {len(every)} |"
-            if len(every) < len(settings):
+            datasets = by_method.get(method, [])
+            head = f"| {method} | {np.mean(shares):.0%} | {len(datasets)} |"
+            if len(datasets) < len(settings):
                 yield head + " undefined | | | |"
                 continue
-            cells += [(float(one.whole.auroc[0]), one.gain) for one in every]
-            small, large = surest(every)
-            auroc = mean_of(every, lambda one: one.auroc)
-            yield f"{head} {auroc} | {mean_of(every, _gain)} | {small} | {large} |"
+            cells += [(float(dataset.whole.auroc[0]), dataset.gain) for dataset in datasets]
+            small, large = surest(datasets)
+            auroc = mean_of(datasets, lambda measured: measured.auroc)
+            yield f"{head} {auroc} | {mean_of(datasets, _gain)} | {small} | {large} |"
     correlation = rank_correlation(cells)
     yield f"\nSpearman's correlation of AUROC and gain, {len(cells)} cells: {correlation}\n"
     yield "| confidences of another | mean distance |"
@@ -213,7 +225,7 @@ def lines(study: Study) -> Iterator[str]:
 
 
 def main() -> None:
-    """Read the results, print the tables."""
+    """Read the results, and write the tables."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

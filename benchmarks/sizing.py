@@ -1,4 +1,4 @@
-"""What the paper's grid takes: tokens, hours of an 80 GB GPU, disk, dollars.
+"""The needs of the paper's grid: tokens, hours of an 80 GB GPU, disk, dollars.
 
     python benchmarks/sizing.py                 # the table of docs/scale.md
     python benchmarks/sizing.py my-grid.yaml
@@ -45,17 +45,28 @@ MEASURED_TOKENS = {"no signals": 1982, "all methods": 4990}
 
 
 class Sized(NamedTuple):
-    """One model, on all its cells."""
+    """The needs of one model, on all its cells.
+
+    Attributes:
+        model: the name of the model.
+        estimate: the estimate, without a judge.
+        judge_usd: the dollars of a judge.
+        disk_gb: the size of samples and hidden states.
+    """
 
     model: str
     estimate: Estimate
     judge_usd: float
-    samples_gb: float
-    hidden_gb: float
+    disk_gb: float
 
 
 def bytes_per_row(run: str, *, letters: float) -> float:
-    """Of the samples of a recorded run, without prompt and reply, and with ones of that length."""
+    """Estimate the bytes of a row of samples, as those of a recorded run with other texts.
+
+    Args:
+        run: the name of the recorded run.
+        letters: the letters of prompt and reply together.
+    """
     sizes = [
         len(line) - len(json.dumps([row.get("arguments"), row.get("resps"), row.get("doc")]))
         for path in (ROOT / "results" / run).glob("samples_*arithmetic*.jsonl")
@@ -67,12 +78,12 @@ def bytes_per_row(run: str, *, letters: float) -> float:
 
 
 def size(grid: Path) -> list[Sized]:
-    """Every model of a grid."""
+    """Estimate the needs of every model of a grid."""
     loaded = load_grid(grid)
     cells = cells_of(loaded, grid)
     estimator = Estimator({}, cells, {})
     unjudged = {cell.name: _without_judge(cell) for cell in cells}
-    found = []
+    sized = []
     for model in dict.fromkeys(cell.model for cell in cells):
         ours = [cell for cell in cells if cell.model == model]
         total = Estimate.total(estimator.estimate(cell) for cell in ours)
@@ -87,70 +98,68 @@ def size(grid: Path) -> list[Sized]:
         known = all(estimator.estimate(unjudged[cell.name]).usd is not None for cell in ours)
         usd = own.usd if known else None
         estimate = Estimate(total.questions, total.tokens, total.gpu_hours, usd)
-        found.append(Sized(model, estimate, judge, samples, hidden))
-    return found
+        sized.append(Sized(model, estimate, judge, samples + hidden))
+    return sized
 
 
 def _without_judge(cell: Cell) -> Cell:
+    """Copy a cell without a judge."""
     return replace(cell, config={**cell.config, "metadata": {}})
 
 
 def _judge_usd(cells: list[Cell], estimator: Estimator) -> float:
-    """The judge's dollars alone: a local model's own answers cost none."""
+    """Estimate the dollars of a judge alone: a local model's own answers cost none."""
     local = [replace(cell, config={**cell.config, "model": "hf"}) for cell in cells]
     return sum(estimator.estimate(cell).usd or 0.0 for cell in local)
 
 
 def _mean_tokens(cells: list[Cell]) -> float:
+    """Average the tokens of prompt and reply over the questions of cells."""
     work = [stated_work(task) for cell in cells for task in cell.tasks]
-    known = [one for one in work if one is not None]
-    rows = sum(one.rows for one in known)
-    tokens = sum(one.rows * (one.prompt + one.reply) for one in known)
+    known = [task for task in work if task is not None]
+    rows = sum(task.rows for task in known)
+    tokens = sum(task.rows * (task.prompt + task.reply) for task in known)
     return tokens / rows + cells[0].thinking_tokens
 
 
 def check() -> str:
-    """The formula for tokens beside what was measured, on the question that it was taken from."""
-    how, work = ratios(), stated_work("slmroute_mmlu")
+    """Compare the formula for tokens with a measurement, on the questions it was taken from."""
+    assumed, work = ratios(), stated_work("slmroute_mmlu")
     assert work is not None
     # SmolLM2 wrote as much as it may, with the one token that need not be read left out.
     reply = MEASURED_TOKENS["no signals"] / MEASURED_QUESTIONS - work.prompt
-    ours = MEASURED_QUESTIONS * (work.prompt + how.further_prompt + how.replies * reply)
+    ours = MEASURED_QUESTIONS * (work.prompt + assumed.further_prompt + assumed.replies * reply)
     return (
         f"16 questions of MMLU with all methods: {ours:,.0f} tokens by the formula, "
         f"{MEASURED_TOKENS['all methods']:,} measured."
     )
 
 
-def as_markdown(found: list[Sized]) -> str:
-    """The table, with its sums."""
+def as_markdown(sized: list[Sized]) -> str:
+    """Write the table, with its sums."""
     lines = [
         "| model | questions | tokens, M | GPU-hours | disk, GB | dollars | judge, dollars |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
-    for one in found:
-        lines.append(_line(one.model, one.estimate, one.judge_usd, one.samples_gb + one.hidden_gb))
-    lines.append(
-        _line(
-            "all",
-            Estimate.total(one.estimate for one in found),
-            sum(one.judge_usd for one in found),
-            sum(one.samples_gb + one.hidden_gb for one in found),
-        )
-    )
-    how, price = ratios(), prices()["gpt-4.1-mini"]
+    lines += [_line(row.model, row.estimate, row.judge_usd, row.disk_gb) for row in sized]
+    total = Estimate.total(row.estimate for row in sized)
+    judge, disk = sum(row.judge_usd for row in sized), sum(row.disk_gb for row in sized)
+    lines.append(_line("all", total, judge, disk))
+    assumed, price = ratios(), prices()["gpt-4.1-mini"]
     lines += [
         "",
         check(),
-        f"A GPU of {how.flops / 1e12:.0f} TFLOP/s, of which {how.prompt_share:.0%} are taken to be "
-        f"reached in prompts and {how.reply_share:.0%} in replies (assumed). GPT-4.1 mini at "
-        f"${price.input_usd:g} and ${price.output_usd:g} per million tokens ({price.date}).",
+        f"A GPU of {assumed.flops / 1e12:.0f} TFLOP/s, of which {assumed.prompt_share:.0%} are "
+        f"taken to be reached in prompts and {assumed.reply_share:.0%} in replies (assumed). "
+        f"GPT-4.1 mini at ${price.input_usd:g} and ${price.output_usd:g} per million tokens "
+        f"({price.date}).",
         "",
     ]
     return "\n".join(lines)
 
 
 def _line(name: str, estimate: Estimate, judge: float, disk: float) -> str:
+    """Write a row of the table."""
     hours = f"{estimate.gpu_hours:,.1f}" if estimate.gpu_hours else ""
     usd = "unknown" if estimate.usd is None else f"{estimate.usd:,.2f}" if estimate.usd else ""
     return (
@@ -160,7 +169,7 @@ def _line(name: str, estimate: Estimate, judge: float, disk: float) -> str:
 
 
 def main() -> None:
-    """Read the options, write the table."""
+    """Read the options, and write the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

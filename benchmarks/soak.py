@@ -1,10 +1,10 @@
-"""Tens of thousands of questions in one run: does memory stay flat, and is each accounted for?
+"""Memory of one run of tens of thousands of questions, and an account of each question.
 
     python benchmarks/soak.py --questions 50000 --out soak
     python benchmarks/soak.py --questions 2000 --minutes 5
 
 A tiny random model answers, and half of its answers go to a scripted LLM server of which 5% of
-the replies are faults: errors that pass, errors that last, cut connections, text that is no
+the replies are faults: errors that pass, errors that last, cut connections, text that is not
 JSON. Memory and open descriptors of the run are read every second; with --out they are plotted.
 After --minutes the run is ended, and the same command goes on from its journal next time if
 --folder names where.
@@ -25,12 +25,13 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import psutil
+from llm_handler import LlmHandler
 
 logger = logging.getLogger("soak")
 
@@ -57,7 +58,14 @@ def dataset(**kwargs):
 
 
 class Reading(NamedTuple):
-    """One look at the run."""
+    """A reading of the run.
+
+    Attributes:
+        seconds: the seconds since the run began.
+        rss_mib: the resident memory, MiB.
+        descriptors: the number of open descriptors.
+        kept: the number of questions in the journal.
+    """
 
     seconds: float
     rss_mib: float
@@ -65,44 +73,32 @@ class Reading(NamedTuple):
     kept: int
 
 
-class Faulty(BaseHTTPRequestHandler):
-    """An LLM of which some replies are faults; which ones depends on the question alone."""
+class Faulty(LlmHandler):
+    """A handler whose replies are in part faults; which ones depends on the question alone."""
 
     protocol_version = "HTTP/1.1"
 
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        asked = body["messages"][-1]["content"]
+    def reply(self, asked: str) -> None:
+        """Answer, or fail for a while or for good."""
         lot = int(hashlib.sha256(asked.encode()).hexdigest()[:8], 16) / 16**8
         attempts: Counter[str] = self.server.attempts  # type: ignore[attr-defined]
         attempts[asked] += 1
         if lot < FAULTS and (attempts[asked] == 1 or lot < FAULTS / 5):
             self._fail(int(lot / FAULTS * 1000) % 4)
-            return
-        message = {"role": "assistant", "content": "The answer is 1."}
-        reply = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
-        self._send(200, json.dumps(reply).encode())
+        else:
+            self.answer("The answer is 1.")
 
     def _fail(self, kind: int) -> None:
+        """Send a fault: a server's error, a refusal, a text that is not JSON, or nothing at all."""
         if kind == 0:
-            self._send(500, b'{"error": {"message": "broken"}}')
+            self.send(500, b'{"error": {"message": "broken"}}')
         elif kind == 1:
-            self._send(400, b'{"error": {"message": "refused"}}')
+            self.send(400, b'{"error": {"message": "refused"}}')
         elif kind == 2:
-            self._send(200, b"<html>no JSON</html>")
+            self.send(200, b"<html>no JSON</html>")
         else:
             self.close_connection = True
             self.connection.close()
-
-    def _send(self, status: int, content: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *args: Any) -> None:
-        """Say nothing."""
 
 
 def prepare(folder: Path, count: int) -> None:
@@ -135,7 +131,7 @@ def prepare(folder: Path, count: int) -> None:
 
 
 def command(url: str, batch: int) -> list[str]:
-    """The run, as one would type it."""
+    """Make the command of the run, as a user would type it."""
     llm = {"model": "scripted", "base_url": url, "max_attempts": 3, "timeout_s": 30}
     slmroute = {
         "uq": ["perplexity", "jaccard_degree"],
@@ -151,7 +147,7 @@ def command(url: str, batch: int) -> list[str]:
 
 
 def watch(process: subprocess.Popen[bytes], folder: Path, limit_s: float) -> list[Reading]:
-    """Look at the run every second until it ends, or the time is over."""
+    """Read the run every second until it ends, and end it when the time is over."""
     seen: list[Reading] = []
     start = time.monotonic()
     looked = psutil.Process(process.pid)
@@ -170,7 +166,7 @@ def watch(process: subprocess.Popen[bytes], folder: Path, limit_s: float) -> lis
 
 
 def kept(folder: Path) -> int:
-    """How many questions the journal holds."""
+    """Count the questions that the journal holds."""
     path = folder / "results" / ".journal" / "journal.sqlite"
     if not path.exists():
         return 0
@@ -182,14 +178,18 @@ def kept(folder: Path) -> int:
 
 
 def accounted(folder: Path, count: int) -> list[str]:
-    """What is wrong with the samples; empty if each question is there exactly once a filter."""
+    """List what is wrong with the samples.
+
+    Returns:
+        The faults; empty if each question is there exactly once under each filter.
+    """
     (path,) = (folder / "results" / "tiny").glob("samples_soak_*.jsonl")
     faults = []
     rows = [json.loads(line) for line in path.open(encoding="utf-8")]
-    for which in ("slm", "routed"):
-        ids = Counter(row["doc_id"] for row in rows if row["filter"] == which)
+    for name in ("slm", "routed"):
+        ids = Counter(row["doc_id"] for row in rows if row["filter"] == name)
         if set(ids) != set(range(count)) or set(ids.values()) != {1}:
-            faults.append(f"{which}: {len(ids)} of {count} questions, {ids.most_common(1)}")
+            faults.append(f"{name}: {len(ids)} of {count} questions, {ids.most_common(1)}")
     routed = [row for row in rows if row["filter"] == "routed" and row["routed"]]
     failed = Counter(row["llm_error"] for row in routed if row["llm_error"])
     if len(routed) != count // 2:
@@ -201,32 +201,36 @@ def accounted(folder: Path, count: int) -> list[str]:
 
 
 def slope(seen: Sequence[Reading], attribute: str) -> float:
-    """Growth per 1,000 questions over the second half of the answering, by least squares."""
+    """Fit the growth per 1,000 questions in the second half of the answering, by least squares."""
     import numpy as np
 
-    going = [one for one in seen if one.kept]
-    late = [one for one in going if one.kept >= going[-1].kept / 2 and one.kept < going[-1].kept]
+    going = [reading for reading in seen if reading.kept]
+    late = [
+        reading
+        for reading in going
+        if reading.kept >= going[-1].kept / 2 and reading.kept < going[-1].kept
+    ]
     if len(late) < 3:
         return float("nan")
-    x = np.asarray([one.kept for one in late]) / 1000
-    return float(np.polyfit(x, [getattr(one, attribute) for one in late], 1)[0])
+    x = np.asarray([reading.kept for reading in late]) / 1000
+    return float(np.polyfit(x, [getattr(reading, attribute) for reading in late], 1)[0])
 
 
 def plot(seen: Sequence[Reading], path: Path) -> None:
-    """Memory and descriptors over time; when questions were answered is shaded."""
+    """Draw memory and descriptors over time, and shade when questions were answered."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     memory = figure.subplots()
     descriptors = memory.twinx()
-    seconds = [one.seconds for one in seen]
-    answering = [one.seconds for one in seen if 0 < one.kept < seen[-1].kept]
+    seconds = [reading.seconds for reading in seen]
+    answering = [reading.seconds for reading in seen if 0 < reading.kept < seen[-1].kept]
     if answering:
         memory.axvspan(answering[0], answering[-1], color="0.92", label="the small model answers")
         memory.legend(loc="lower right")
     for axes, values, colour, label in (
-        (memory, [one.rss_mib for one in seen], "tab:blue", "resident memory, MiB"),
-        (descriptors, [one.descriptors for one in seen], "tab:orange", "open descriptors"),
+        (memory, [reading.rss_mib for reading in seen], "tab:blue", "resident memory, MiB"),
+        (descriptors, [reading.descriptors for reading in seen], "tab:orange", "open descriptors"),
     ):
         axes.plot(seconds, values, color=colour)
         axes.set_ylabel(label, color=colour)
@@ -237,7 +241,7 @@ def plot(seen: Sequence[Reading], path: Path) -> None:
 
 
 def main() -> None:
-    """Run it from the command line."""
+    """Read the options, run, and report."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--questions", type=int, default=50_000)
     parser.add_argument("--batch", type=int, default=256)
@@ -265,7 +269,7 @@ def main() -> None:
             )
             seen = watch(process, folder, options.minutes * 60)
         if options.out and seen:
-            lines = [",".join(Reading._fields), *(",".join(map(str, one)) for one in seen)]
+            lines = [",".join(Reading._fields), *(",".join(map(str, reading)) for reading in seen)]
             options.out.with_suffix(".csv").write_text("\n".join(lines) + "\n")
             plot(seen, options.out.with_suffix(".png"))
         logger.info(
@@ -273,7 +277,7 @@ def main() -> None:
             "1,000 questions in the second half",
             kept(folder),
             seen[-1].seconds,
-            max(one.rss_mib for one in seen),
+            max(reading.rss_mib for reading in seen),
             slope(seen, "rss_mib"),
             slope(seen, "descriptors"),
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import TaskID
+from rich.progress import Progress, TaskID
 
 from slmroute_plugin.cli.bars import work_bars
 
@@ -79,9 +79,9 @@ def report(
         **({"jobs": jobs} if jobs else {}),
     )
     console = Console(markup=False, highlight=False)
-    with _Bars(console) as bars:
+    with work_bars(console) as progress:
         try:
-            made = make_report(results, out, settings, bars.show)
+            made = make_report(results, out, settings, _Bars(progress).show)
         except UnknownName as error:
             raise typer.BadParameter(str(error), param_hint="--llm") from None
     _sum_up(made, results, out, console)
@@ -113,16 +113,9 @@ def _sum_up(made: Report, results: Path, out: Path, console: Console) -> None:
 class _Bars:
     """The bars of several kinds of work, in the order in which they begin."""
 
-    def __init__(self, console: Console) -> None:
-        self._progress = work_bars(console)
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
         self._bars: dict[str, TaskID] = {}
-
-    def __enter__(self) -> _Bars:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._progress.stop()
 
     def show(self, work: str, done: int, total: int) -> None:
         """Move the bar of a kind of work, beginning it if need be."""

@@ -85,7 +85,7 @@ def ranking(confidence: Floats) -> Ranking:
 
 
 def routing_curve(
-    confidence: Floats, slm: NDArray[np.bool_], llm: NDArray[np.bool_], cost_usd: Floats
+    ranked: Ranking, slm: NDArray[np.bool_], llm: NDArray[np.bool_], cost_usd: Floats
 ) -> Curve:
     """Compute the routing curve of one method and one LLM.
 
@@ -94,24 +94,16 @@ def routing_curve(
     on the order of rows.
 
     Args:
-        confidence: [n]; NaN is the least sure.
+        ranked: the ranking of the method's n confidences, which serves every LLM.
         slm: [n]: whether the SLM's answer is right.
         llm: [n]: whether the LLM's answer is right.
         cost_usd: [n]: the dollars of the LLM's answer.
 
-    >>> curve = routing_curve(
-    ...     np.array([0.2, 0.7]), np.array([False, True]), np.array([True, True]), np.zeros(2)
-    ... )
+    >>> ranked, both = ranking(np.array([0.2, 0.7])), np.array([True, True])
+    >>> curve = routing_curve(ranked, np.array([False, True]), both, np.zeros(2))
     >>> curve.ratio.tolist(), curve.accuracy.tolist()
     ([0.0, 0.5, 1.0], [0.5, 1.0, 1.0])
     """
-    return curve_of(ranking(confidence), slm, llm, cost_usd)
-
-
-def curve_of(
-    ranked: Ranking, slm: NDArray[np.bool_], llm: NDArray[np.bool_], cost_usd: Floats
-) -> Curve:
-    """Compute `routing_curve` of ranked confidences: the same ranking serves every LLM."""
     n = len(slm)
     gained = ranked.running(llm.astype(np.int8) - slm.astype(np.int8))
     last = max(ranked.value[-1], 0.0)

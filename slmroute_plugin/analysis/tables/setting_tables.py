@@ -24,10 +24,10 @@ from slmroute_plugin.analysis.measures.curve_summary import summary
 from slmroute_plugin.analysis.measures.distributions import BINS
 from slmroute_plugin.analysis.measures.routing_curves import (
     Ranking,
-    curve_of,
     oracle_curve,
     random_curve,
     ranking,
+    routing_curve,
 )
 from slmroute_plugin.analysis.study.runs import Scores, Setting, TaskRun
 from slmroute_plugin.analysis.tables.tables import RATIOS
@@ -190,7 +190,7 @@ class _Routed:
         self._scores, self._rows, self._ranked = scores, len(kept), ranked
         self._slm, self._llm = scores.correct[kept], llm.correct[kept]
         self._cost = llm.cost_usd[kept]
-        self._curve = curve_of(ranked, self._slm, self._llm, self._cost)
+        self._curve = routing_curve(ranked, self._slm, self._llm, self._cost)
 
     def summary(self, resampled: Areas) -> dict[str, Any]:
         """Make the columns of `Tables.routing` after the names."""

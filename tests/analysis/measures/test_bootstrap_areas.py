@@ -14,7 +14,7 @@ from slmroute_plugin.analysis.measures.bootstrap_areas import (
     resampled_areas,
     resampled_counts,
 )
-from slmroute_plugin.analysis.measures.routing_curves import routing_curve
+from slmroute_plugin.analysis.measures.routing_curves import ranking, routing_curve
 
 
 def drawn(n: int, seed: int, values: int = 6) -> Routable:
@@ -34,7 +34,7 @@ def test_a_resample_is_its_rows_repeated(n: int, seed: int, values: int) -> None
         again = np.repeat(np.arange(n), count)
         confidence, slm, llms = (column[again] for column in rows)
         for one in range(3):
-            curve = routing_curve(confidence, slm, llms[:, one], np.zeros(len(again)))
+            curve = routing_curve(ranking(confidence), slm, llms[:, one], np.zeros(len(again)))
             assert found.area[number, one] == pytest.approx(curve.mean(0, 1), abs=1e-12)
         assert found.slm[number] == pytest.approx(slm.mean(), abs=1e-12)
         np.testing.assert_allclose(found.llms[number], llms.mean(axis=0), atol=1e-12)

@@ -21,6 +21,7 @@ from slmroute_plugin.analysis.measures.routing_curves import (
     Curve,
     oracle_curve,
     random_curve,
+    ranking,
     routing_curve,
 )
 
@@ -30,7 +31,7 @@ ROWS = st.lists(ROW, min_size=1, max_size=25)
 
 def curve_of(rows: list[tuple[float, bool, bool]], cost: float = 1.0) -> Curve:
     confidence, slm, llm = (np.array(column) for column in zip(*rows, strict=True))
-    return routing_curve(confidence, slm, llm, np.full(len(rows), cost))
+    return routing_curve(ranking(confidence), slm, llm, np.full(len(rows), cost))
 
 
 def straight(*points: tuple[float, float]) -> Curve:
