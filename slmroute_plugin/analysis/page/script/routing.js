@@ -167,7 +167,7 @@ function drawShare() {
   const slider = host("slider");
   slider.value = String(chosen.share);
   const data = shown;
-  if (!data?.curve) return show("read-out", message("No curve, no threshold."));
+  if (!data?.curve) return show("read-out", message("There is no curve here to set a threshold on."));
   const { curve } = data;
   const at = shareRow(curve);
   const threshold = curve.threshold[at];
@@ -251,7 +251,7 @@ async function drawElsewhere(data, isCurrent) {
   const columns = data.setting?.generalisation == null ? null : await columnsOf(data.setting.generalisation);
   if (!isCurrent()) return;
   const rows = columns ? rowsWhere(columns, { method: chosen.method, llm: chosen.llm }) : [];
-  if (!rows.length) return show("elsewhere", message("Needs an LLM, and two datasets or more."));
+  if (!rows.length) return show("elsewhere", message("This table needs an LLM and at least two datasets."));
   const cells = rows.map((row) => {
     const r = record(columns, row);
     return [percent(r.target_ratio, 0), figure(r.threshold, 4), percent(r.realised_ratio), percent(r.accuracy), percent(r.own_accuracy), percent(r.random_accuracy)];
@@ -267,7 +267,7 @@ async function drawRanks(isCurrent) {
   if (!isCurrent()) return;
   const of = (one) => one.rows(chosen.slm, chosen.llm).map((row) => record(one.columns, row));
   const ranked = of(ranks).sort((a, b) => a.mean_rank - b.mean_rank);
-  if (!ranked.length) return show("ranks", message("Needs an LLM, and two methods or more."));
+  if (!ranked.length) return show("ranks", message("This table needs an LLM and at least two methods."));
   const difference = ranked[0].critical_difference;
   const pairs = of(comparison);
   show(

@@ -146,7 +146,7 @@ const textOf = (column, row) => (column ? column[row] || element("em", {}, "no t
 
 function drawDetail() {
   const row = browser.order[browser.active];
-  if (row === undefined) return show("sample-detail", message("No row is like this."));
+  if (row === undefined) return show("sample-detail", message("No row matches the filter and the words."));
   const { data, texts } = browser;
   const one = fate(row);
   const part = (name, column) => [element("dt", {}, name), element("dd", {}, textOf(column, row))];

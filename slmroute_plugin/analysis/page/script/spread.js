@@ -84,7 +84,7 @@ function drawRightAndWrong(data) {
 
 function drawInsight(insight) {
   const n = insight.columns.get("measure")?.length ?? 0;
-  if (!n) return show("insight", message("Needs two datasets, SLMs or methods to compare."));
+  if (!n) return show("insight", message("A comparison needs two datasets, SLMs or methods."));
   const rows = Array.from({ length: n }, (_, row) => record(insight.columns, row));
   show(
     "insight",
