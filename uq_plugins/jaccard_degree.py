@@ -14,7 +14,7 @@ from slmroute_plugin.signals import Signal
 
 _CURRENCY = re.compile(r"[$€£¥](?=\.?\d)")
 _GROUPING = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
-# What stays although it is punctuation: sign, decimal point and fraction bar of a number,
+# The punctuation that stays: sign, decimal point and fraction bar of a number,
 # and the apostrophe within a word.
 _PART_OF_WORD = re.compile(
     r"(?<!\w)-(?=\.?\d)|(?<!\w)\.(?=\d)|(?<=\d)[./](?=\d)|(?<=[^\W\d_])'(?=[^\W\d_])"

@@ -101,7 +101,7 @@ class Verbalization1S:
         is_decoration = re.fullmatch(r"\W*(?:my|final|overall)?\W*", before, re.IGNORECASE)
         cut = line_start if is_decoration else marker.start()
         answer = reply[:cut].strip() or reply[end:].strip()
-        # The label is the one that `stated_confidence` knows, whatever the marker is.
+        # `stated_confidence` knows the label "Confidence", whatever the marker is.
         return _Parts(answer, "Confidence" + reply[marker.end("word") : end])
 
     def _stated(self, reply: str) -> _Stated | None:

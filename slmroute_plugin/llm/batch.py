@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from anyio import CancelScope
     from openai import AsyncOpenAI
 
-Create: TypeAlias = Callable[..., Awaitable[Any]]  # the package's `create`, without reading
+# The `create` of the package, which returns a response whose body is not read yet.
+Create: TypeAlias = Callable[..., Awaitable[Any]]
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class AnswerCache:
             return
         with self._faults():
             path.parent.mkdir(parents=True, exist_ok=True)
-            # The event loop has a thread of its own; only one of the two uses it at a time.
+            # The event loop has a thread of its own; the two threads never use the file together.
             self._connection = open_shared(path, check_same_thread=False)
             try:
                 self._prepare(self._connection)

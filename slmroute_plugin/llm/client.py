@@ -67,7 +67,7 @@ class OpenAiLlm:
             return []
         calls = [self._call(request) for request in requests]
         with AnswerCache(self._cache) as cache:
-            # The same question twice is looked up, and asked, once.
+            # A question that occurs twice is looked up and asked once.
             distinct = {call.key: call for call in calls}
             kept = {key: reply for key in distinct if (reply := cache.get(key)) is not None}
             pending = [call for key, call in distinct.items() if key not in kept]

@@ -117,7 +117,7 @@ def _quote(value: Any) -> str:
 
 
 def _encodable(text: str) -> str:
-    # JSON can hold half a surrogate pair, which no file can.
+    # JSON can hold half a surrogate pair, and no file can.
     return text.encode("utf-8", "replace").decode("utf-8")
 
 

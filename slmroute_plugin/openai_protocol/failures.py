@@ -61,7 +61,7 @@ def failure_of(error: Exception, endpoint: Endpoint) -> Failure:
         return Failure("the server did not answer in time", may_pass=True)
     if isinstance(error, APIConnectionError):
         cause = error.__cause__
-        # By name, because the package has changed the HTTP package below it.
+        # The class is known by name, because `openai` has changed the HTTP package below it.
         unreached = type(cause).__name__ == "ConnectError"
         fault = "the server cannot be reached" if unreached else "the connection broke"
         text = f"{fault} ({_line(cause, endpoint) or type(cause).__name__})"

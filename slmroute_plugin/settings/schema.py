@@ -30,7 +30,7 @@ class HiddenStateSettings(BaseModel):
 
 
 def _names(value: object) -> object:
-    # YAML and shells make it easy to write one name, or several with commas.
+    # In YAML and shells it is easy to write a name, or several names with commas.
     if isinstance(value, str) and value not in ("auto", "all", "none"):
         return [name.strip() for name in value.split(",") if name.strip()]
     return value

@@ -96,7 +96,7 @@ def as_kept(vector: NDArray[np.float32]) -> NDArray[np.float16]:
     # Some models have a few huge activations; float16 would make them infinite.
     largest = np.finfo(np.float16).max
     clipped = vector.clip(-largest, largest)
-    # What is infinite already is a fault of the model's, which must not pass for a value.
+    # A value that is infinite already shows a fault of the model, and must stay visible.
     return np.where(np.isinf(vector), vector, clipped).astype(np.float16)
 
 
@@ -122,7 +122,7 @@ def save_hidden_states(path: Path, states: HiddenStates) -> None:
         "question": states.question,
     }
     about = signal_to_text(states.signal) | asdict(states.source)
-    # One key: safetensors writes several in an order that changes from run to run.
+    # There is one key, because safetensors writes several in an order that changes between runs.
     metadata = {"about": json.dumps(about, sort_keys=True)}
     with written_whole(path) as unfinished:
         save_file(tensors, unfinished, metadata)

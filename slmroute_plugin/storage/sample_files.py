@@ -19,7 +19,7 @@ _NAME = re.compile(
 
 # The filter under which rows score the SLM's own answers, and a plain run's.
 SLM_FILTER = "slm"
-# Of the names of our tasks, and of those that probes are trained on.
+# How the names of our tasks begin, and how those end that probes are trained on.
 TASK_PREFIX = "slmroute_"
 TRAINING_SUFFIX = "_train"
 
@@ -96,7 +96,7 @@ def write_samples(folder: Path, task: str, rows: Iterable[Mapping[str, Any]]) ->
     """
     time = datetime.now()
     if earlier := _timed(folder).get(task):
-        # The clock of the machine that wrote it may be ahead of this one's.
+        # The clock of the machine that wrote the earlier file may be ahead.
         time = max(time, _parsed(earlier[-1].time) + timedelta(microseconds=1))
     written = time.isoformat(timespec="microseconds").replace(":", "-")
     path = folder / f"samples_{task}_{written}.jsonl"

@@ -35,6 +35,6 @@ def write_ahead(connection: sqlite3.Connection) -> None:
     try:
         connection.execute("PRAGMA journal_mode = WAL")
     except sqlite3.OperationalError as error:
-        # Another process is at it, and the mode stays with the file.
+        # Another process is setting the mode, which stays with the file.
         if "locked" not in str(error):
             raise

@@ -85,7 +85,7 @@ class RoutedFilter(Filter):  # type: ignore[misc]
         return replies
 
     def _generation(self) -> dict[str, Any]:
-        # As lm-eval reads them for the SLM: it knows several names for the limit.
+        # lm-eval reads the SLM's settings in the same way: it has several names for the limit.
         given = normalize_gen_kwargs(dict(self._task.generation), default_max_gen_toks=0)
         stops = [stop for stop in given["until"] if stop]
         wanted = {

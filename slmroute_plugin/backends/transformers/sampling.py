@@ -14,9 +14,9 @@ from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWa
 
 from slmroute_plugin.backends.stop_rule import Kept, StopRule
 
-# Tokens in a block of the vocabulary. Most vocabularies are whole multiples of it.
+# The tokens in a block of the vocabulary. Most vocabularies are whole multiples of it.
 BLOCK = 128
-# So many rows of logits stay in a CPU's cache while they are summed up.
+# The rows of logits that stay in a CPU's cache while they are summed up.
 ROWS_IN_CACHE = 8
 
 
@@ -121,7 +121,7 @@ def choose(
         else:
             warped = _in_blocks(sampling.warp(logits[index[at]]))
             picks[at] = _drawn(warped, _sums(warped), torch.arange(len(at)), who)
-    # log p(token) without a second [rows, vocabulary] tensor of log-probabilities.
+    # This is log p(token), without a second [rows, vocabulary] tensor of log-probabilities.
     chosen = logits[index, picks] - sums.logsumexp(dim=-1)[index]
     tokens: list[int] = picks.tolist()
     for sequence, token, logprob in zip(sequences, tokens, chosen.tolist(), strict=True):
@@ -158,8 +158,8 @@ def _drawn(blocks: Tensor, sums: Tensor, rows: Tensor, sequences: Sequence[Gener
     Both draws are by the Gumbel-max trick: rounding, which differs between batches, changes the
     token only if two perturbed logits are as good as equal. On a walk up the cumulative
     distribution, each of its thousands of steps is a place where rounding could. Two stages draw
-    from the same distribution as one, and noise for every token of the vocabulary costs more than
-    all else here.
+    from the same distribution as a single stage would, and noise for every token of the vocabulary
+    costs more than all else here.
 
     Args:
         blocks: The logits, [rows, blocks, BLOCK].

@@ -233,8 +233,8 @@ class Branches:
 
     def as_cache(self) -> Any:
         """Make a cache for the model that holds these rows and takes the tokens behind them."""
-        # Built without the config: layers with a sliding window would otherwise drop tokens
-        # that a shorter branch still needs; the window itself is the mask's doing.
+        # The cache is built without the config: layers with a sliding window would otherwise drop
+        # tokens that a shorter branch still needs. The mask alone makes the window.
         cache: Any = DynamicCache()
         cache.layer_class_to_replicate = GrowingLayer
         cache.layers = list(self._layers)

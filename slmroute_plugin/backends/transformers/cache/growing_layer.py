@@ -11,8 +11,8 @@ from typing import Any
 from torch import Tensor
 from transformers.cache_utils import DynamicLayer
 
-# Columns made in one go. More of them are fewer copies, and less memory left in pieces that
-# nothing fits into; but more memory that is not used yet.
+# Columns are made several at a time. More spare columns mean fewer copies and fewer pieces of
+# memory that nothing fits into, but more memory that is not used yet.
 _FEWEST_SPARE, _MOST_SPARE = 32, 128
 
 
@@ -39,8 +39,8 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         """Put new tokens behind all rows, and return all keys and values."""
         new = [key_states, value_states]
         if not self._buffers:
-            # Copied, not held: what a model hands over is often a transposed view, and rows of
-            # columns that do not lie together are slow to read, at every token that comes.
+            # The states are copied, not held: they are often a transposed view, and columns that
+            # do not lie together in memory are slow to read, at every token that comes.
             self._hold([states[:, :, :0] for states in new], key_states.shape[0], 0)
         rows, columns = self.keys.shape[0], self.keys.shape[2]
         end = columns + key_states.shape[2]

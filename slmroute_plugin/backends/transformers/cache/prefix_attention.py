@@ -107,7 +107,7 @@ class PrefixGroup:
         _, heads, queries, d = query.shape
         count, most = self.members.shape
         head = torch.arange(heads, device=query.device)
-        # A prefix's queries by head; those of -1 are the last row's, and go to the one behind it.
+        # The padding of `members` reads the last row's queries, and writes to the row behind it.
         places = (self.members[:, None] * heads + head[:, None]).flatten()
         cached = self.prefixes.layer(layer)
         partial = Partial.of(

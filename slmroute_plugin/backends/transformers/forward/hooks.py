@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-# Words of the vocabulary in a block of the output head. MKL takes longer for all of them at once:
+# The words in a block of the output head. MKL takes longer for the whole vocabulary at once:
 # 157 in place of 119 ms for 224 rows of 576 numbers and 49,152 words.
 WORDS = 1024
 
@@ -134,7 +134,7 @@ def mean_state(states: Tensor, over: Tensor) -> Tensor | None:
     if states.shape[:-1] != over.shape:
         return None
     over = over.to(states.device)
-    # Filled rather than multiplied: what stands in padding may be infinite.
+    # Padding is filled rather than multiplied by 0, because it may be infinite.
     total = states.masked_fill(~over[:, :, None], 0).sum(dim=1, dtype=torch.float32)
     return total / over.sum(dim=1, keepdim=True)
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-# What one more forward pass costs, in tokens: on a CPU it reads the weights once more, calls every
+# The cost of one more forward pass, in tokens: on a CPU it reads the weights once more, calls every
 # layer and puts rows together again.
 PASS_ON_CPU = 80
-# Passes of more tokens than this are slower a token: what a layer hands to the next no longer stays
-# in the cache (SmolLM2, 32 prompts of 160 tokens: 0.93 ms a token by eights, 1.16 all at once).
+# Passes of more tokens than this take longer per token, because the states between two layers no
+# longer stay in the cache (SmolLM2, 32 prompts of 160 tokens: 0.93 ms a token by eights, 1.16 all
+# at once).
 MOST_ON_CPU = 1280
-# On a GPU it is some 20 ms of starting kernels (measured: 16 layers, H100), in which it computes so
-# much: few tokens of a large model, many of a small one.
+# On a GPU one more pass costs some 20 ms of starting kernels (measured: 16 layers, H100), in which
+# it computes so much: few tokens of a large model, many of a small model.
 PASS_IN_FLOP = 6e12
 
 

@@ -81,7 +81,7 @@ class Read(NamedTuple):
         """Return a row's hidden states, averaged over its tokens: [L + 1, d], float32."""
         if self.means is None:
             return Missing("the model's hidden states are not one vector of one width per token")
-        # A copy, so that keeping one row does not keep the batch.
+        # The row is copied, so that keeping it does not keep the batch.
         return np.array(self.means[row].numpy(), dtype=np.float32)
 
 
