@@ -23,7 +23,7 @@ class Offsets:
         self.text: str = self._decode(len(self._ids))
         self._known[len(self._ids)] = len(self.text)
 
-    def of(self, token: int) -> int:
+    def begin_of(self, token: int) -> int:
         """Return how many characters of the text the tokens before `token` settle."""
         if token not in self._known:
             # Not the prefix's own length: a character whose bytes are incomplete decodes
@@ -38,13 +38,13 @@ class Offsets:
 
     def token_at(self, character: int) -> int:
         """Return the index of the token that completes the given character."""
-        found = bisect_right(range(1, len(self._ids)), character, key=self.of)
+        found = bisect_right(range(1, len(self._ids)), character, key=self.begin_of)
         return min(found, max(len(self._ids) - 1, 0))
 
     def token_from(self, character: int) -> int:
         """Return the index of the token with which the given character begins."""
-        found = bisect_left(range(len(self._ids) + 1), character, key=self.of)
-        return found if self.of(found) == character else found - 1
+        found = bisect_left(range(len(self._ids) + 1), character, key=self.begin_of)
+        return found if self.begin_of(found) == character else found - 1
 
     def _decode(self, count: int) -> str:
         return str(self._tokenizer.decode(self._ids[:count], skip_special_tokens=True))
@@ -75,7 +75,7 @@ class Kept:
 
     def token_of(self, character: int) -> int:
         """Return the index of the token that holds the given character of `text`."""
-        return self.offsets.token_at(self.begin + character)
+        return self.begin_offsets.token_at(self.begin + character)
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ class StopRule:
         offsets = Offsets(self.tokenizer, ids[:end])
         text = offsets.text
         thought = first > 0
-        begin = offsets.of(first)
+        begin = offsets.begin_of(first)
         if thought:
             begin = len(text) - len(text[begin:].lstrip())
         if isinstance(self.think_end, str):
@@ -182,8 +182,8 @@ class StopRule:
         if cut == len(text):
             return Kept(text[begin:], start, end, end, "", offsets, begin)
         stop = offsets.token_at(cut - 1) + 1
-        whole = stop if offsets.of(stop) <= cut else stop - 1
-        rest = text[max(offsets.of(whole), begin) : cut]
+        whole = stop if offsets.begin_of(stop) <= cut else stop - 1
+        rest = text[max(offsets.begin_of(whole), begin) : cut]
         return Kept(text[begin:cut], start, stop, whole, rest, offsets, begin)
 
     def _restated_end(self, reply: str, *, is_complete: bool = True) -> int | None:

@@ -22,7 +22,7 @@ class Answered:
 
 
 @dataclass(frozen=True)
-class Tail:
+class AnswerEnd:
     """The tokens that are read behind one answer.
 
     Attributes:
@@ -55,7 +55,7 @@ class Tail:
         length: int,
         state: bool,
         turns: list[FollowUp],
-    ) -> Tail:
+    ) -> AnswerEnd:
         """Plan the reading behind an answer that has `length` tokens cached."""
         answer = [*work.ids, *answered.generated.ids[: answered.kept.end]]
         head = turns[0].ids[: common_head([turn.ids[:-1] for turn in turns])] if turns else []

@@ -14,7 +14,7 @@ import torch
 
 from slmroute_plugin.backends.contract import Observed
 from slmroute_plugin.backends.requested_signals import RequestedSignals
-from slmroute_plugin.backends.transformers.answer_ends import Answered, Tail, common_head
+from slmroute_plugin.backends.transformers.answer_ends import Answered, AnswerEnd, common_head
 from slmroute_plugin.backends.transformers.cache.branches import Branches, Pick
 from slmroute_plugin.backends.transformers.cache.continuations import Continuations
 from slmroute_plugin.backends.transformers.capabilities import longest_shared
@@ -173,7 +173,7 @@ class BranchingEngine:
         ends = Branches.join([answered.branch for answered in answers])
         layers = wanted.layers("last_answer")
         tails = [
-            Tail.of(row, work, answered, ends.lengths[row], bool(layers), turns)
+            AnswerEnd.of(row, work, answered, ends.lengths[row], bool(layers), turns)
             for row, (work, answered) in enumerate(zip(batch, answers, strict=True))
             for turns in [
                 list(self._follow_ups.turns(work, answered.generated, answered.kept, wanted))
@@ -207,7 +207,7 @@ class BranchingEngine:
             ends = Branches.join(parts, orders)
         self._ask_follow_ups(ends, tails)
 
-    def _ask_follow_ups(self, ends: Branches, tails: Sequence[Tail]) -> None:
+    def _ask_follow_ups(self, ends: Branches, tails: Sequence[AnswerEnd]) -> None:
         turns = [turn for tail in tails for turn in tail.turns]
         if not turns:
             return
