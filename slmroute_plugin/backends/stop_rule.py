@@ -75,7 +75,7 @@ class Kept:
 
     def token_of(self, character: int) -> int:
         """Return the index of the token that holds the given character of `text`."""
-        return self.begin_offsets.token_at(self.begin + character)
+        return self.offsets.token_at(self.begin + character)
 
 
 @dataclass(frozen=True)
