@@ -14,10 +14,11 @@ COMMONSENSE = {
     "openbookqa",
     "piqa",
     "social_iqa",
+    "truthfulqa",
     "winogrande",
 }
 CONVERSATIONAL = {"coqa"}
-PROBLEM_SOLVING = {"mmlu", "truthfulqa"}
+PROBLEM_SOLVING = {"mmlu"}
 NAMES = MATH | COMMONSENSE | CONVERSATIONAL | PROBLEM_SOLVING
 TAGS = {
     "slmroute": NAMES,

@@ -1,4 +1,4 @@
-"""Groups of data sets that figures show together; the paper calls them domains."""
+"""The paper's domains, into which figures group data sets: section 2.1 and Table 1."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 
 class DatasetGroup(NamedTuple):
-    """A group of data sets of one kind.
+    """The data sets of one domain.
 
     Attributes:
-        name: the name that a reader sees.
-        tag: lm-eval's tag of the tasks, without "slmroute_".
-        datasets: the names of the tasks, without "slmroute_".
+        name: the domain as the paper calls it.
+        tag: lm-eval's tag of the domain's tasks, without "slmroute_".
+        datasets: the tasks, without "slmroute_".
     """
 
     name: str
@@ -34,21 +34,23 @@ GROUPS = (
             "openbookqa",
             "piqa",
             "social_iqa",
+            "truthfulqa",
             "winogrande",
         ),
     ),
-    DatasetGroup("Conversational understanding", "conversational", ("coqa",)),
-    DatasetGroup("Problem solving", "problem_solving", ("mmlu", "truthfulqa")),
+    DatasetGroup("Conversational and contextual understanding", "conversational", ("coqa",)),
+    DatasetGroup("Problem solving", "problem_solving", ("mmlu",)),
 )
-"""The paper's four groups, in the order of its heat-maps; a test compares them with task tags."""
+"""The paper's four domains in its order. A test holds them to the tags of the tasks."""
 
 OTHER = "Other data sets"
+"""The name of the group of all data sets that are not the paper's."""
 
 _GROUP_OF = {dataset: group.name for group in GROUPS for dataset in group.datasets}
 
 
 def group_of(dataset: str) -> str:
-    """Return the name of a data set's group; `OTHER` if it belongs to none.
+    """Return the name of a data set's domain, or `OTHER` if the paper has no such data set.
 
     >>> group_of("gsm8k"), group_of("my_own_task")
     ('Mathematical reasoning', 'Other data sets')
@@ -57,13 +59,8 @@ def group_of(dataset: str) -> str:
 
 
 def in_groups(datasets: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Sort data sets into groups.
-
-    Returns:
-        The data sets of each group that has any: groups in the paper's order, `OTHER` last, and
-        the names within a group sorted.
-    """
-    names = [*(group.name for group in GROUPS), OTHER]
+    """Group data sets by domain: domains in the paper's order, names sorted, no group empty."""
     distinct = sorted(set(datasets))
+    names = [*(group.name for group in GROUPS), OTHER]
     grouped = {name: tuple(d for d in distinct if group_of(d) == name) for name in names}
     return {name: members for name, members in grouped.items() if members}
