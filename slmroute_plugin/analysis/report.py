@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
-from slmroute_plugin.analysis.figures import draw_figures
+from slmroute_plugin.analysis.figures import draw_figures, draw_paper_figures
 from slmroute_plugin.analysis.measures.distributions import distributions_table, insight_table
 from slmroute_plugin.analysis.page import write_page
 from slmroute_plugin.analysis.report_record import (
@@ -40,6 +40,7 @@ class ReportSettings:
         jobs: the number of processes at the same time.
         figures: whether figures are drawn, and LaTeX tables written.
         page: whether the page is written.
+        paper: whether the figures are those of the paper, not those of the report's own layout.
     """
 
     options: MeasureOptions = field(default_factory=MeasureOptions)
@@ -47,6 +48,7 @@ class ReportSettings:
     jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
     figures: bool = True
     page: bool = True
+    paper: bool = False
 
 
 class Report(NamedTuple):
@@ -92,20 +94,22 @@ def make_report(results: Path, out: Path, settings: ReportSettings, progress: Pr
         return Report(study.problems, study.notes, {})
     tables = _tables(study, settings, out, progress)
     with unfinished_report(out) as new:
-        paths = _written(tables, study, settings, new, progress)
+        written = _written(tables, study, settings, new, progress)
         files = {
-            part: [path.relative_to(new).as_posix() for path in written]
-            for part, written in paths.items()
+            part: [path.relative_to(new).as_posix() for path in paths]
+            for part, paths in written.paths.items()
         }
-        put_in_place(new, out, key, study.problems, study.notes, files)
-    return Report(study.problems, study.notes, _below(out, files))
+        notes = [*study.notes, *written.notes]
+        put_in_place(new, out, key, study.problems, notes, files)
+    return Report(study.problems, notes, _below(out, files))
 
 
 def _key(results: Path, settings: ReportSettings) -> str:
     """Digest all that a report depends on: files, settings, version."""
     files, notes = newest_files(results)
     states = [[*map(str, file), *file_state(file.path)] for file in files]
-    chosen = [asdict(settings.options), sorted(settings.llms), settings.figures, settings.page]
+    parts = [settings.figures, settings.page, settings.paper]
+    chosen = [asdict(settings.options), sorted(settings.llms), *parts]
     return digest([version("slmroute"), str(results), chosen, states, notes])
 
 
@@ -126,25 +130,37 @@ def _tables(study: Study, settings: ReportSettings, out: Path, progress: Progres
     return Tables(*by_setting, distributions=distributions, insight=insight, **by_slm._asdict())
 
 
+class _Written(NamedTuple):
+    """The files of a report by part, and what a reader should know of them."""
+
+    paths: Mapping[str, Sequence[Path]]
+    notes: Sequence[str]
+
+
 def _written(
     tables: Tables, study: Study, settings: ReportSettings, folder: Path, progress: Progress
-) -> dict[str, list[Path]]:
-    """Write tables, figures and the page into a folder, and return their paths by part."""
-    paths = {"tables": list(_write_tables(tables, folder))}
+) -> _Written:
+    """Write tables, figures and the page into a folder."""
+    paths: dict[str, Sequence[Path]] = {"tables": list(_write_tables(tables, folder))}
+    notes: Sequence[str] = ()
+    unparsed = settings.options.unparsed
     parts = (settings.figures, settings.figures, settings.page)
     steps = iter(range(1, sum(parts) + 1))
     if sum(parts):
         progress("Drawing", 0, sum(parts))
     if settings.figures:
-        paths["figures"] = draw_figures(tables, folder / "figures")
+        if settings.paper:
+            paths["figures"], notes = draw_paper_figures(tables, folder / "figures", unparsed)
+        else:
+            paths["figures"] = draw_figures(tables, folder / "figures", unparsed)
         progress("Drawing", next(steps), sum(parts))
         paths["latex"] = latex_tables(tables, folder / "latex")
         progress("Drawing", next(steps), sum(parts))
     if settings.page:
         paths["page"] = [folder / "index.html"]
-        write_page(tables, study, folder / "index.html", settings.options.unparsed)
+        write_page(tables, study, folder / "index.html", unparsed)
         progress("Drawing", next(steps), sum(parts))
-    return paths
+    return _Written(paths, notes)
 
 
 def _write_tables(tables: Tables, out: Path) -> Iterator[Path]:

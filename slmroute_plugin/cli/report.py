@@ -51,6 +51,14 @@ def report(
     ] = None,
     figures: Annotated[bool, typer.Option(help="Draw the figures, and write LaTeX tables.")] = True,
     page: Annotated[bool, typer.Option(help="Write index.html.")] = True,
+    paper: Annotated[
+        bool,
+        typer.Option(
+            "--paper",
+            help="Draw the paper's figures 1 to 11, panel by panel, in place of the report's own, "
+            "and say what they lack.",
+        ),
+    ] = False,
 ) -> None:
     """Measure how well confidence agrees with correctness, and what routing by it is worth.
 
@@ -61,6 +69,8 @@ def report(
     Example: slmroute report results
 
     Example: slmroute report results --out report --resamples 0 --no-figures
+
+    Example: slmroute report results --paper
     """
     from slmroute_plugin.analysis.report import ReportSettings, make_report
     from slmroute_plugin.analysis.study.reading import UnknownName
@@ -71,11 +81,17 @@ def report(
             f"there is no folder {results}: name the --output_path of your runs.",
             param_hint="RESULTS",
         )
+    if paper and not figures:
+        raise typer.BadParameter(
+            "it draws figures, which --no-figures forbids: leave out either.",
+            param_hint="--paper",
+        )
     settings = ReportSettings(
         MeasureOptions(resamples, seed, unparsed.value),
         tuple(llm or ()),
         figures=figures,
         page=page,
+        paper=paper,
         **({"jobs": jobs} if jobs else {}),
     )
     console = Console(markup=False, highlight=False)

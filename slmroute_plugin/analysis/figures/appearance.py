@@ -1,4 +1,4 @@
-"""How all figures look: fonts, colours that the colour-blind can tell apart, line styles."""
+"""The look of all figures: fonts, colours that the colour-blind can tell apart, line styles."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ _SETTINGS: dict[Any, Any] = {
 
 
 class Look(NamedTuple):
-    """What tells one line from the others.
+    """What tells a line from the others.
 
     Attributes:
         colour: hexadecimal.
@@ -90,9 +90,11 @@ class Look(NamedTuple):
 
 
 def look(place: int, colour: int | None = None) -> Look:
-    """The look of line number `place` ≥ 0; up to 616 differ in colour, dashes or marker.
+    """Return the look of line number `place` ≥ 0; 616 differ in colour, dashes or marker.
 
-    `colour` fixes the colour, for lines of one family.
+    Args:
+        place: number of the line.
+        colour: number of the colour, where lines of a family share it; by default `place`.
     """
     return Look(
         COLOURS[(place if colour is None else colour) % len(COLOURS)],
@@ -103,15 +105,15 @@ def look(place: int, colour: int | None = None) -> Look:
 
 
 def looks(names: Iterable[str]) -> dict[str, Look]:
-    """A look for each name, by its place in the alphabet: the same in all figures of a report."""
+    """Return a look for each name by its place in the alphabet: the same in all figures."""
     return {name: look(place) for place, name in enumerate(sorted(set(names)))}
 
 
 @contextmanager
 def figure_style() -> Iterator[None]:
-    """Matplotlib's settings for figures that are made and saved within; restored after.
+    """Set matplotlib up for figures that are made and saved within, and restore it afterwards.
 
-    They are the process's: draw in one thread at a time.
+    The settings are those of the process: draw in a single thread at a time.
     """
     # Some settings are read when text is made, others when a file is written.
     with rc_context(_SETTINGS):

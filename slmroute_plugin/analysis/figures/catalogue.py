@@ -1,4 +1,4 @@
-"""Which figures there are, in the order of their numbers."""
+"""The figures of a report in its own layout, which adapts to the runs that are there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import fields
 import pandas as pd
 
 from slmroute_plugin.analysis.figures import (
-    curves,
+    curve_sheets,
     distributions,
     heat_maps,
     rank_diagrams,
@@ -16,30 +16,41 @@ from slmroute_plugin.analysis.figures import (
 )
 from slmroute_plugin.analysis.figures.names import Names
 from slmroute_plugin.analysis.figures.saving import Drawn
+from slmroute_plugin.analysis.tables.setting_tables import Unparsed
 from slmroute_plugin.analysis.tables.tables import KEY, Tables
 
 
-def figures(tables: Tables) -> Iterator[Drawn]:
-    """Each figure as it is drawn, so that no more than one is held."""
-    quick = Tables(
-        **{field.name: _categorical(getattr(tables, field.name)) for field in fields(tables)}
-    )
+def figures(tables: Tables, unparsed: Unparsed = "leave-out") -> Iterator[Drawn]:
+    """Draw the figures that the tables have rows for, so that no more than one is held.
+
+    Args:
+        tables: what the figures show.
+        unparsed: what the tables did with answers without a confidence.
+    """
+    quick = with_categories(tables)
     names = Names.of(quick)
     if not quick.curves.empty:
-        yield from curves.overview(quick, names)
+        yield from curve_sheets.overview(quick, names, unparsed)
     if not quick.relative_accuracy.empty:
-        yield from relative_accuracy.overview(quick, names)
+        yield from relative_accuracy.overview(quick, names, unparsed)
     if not quick.histograms.empty:
         yield from distributions.by_slm(quick, names)
     if not quick.alignment.empty:
         yield from heat_maps.by_group(quick, names)
     if not quick.curves.empty:
-        yield from curves.by_llm(quick, names)
+        yield from curve_sheets.by_llm(quick, names, unparsed)
     if not quick.ranks.empty:
         yield from rank_diagrams.by_llm(quick, names)
 
 
+def with_categories(tables: Tables) -> Tables:
+    """Turn the names in all tables into categories, by which rows are picked much faster."""
+    return Tables(
+        **{field.name: _categorical(getattr(tables, field.name)) for field in fields(tables)}
+    )
+
+
 def _categorical(table: pd.DataFrame) -> pd.DataFrame:
-    """The table, names as categories: rows are picked and grouped many times by these."""
+    """Turn the columns of names of a table into categories."""
     names = [column for column in (*KEY, "llm") if column in table]
     return table.astype(dict.fromkeys(names, "category"))

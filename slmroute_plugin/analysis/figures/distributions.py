@@ -1,4 +1,4 @@
-"""How confident a model is: a histogram over all data sets, with a curve for each of them."""
+"""Distributions of confidence: a histogram over all data sets, with a line for each of them."""
 
 from __future__ import annotations
 
@@ -24,36 +24,54 @@ BAR_COLOUR = "#c8c8c8"
 
 
 def by_slm(tables: Tables, names: Names) -> Iterator[Drawn]:
-    """Figure 3, one file per SLM: a panel for each method."""
+    """Draw sheets for each SLM: a panel for each method."""
     slms = names.in_order("slms", tables.histograms["slm"])
     files = file_parts(slms)
     for slm in slms:
-        rows = tables.histograms[tables.histograms["slm"] == slm]
-        alignment = tables.alignment[tables.alignment["slm"] == slm]
-        looks = dataset_looks(rows["dataset"].unique())
-        methods = names.in_order("methods", alignment["method"])
-        labels = caveats.labels(alignment, names.methods)
-        for page in pages(methods, PER_PAGE):
-            columns, width, height = near_square(len(page.items))
-            drawn = sheet(
-                f"Figure 3. How confident {names.slms[slm]} is: all data sets, and each of them",
-                Grid(len(page.items), columns, width, height, below=0.08, tail=0.3),
-                _key(looks, names),
-                caveats.notes(alignment[alignment["method"].isin(page.items)]),
-                "confidence",
-                "share of the answers (%)",
-            )
-            for number, (axes, method) in enumerate(zip(drawn.panels, page.items, strict=True)):
-                of_method = rows[rows["method"] == method]
-                draw(axes, of_method, alignment[alignment["method"] == method], looks)
-                axes.tick_params("x", labelbottom=number + columns >= len(page.items))
-                axes.set_title(labels[method], y=1.0)
-            file = f"figure_03_distributions_{files[slm]}{page.suffix}"
-            yield Drawn(file, drawn.figure)
+        yield from by_method(
+            f"Confidences of {names.slms[slm]}: all data sets, and each of them",
+            f"distributions_{files[slm]}",
+            tables.histograms[tables.histograms["slm"] == slm],
+            tables.alignment[tables.alignment["slm"] == slm],
+            names,
+        )
+
+
+def by_method(
+    title: str, file: str, rows: pd.DataFrame, alignment: pd.DataFrame, names: Names
+) -> Iterator[Drawn]:
+    """Draw a panel for each method of an SLM.
+
+    Args:
+        title: the title of each page.
+        file: name of the file, without its ending and without the number of the page.
+        rows: the SLM's rows of the table `histograms`.
+        alignment: the SLM's rows of the table `alignment`, for the same methods and data sets.
+        names: what is shown for each name.
+    """
+    looks = dataset_looks(names.in_order("datasets", rows["dataset"].unique()))
+    labels = caveats.labels(alignment, names.methods)
+    for page in pages(names.in_order("methods", alignment["method"]), PER_PAGE):
+        columns, width, height = near_square(len(page.items))
+        on_page = alignment[alignment["method"].isin(page.items)]
+        drawn = sheet(
+            title,
+            Grid(len(page.items), columns, width, height, below=0.08, tail=0.3),
+            _key(looks, names),
+            _notes(on_page, names),
+            "confidence",
+            "share of the answers (%)",
+        )
+        for number, (axes, method) in enumerate(zip(drawn.panels, page.items, strict=True)):
+            of_method = rows[rows["method"] == method]
+            draw(axes, of_method, on_page[on_page["method"] == method], looks)
+            axes.tick_params("x", labelbottom=number + columns >= len(page.items))
+            axes.set_title(labels[method], y=1.0)
+        yield Drawn(f"{file}{page.suffix}", drawn.figure)
 
 
 def dataset_looks(datasets: Sequence[str]) -> dict[str, Look]:
-    """A line style for each data set: if there are several groups, a colour for each of them."""
+    """Choose a line style for each data set; if there are several groups, each has a colour."""
     groups = list(in_groups(datasets).values())
     if len(groups) == 1:
         return {dataset: look(place) for place, dataset in enumerate(groups[0])}
@@ -65,11 +83,11 @@ def dataset_looks(datasets: Sequence[str]) -> dict[str, Look]:
 
 
 def pooled(histograms: pd.DataFrame, alignment: pd.DataFrame) -> pd.Series:
-    """The histogram over all data sets, each weighted by its number of confidences.
+    """Pool histograms over all data sets, each weighted by its number of confidences.
 
     Args:
-        histograms: rows of one SLM and method, one per data set and bin.
-        alignment: of the same, for `n` and `coverage`.
+        histograms: rows of an SLM and a method, one for each data set and bin.
+        alignment: rows of the same SLM and method, for `n` and `coverage`.
 
     Returns:
         Shares by the lower edge of the bins; they sum to 1.
@@ -84,7 +102,10 @@ def pooled(histograms: pd.DataFrame, alignment: pd.DataFrame) -> pd.Series:
 def draw(
     axes: Axes, histograms: pd.DataFrame, alignment: pd.DataFrame, looks: Mapping[str, Look]
 ) -> None:
-    """One panel: bars over all data sets, a line through the bins' middles for each of them."""
+    """Draw a panel: bars over all data sets, a line through the bins' middles for each of them.
+
+    A data set with too few confidences is part of the bars and has no line.
+    """
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", ".25", ".5", ".75", "1"])
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=""))
@@ -101,7 +122,12 @@ def draw(
         color=BAR_COLOUR,
         zorder=1,
     )
-    shares = known.astype({"dataset": str}).pivot(index="low", columns="dataset", values="share")
+    covered = alignment.loc[alignment["coverage"] >= caveats.LEAST_COVERAGE, "dataset"]
+    shares = (
+        known[known["dataset"].isin(covered.to_list())]
+        .astype({"dataset": str})
+        .pivot(index="low", columns="dataset", values="share")
+    )
     middles = shares.index.to_numpy() + 0.5 / len(bars)
     for dataset, line in shares.items():
         style = looks[str(dataset)]
@@ -122,8 +148,26 @@ def draw(
     axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
 
 
+def _notes(alignment: pd.DataFrame, names: Names) -> list[str]:
+    """Say what the panels leave out, and what of the methods a reader has to know."""
+    notes = caveats.notes(alignment)
+    few = alignment[alignment["coverage"] < caveats.LEAST_COVERAGE]
+    if few.empty:
+        return notes
+    missing = [
+        f"{names.methods[str(method)]} ({rows['dataset'].nunique()} of "
+        f"{(alignment['method'] == method).sum()}, on {caveats.coverage_range(rows['coverage'])})"
+        for method, rows in few.groupby("method", observed=True)
+    ]
+    notes.append(
+        f"Without a line: data sets with a confidence for fewer than {caveats.LEAST_COVERAGE:.0%} "
+        f"of their questions, which are part of the bars: {', '.join(missing)}."
+    )
+    return notes
+
+
 def _key(looks: Mapping[str, Look], names: Names) -> list[Key]:
-    """Entries for the bars and for each data set."""
+    """Make entries for the bars and for each data set."""
     key = [Key(Rectangle((0, 0), 1, 1, facecolor=BAR_COLOUR), "all data sets")]
     for dataset, style in looks.items():
         handle = Line2D(

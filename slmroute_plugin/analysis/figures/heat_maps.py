@@ -1,4 +1,4 @@
-"""AUROC of every SLM and method, a heat-map for each data set."""
+"""AUROC of every SLM and method, in a heat map for each data set."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from slmroute_plugin.analysis.figures.sheet import (
     Grid,
     Key,
     sheet,
-    text_width,
     undefined_patch,
 )
+from slmroute_plugin.analysis.figures.text_size import text_width
 from slmroute_plugin.analysis.study.dataset_groups import GROUPS, in_groups
 from slmroute_plugin.analysis.tables import caveats
 from slmroute_plugin.analysis.tables.tables import Tables
 
-FIRST_BY_GROUP = 4
-"""Number of the first group's figure: the paper's four are 4 to 7."""
-
 COLOURS = "RdBu"
-"""Red below chance, white at it, blue above: told apart by the colour-blind too."""
+"""A scale that the colour-blind can read: red below chance, white at it, blue above."""
+
+UNCOLOURED = "#c6c6c6"
+"""The ground of a cell whose method has too few confidences to be compared with the others."""
 
 _CELL_WIDTH = 0.32
 _CELL_HEIGHT = 0.2
@@ -46,41 +46,55 @@ _SHADES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 class Axis(NamedTuple):
-    """Rows or columns of a heat-map: names in the table, and as shown."""
+    """The rows or columns of a heat map: names in the table, and as shown."""
 
     names: Sequence[str]
     shown: Sequence[str]
 
 
 def by_group(tables: Tables, names: Names) -> Iterator[Drawn]:
-    """Figures 4 to 7, one per group of data sets; data sets of no group have one without number."""
+    """Draw sheets for each group of data sets: a heat map for each of its data sets."""
     table = tables.alignment
+    tags = {group.name: group.tag for group in GROUPS}
+    for group, members in in_groups(table["dataset"].unique()).items():
+        file = f"auroc_{tags.get(group, 'other')}"
+        yield from by_dataset(f"{group}: AUROC", file, table, members, names)
+
+
+def by_dataset(
+    title: str, file: str, table: pd.DataFrame, datasets: Sequence[str], names: Names
+) -> Iterator[Drawn]:
+    """Draw a heat map for each data set, with a row for every SLM and a column for every method.
+
+    Args:
+        title: the title of each page.
+        file: name of the file, without its ending and without the number of the page.
+        table: rows of the table `alignment`; its SLMs and methods are rows and columns of every
+            heat map.
+        datasets: the data sets in their order.
+        names: what is shown for each name.
+    """
     slms = names.in_order("slms", table["slm"])
     methods = names.in_order("methods", table["method"])
     rows = Axis(slms, [names.slms[slm] for slm in slms])
     columns = Axis(methods, [names.methods[method] for method in methods])
-    numbers = {group.name: number for number, group in enumerate(GROUPS, start=FIRST_BY_GROUP)}
-    tags = {group.name: group.tag for group in GROUPS}
-    for group, members in in_groups(table["dataset"].unique()).items():
-        of_group = table[table["dataset"].isin(members)]
-        grid = _grid(rows, columns, len(members), bool((of_group["coverage"] < 1).any()))
-        per_page = grid.columns * max(1, int(PAGE_HEIGHT / (grid.height + grid.above)))
-        number = f"Figure {numbers[group]}. " if group in numbers else ""
-        file = f"figure_{numbers[group]:02}_auroc_{tags[group]}" if number else "figure_auroc_other"
-        for page in pages(members, per_page, grid.columns):
-            on_page = of_group[of_group["dataset"].isin(page.items)]
-            drawn = _page(f"{number}{group}: AUROC", on_page, page.items, rows, columns, names)
-            yield Drawn(f"{file}{page.suffix}", drawn)
+    shown = table[table["dataset"].isin(datasets)]
+    grid = _grid(rows, columns, len(datasets), bool((shown["coverage"] < 1).any()))
+    per_page = grid.columns * max(1, int(PAGE_HEIGHT / (grid.height + grid.above)))
+    for page in pages(datasets, per_page, grid.columns):
+        on_page = shown[shown["dataset"].isin(page.items)]
+        drawn = _page(title, on_page, page.items, rows, columns, names)
+        yield Drawn(f"{file}{page.suffix}", drawn)
 
 
 def draw(axes: Axes, table: pd.DataFrame, rows: Axis, columns: Axis) -> None:
-    """One data set's heat-map: AUROC in each cell, hatched grey where there is none."""
+    """Draw a data set's heat map: AUROC in each cell, hatched grey where there is none."""
     cells = {(str(row.slm), str(row.method)): row for row in table.itertuples()}
     values = np.full((len(rows.names), len(columns.names)), np.nan)
     for i, slm in enumerate(rows.names):
         for j, method in enumerate(columns.names):
             cell = cells.get((slm, method))
-            if cell is not None:
+            if cell is not None and cell.coverage >= caveats.LEAST_COVERAGE:
                 values[i, j] = cell.auroc
             _write(axes, i, j, cell)
     axes.pcolormesh(
@@ -101,7 +115,7 @@ def _page(
     columns: Axis,
     names: Names,
 ) -> Any:
-    """The figure of some data sets of one group."""
+    """Draw the heat maps of a page."""
     partly = bool((table["coverage"] < 1).any())
     grid = _grid(rows, columns, len(datasets), partly)
     notes = ["0.5 is chance. Hatched: undefined (all answers right, all wrong, or no confidence)."]
@@ -110,9 +124,15 @@ def _page(
         notes[0] = notes[0][:-1] + ', or "none": no such run.'
     if partly:
         notes.append("Small: share of the questions with a confidence; only these count.")
+    few = bool((table["coverage"] < caveats.LEAST_COVERAGE).any())
+    if few:
+        notes.append(
+            "Without a colour: a confidence for fewer than "
+            f"{caveats.LEAST_COVERAGE:.0%} of the questions, not to be compared with the others."
+        )
     if table["fitted_on"].map(caveats.is_cross_fitted).any():
         notes.append(caveats.DAGGER_NOTE)
-    drawn = sheet(title, grid, _key(), notes)
+    drawn = sheet(title, grid, _key(few), notes)
     for number, (axes, dataset) in enumerate(zip(drawn.panels, datasets, strict=True)):
         draw(axes, table[table["dataset"] == dataset], rows, columns)
         axes.set_title(names.datasets[dataset], y=1.0)
@@ -122,7 +142,7 @@ def _page(
 
 
 def _grid(rows: Axis, columns: Axis, panels: int, partly: bool) -> Grid:
-    """Cells of a fixed size; names of rows and columns have the room that the longest takes."""
+    """Lay out cells of a fixed size, with the room that the longest names take."""
     width = len(columns.names) * _CELL_WIDTH
     height = len(rows.names) * (_CELL_HEIGHT_WITH_COVERAGE if partly else _CELL_HEIGHT)
     side = max(text_width(name, SMALL_SIZE) for name in rows.shown)
@@ -140,7 +160,7 @@ def _grid(rows: Axis, columns: Axis, panels: int, partly: bool) -> Grid:
 
 
 def _write(axes: Axes, row: int, column: int, cell: Any) -> None:
-    """What a cell says: AUROC, "†" if cross-fitted, and the coverage below; or that it is none."""
+    """Write what a cell says: AUROC, "†" if cross-fitted, and the coverage below."""
     value = np.nan if cell is None else float(cell.auroc)
     covered = "" if cell is None else caveats.coverage_text(float(cell.coverage))
     box: dict[str, Any] | None
@@ -152,6 +172,9 @@ def _write(axes: Axes, row: int, column: int, cell: Any) -> None:
         mark = caveats.DAGGER if caveats.is_cross_fitted(cell.fitted_on) else ""
         words, size, colour = f"{value:.2f}{mark}", _VALUE_SIZE, _ink(value)
         box = None
+        if cell.coverage < caveats.LEAST_COVERAGE:
+            axes.add_patch(Rectangle((column, row), 1, 1, facecolor=UNCOLOURED, linewidth=0))
+            colour = "black"
     place: dict[str, Any] = {
         "ha": "center",
         "va": "center",
@@ -166,13 +189,13 @@ def _write(axes: Axes, row: int, column: int, cell: Any) -> None:
 
 
 def _ink(value: float) -> str:
-    """Black or white, whichever can be read on the colour of that AUROC."""
+    """Return black or white, whichever can be read on the colour of that AUROC."""
     red, green, blue, _ = colormaps[COLOURS](value)
     return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
 
 
-def _key() -> list[Key]:
-    """What the colours mean."""
+def _key(with_uncoloured: bool) -> list[Key]:
+    """Make the entries that say what the colours mean."""
     shades = [
         Key(
             Rectangle((0, 0), 1, 1, facecolor=colormaps[COLOURS](shade), edgecolor="#999999"),
@@ -180,4 +203,8 @@ def _key() -> list[Key]:
         )
         for shade in _SHADES
     ]
-    return [*shades, Key(undefined_patch((0, 0), 1, 1), "undefined")]
+    key = [*shades, Key(undefined_patch((0, 0), 1, 1), "undefined")]
+    if with_uncoloured:
+        ground = Rectangle((0, 0), 1, 1, facecolor=UNCOLOURED, edgecolor="#999999")
+        key.append(Key(ground, f"on fewer than {caveats.LEAST_COVERAGE:.0%}"))
+    return key

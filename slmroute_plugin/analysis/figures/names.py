@@ -1,4 +1,4 @@
-"""Names as figures show them: short, one line, different from each other."""
+"""Names as figures show them: short, on a single line, different from each other."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from slmroute_plugin.analysis.figures.appearance import Look, looks
 from slmroute_plugin.analysis.tables.tables import Tables
 
 WIDTH = 30
-"""Characters of a name at most, but for a number that tells two apart."""
+"""The number of characters of a name at most, without a number that tells two names apart."""
 
 
 @dataclass(frozen=True)
 class Names:
-    """What a figure shows for each name in the tables, sorted by the name itself.
+    """What figures show for each name in the tables, in the order in which they show it.
 
     Attributes:
         slms: shown name of each SLM.
@@ -39,27 +39,28 @@ class Names:
 
     @classmethod
     def of(cls, tables: Tables) -> Names:
-        """The names in a report's tables."""
+        """Find the names in a report's tables; figures show them in alphabetical order."""
         frames = (tables.alignment, tables.curves, tables.relative_accuracy, tables.ranks)
         methods = _values(frames, "method")
         return cls(
-            shown(_values(frames, "slm"), models=True),
-            shown(_values(frames, "llm"), models=True),
-            shown(_values(frames, "dataset")),
-            shown(methods),
+            _alphabetical(shown(_values(frames, "slm"), models=True)),
+            _alphabetical(shown(_values(frames, "llm"), models=True)),
+            _alphabetical(shown(_values(frames, "dataset"))),
+            _alphabetical(shown(methods)),
             looks(methods),
         )
 
     def in_order(
         self, kind: Literal["slms", "llms", "datasets", "methods"], names: Iterable[str]
     ) -> list[str]:
-        """The names, each once, in the alphabetical order of what is shown for them."""
+        """Return the names, each once, in the order in which figures show them."""
         shown_as: Mapping[str, str] = getattr(self, kind)
-        return sorted(set(names), key=lambda name: (shown_as[name].casefold(), name))
+        wanted = set(names)
+        return [name for name in shown_as if name in wanted]
 
 
 def shown(names: Iterable[str], models: bool = False, width: int = WIDTH) -> dict[str, str]:
-    """What to show for each name: at most `width` characters, one line, no two alike.
+    """Choose what to show for each name: at most `width` characters, a single line, no two alike.
 
     Of models, the organisation is dropped where the rest is enough to tell them apart (lm-eval
     writes "org/model" as "org__model"); long names lose their middle; a character that has no
@@ -89,18 +90,23 @@ def shown(names: Iterable[str], models: bool = False, width: int = WIDTH) -> dic
     return short
 
 
+def _alphabetical(shown_as: Mapping[str, str]) -> dict[str, str]:
+    """Sort names by what is shown for them, without regard to case."""
+    return dict(sorted(shown_as.items(), key=lambda pair: (pair[1].casefold(), pair[0])))
+
+
 def _values(frames: Iterable[pd.DataFrame], column: str) -> set[str]:
-    """All values of a column, wherever it is."""
+    """Return all values of a column in the frames that have it."""
     return {str(value) for frame in frames if column in frame for value in frame[column].unique()}
 
 
 def _without_organisation(name: str) -> str:
-    """What follows the last slash or double underscore; the name itself if nothing does."""
+    """Return what follows the last slash or double underscore; the name itself if nothing does."""
     return re.split(r"/|__", name)[-1].strip() or name
 
 
 def _shortened(text: str, width: int) -> str:
-    """The text, with "…" for its middle if it is longer than `width` characters."""
+    """Return the text, with "…" for its middle if it is longer than `width` characters."""
     if len(text) <= width:
         return text
     head = (width - 1) // 2
@@ -108,7 +114,7 @@ def _shortened(text: str, width: int) -> str:
 
 
 def _printable(character: str) -> str:
-    """The character; a space for white space, its code if the font has no picture of it."""
+    """Return the character; a space for white space, its code if the font cannot draw it."""
     if character.isspace():
         return " "
     # Marks and directions act on their neighbours, which may be shortened away.
@@ -119,7 +125,7 @@ def _printable(character: str) -> str:
 
 @cache
 def _glyphs() -> frozenset[int]:
-    """Code points that the figures' font can draw."""
+    """Return the code points that the figures' font can draw."""
     from matplotlib.font_manager import findfont, get_font
 
     return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())

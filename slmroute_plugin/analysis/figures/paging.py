@@ -6,21 +6,21 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 PER_PAGE = 12
-"""Panels of the usual size, three side by side."""
+"""The number of panels of the usual size on a page, three side by side."""
 
 ROWS_PER_PAGE = 6
-"""Rows of small panels."""
+"""The number of rows of small panels on a page."""
 
 
 class Page(NamedTuple):
-    """One page's items, and what its file's name ends with: "" for a single page."""
+    """The items of a page, and what its file's name ends with: "" if it is the only page."""
 
     items: Sequence[str]
     suffix: str
 
 
 def pages(items: Sequence[str], per_page: int, columns: int = 1) -> list[Page]:
-    """The items on as few pages as will do, of nearly the same length; none for no items.
+    """Part the items into as few pages as will do, of nearly the same length.
 
     Pages but the last are filled to whole rows of `columns`, of which `per_page` is a multiple.
 

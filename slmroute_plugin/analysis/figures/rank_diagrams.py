@@ -16,7 +16,8 @@ from slmroute_plugin.analysis.figures.appearance import SMALL_SIZE
 from slmroute_plugin.analysis.figures.names import Names
 from slmroute_plugin.analysis.figures.paging import ROWS_PER_PAGE, pages
 from slmroute_plugin.analysis.figures.saving import Drawn
-from slmroute_plugin.analysis.figures.sheet import Grid, blank, sheet, text_width
+from slmroute_plugin.analysis.figures.sheet import Grid, blank, sheet
+from slmroute_plugin.analysis.figures.text_size import text_width
 from slmroute_plugin.analysis.tables.file_names import file_parts
 from slmroute_plugin.analysis.tables.tables import Tables
 
@@ -33,7 +34,7 @@ class Ranked(NamedTuple):
 
 
 def by_llm(tables: Tables, names: Names) -> Iterator[Drawn]:
-    """One figure per LLM: a diagram for each SLM."""
+    """Draw sheets for each LLM: a diagram for each SLM."""
     ranks = tables.ranks
     llms = names.in_order("llms", ranks["llm"])
     files = file_parts(llms)
@@ -54,18 +55,18 @@ def by_llm(tables: Tables, names: Names) -> Iterator[Drawn]:
             for axes, slm, rows in zip(drawn.panels, page.items, diagrams, strict=True):
                 axes.set_title(f"{names.slms[slm]} ({_basis(rows)})", y=1.0)
                 draw(axes, rows, names, size, margin)
-            yield Drawn(f"figure_ranks_{files[llm]}{page.suffix}", drawn.figure)
+            yield Drawn(f"ranks_{files[llm]}{page.suffix}", drawn.figure)
 
 
 def cliques(ranked: Sequence[Ranked], critical_difference: float) -> list[tuple[int, int]]:
-    """Longest runs of methods whose ranks differ by no more than the critical difference.
+    """Find the longest runs of methods whose ranks differ by at most the critical difference.
 
     Args:
         ranked: in ascending order of rank.
-        critical_difference: NaN if there is none: no runs then.
+        critical_difference: NaN if there is none; there are no runs then.
 
     Returns:
-        First and last place of each run of two or more, none within another.
+        First and last place of each run of two methods or more; no run lies within another.
     """
     runs: list[tuple[int, int]] = []
     for first in range(len(ranked)):
@@ -83,14 +84,14 @@ def cliques(ranked: Sequence[Ranked], critical_difference: float) -> list[tuple[
 def draw(
     axes: Axes, rows: pd.DataFrame, names: Names, size: tuple[float, float], margin: float
 ) -> None:
-    """One diagram: best rank on the left; a thick line joins methods that are not apart.
+    """Draw a diagram: best rank on the left; a thick line joins methods that are not apart.
 
     Args:
-        axes: whose data become inches, from the upper left.
-        rows: of one SLM and LLM.
+        axes: where to draw; its data become inches from the upper left.
+        rows: rows of the table `ranks` of an SLM and an LLM.
         names: shown names and colours of methods.
-        size: inches of the axes.
-        margin: inches left for the names on each side.
+        size: width and height of the axes in inches.
+        margin: inches that are left for the names on each side.
     """
     width, height = size
     axes.set(xlim=(0, width), ylim=(height, 0))
@@ -103,6 +104,7 @@ def draw(
     low, high = 1, max(2, len(ranked))
 
     def x(rank: float) -> float:
+        """Return the place of a rank on the ruler, in inches from the left."""
         return margin + (rank - low) / (high - low) * (width - 2 * margin)
 
     critical = float(known["critical_difference"].max())
@@ -140,7 +142,7 @@ def draw(
 
 
 def _ruler(axes: Axes, ticks: Sequence[tuple[float, int]], y: float) -> None:
-    """The axis of ranks: a tick at each whole one."""
+    """Draw the axis of ranks, with a tick at each whole rank."""
     axes.plot([ticks[0][0], ticks[-1][0]], [y, y], color="black", linewidth=0.8, label="_ruler")
     step = max(1, ceil(len(ticks) / 8))
     for place, (x, rank) in enumerate(ticks):
@@ -150,7 +152,7 @@ def _ruler(axes: Axes, ticks: Sequence[tuple[float, int]], y: float) -> None:
 
 
 def _critical_difference(axes: Axes, start: float, end: float, value: float) -> None:
-    """The length of the critical difference, above the ruler."""
+    """Draw a bar as long as the critical difference, above the ruler."""
     y = 0.1
     axes.plot([start, end], [y, y], color="black", linewidth=1.2, label="_critical")
     for x in (start, end):
@@ -159,7 +161,7 @@ def _critical_difference(axes: Axes, start: float, end: float, value: float) -> 
 
 
 def _basis(rows: pd.DataFrame) -> str:
-    """What the ranks are means over, and whether they differ at all."""
+    """Say what the ranks are means over, and whether they differ at all."""
     count = int(rows["datasets"].max())
     basis = f"{count} data set{'s' if count > 1 else ''}"
     p_value = rows["friedman_p_value"].max() if "friedman_p_value" in rows else nan
@@ -169,7 +171,7 @@ def _basis(rows: pd.DataFrame) -> str:
 
 
 def _notes(ranks: pd.DataFrame) -> list[str]:
-    """What the marks mean, and where there can be none."""
+    """Say what the marks mean, and where there can be none."""
     notes = ["Rank 1 is the largest area; means over data sets."]
     if ranks["critical_difference"].notna().any():
         notes.append(

@@ -1,4 +1,4 @@
-"""Figures as files: PNG to look at, SVG to print; the same tables give the same bytes."""
+"""Figures as files, PNG to look at and SVG to print; the same tables give the same bytes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ DOTS_PER_INCH = 200
 
 
 class Drawn(NamedTuple):
-    """A figure, and the name of its files without the ending."""
+    """A figure, and the name of its files without their ending."""
 
     name: str
     figure: Figure
 
 
 def save(drawn: Drawn, folder: Path) -> list[Path]:
-    """Writes `<name>.png` and `<name>.svg`; a file is there whole or not at all.
+    """Write `<name>.png` and `<name>.svg`; a file is there whole or not at all.
 
     Returns:
         The two paths.

@@ -1,17 +1,14 @@
-"""A sheet: a title, panels in a grid, one key for all of them, and notes, none on another."""
+"""A sheet of panels: a title, a grid, one key for all panels, and notes, none over another."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, NamedTuple
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Patch, Rectangle
 
 from slmroute_plugin.analysis.figures.appearance import (
@@ -20,25 +17,23 @@ from slmroute_plugin.analysis.figures.appearance import (
     TITLE_SIZE,
     UNDEFINED_COLOUR,
 )
+from slmroute_plugin.analysis.figures.text_size import line_height, text_width, wrapped
 
 PAGE_WIDTH = 6.9
-"""Inches: what fits a page, so that a printed figure keeps its sizes of type."""
+"""The width of a printed page in inches, so that a figure keeps its sizes of type."""
 
 PAGE_HEIGHT = 8.6
-"""Inches of panels at most; more go to a further page."""
+"""The height in inches that panels may take; further panels go to a further page."""
 
 _LEAST_WIDTH = 4.8
 _SIDE = 0.1
 _RIGHT = 0.16
-_LINE = 1.5
-_INCH = 72.0
-_FINE = 200.0
 _HANDLE = 0.55
 _KEY_LINE = 0.155
 
 
 class Key(NamedTuple):
-    """One entry of the key."""
+    """An entry of the key: what is drawn, and what it stands for."""
 
     handle: Artist
     label: str
@@ -46,13 +41,13 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Grid:
-    """Panels of one sheet, in rows of `columns`, the last row perhaps shorter; sizes in inches.
+    """The panels of a sheet, in rows of `columns`, the last row perhaps shorter; sizes in inches.
 
     Attributes:
-        panels: how many there are.
-        columns: how many are side by side.
-        width: of a panel, between its axes.
-        height: likewise.
+        panels: number of panels.
+        columns: number of panels side by side.
+        width: width of a panel, between its axes.
+        height: height of a panel, between its axes.
         left: space beside each panel, for its ticks.
         above: space over each panel, for its title.
         below: space under each panel, for its ticks.
@@ -74,32 +69,32 @@ class Grid:
 
     @property
     def rows(self) -> int:
-        """Rows of panels."""
+        """The number of rows of panels."""
         return -(-self.panels // self.columns)
 
     @property
     def total_width(self) -> float:
-        """Of all panels with what is around them."""
+        """The width of all panels and the space around them, in inches."""
         return self.side + self.columns * (self.left + self.width) + _RIGHT
 
     @property
     def total_height(self) -> float:
-        """Of all panels with what is around them."""
+        """The height of all panels and the space around them, in inches."""
         return self.head + self.rows * (self.above + self.height + self.below) + self.tail
 
     def corner(self, panel: int) -> tuple[float, float]:
-        """Of a panel's axes, the left and the upper edge, from the upper left of the grid."""
+        """Return the left and the upper edge of a panel's axes, in inches from the upper left."""
         row, column = divmod(panel, self.columns)
         x = self.side + column * (self.left + self.width) + self.left
         y = self.head + row * (self.above + self.height + self.below) + self.above
         return x, y
 
     def is_lowest(self, panel: int) -> bool:
-        """Whether no panel is below this one."""
+        """Tell whether no panel is below this panel."""
         return panel + self.columns >= self.panels
 
     def is_leftmost(self, panel: int) -> bool:
-        """Whether no panel is beside this one, on its left."""
+        """Tell whether no panel is to the left of this panel."""
         return panel % self.columns == 0
 
 
@@ -119,18 +114,18 @@ def sheet(
     x_label: str = "",
     y_label: str = "",
 ) -> Sheet:
-    """An empty sheet, as wide and high as its parts ask for.
+    """Make a sheet with empty panels, as wide and high as its parts ask for.
 
-    Each part has a place of its own that is worked out in inches, so that none can reach into
+    Each part has a place of its own that is worked out in inches, so that no part reaches into
     another, whatever the number of panels and the length of names.
 
     Args:
-        title: wrapped to the width of the sheet.
+        title: the title, which is wrapped to the width of the sheet.
         grid: the panels.
         key: entries of the legend, below the panels.
-        notes: a paragraph each, wrapped, at the bottom.
-        x_label: what all panels have across, said once below them.
-        y_label: what all panels have upwards, said once beside them.
+        notes: paragraphs at the bottom, which are wrapped too.
+        x_label: name of the horizontal axis of all panels, written once below them.
+        y_label: name of the vertical axis of all panels, written once beside them.
     """
     width = max(grid.total_width, _LEAST_WIDTH)
     head = wrapped(title, width - 2 * _SIDE, TITLE_SIZE)
@@ -144,7 +139,7 @@ def sheet(
     figure = Figure(figsize=(width, height))
 
     def place(x: float, y: float) -> tuple[float, float]:
-        """Of a point in inches from the upper left, the figure's own coordinates."""
+        """Return the figure's own coordinates of a point in inches from the upper left."""
         return x / width, 1 - y / height
 
     figure.text(*place(_SIDE, 0.06), "\n".join(head), va="top", size=TITLE_SIZE, linespacing=1.25)
@@ -171,7 +166,7 @@ def sheet(
 
 
 def blank(axes: Axes, words: str) -> None:
-    """Makes a panel say that it has nothing to show: hatched grey, with the reason on it."""
+    """Hatch a panel that has nothing to show, and write the reason on it."""
     axes.set(xticks=[], yticks=[])
     axes.grid(False)
     axes.add_patch(undefined_patch((0, 0), 1, 1, transform=axes.transAxes))
@@ -188,7 +183,7 @@ def blank(axes: Axes, words: str) -> None:
 
 
 def undefined_patch(corner: tuple[float, float], width: float, height: float, **more: Any) -> Patch:
-    """A hatched grey rectangle: here is no figure."""
+    """Make a hatched grey rectangle, which stands where nothing is defined."""
     style: dict[str, Any] = {
         "facecolor": UNDEFINED_COLOUR,
         "edgecolor": HATCH_COLOUR,
@@ -198,7 +193,7 @@ def undefined_patch(corner: tuple[float, float], width: float, height: float, **
 
 
 def near_square(panels: int) -> tuple[int, float, float]:
-    """Columns, and width and height of each panel's axes in inches, for a page of print."""
+    """Return columns, and width and height of each panel's axes in inches, for a printed page."""
     if panels == 1:
         return 1, 4.2, 2.6
     if panels in (2, 4):
@@ -206,38 +201,8 @@ def near_square(panels: int) -> tuple[int, float, float]:
     return 3, 1.85, 1.4
 
 
-def wrapped(text: str, width: float, size: float) -> list[str]:
-    """The text in lines of at most `width` inches at that size; a longer word has its own line."""
-    lines: list[str] = []
-    for word in text.split():
-        if lines and text_width(f"{lines[-1]} {word}", size) <= width:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word)
-    return lines
-
-
-def text_width(text: str, size: float) -> float:
-    """Inches that the text takes at that size, or a little more."""
-    width, _, _ = _measure().get_text_width_height_descent(text, FontProperties(size=size), False)
-    # Hinting makes a text's width depend on the resolution.
-    return float(width) / _FINE * 1.02
-
-
-@cache
-def _measure() -> Any:
-    """A canvas of 1 × 1 pixels."""
-    untyped: Any = RendererAgg
-    return untyped(1, 1, _FINE)
-
-
-def line_height(size: float) -> float:
-    """Inches from one line of text to the next."""
-    return size * _LINE / _INCH
-
-
 def _key_columns(key: Sequence[Key], width: float) -> int:
-    """As many entries side by side as fit, in rows of nearly the same length."""
+    """Return how many entries fit side by side, in rows of nearly the same length."""
     widths = [text_width(label, SMALL_SIZE) + _HANDLE for _, label in key]
     for rows in range(1, len(key)):
         # The key is filled column by column.
@@ -248,7 +213,7 @@ def _key_columns(key: Sequence[Key], width: float) -> int:
 
 
 def _draw_key(figure: Figure, key: Sequence[Key], columns: int, top: tuple[float, float]) -> None:
-    """The key, hung up by the middle of its upper edge."""
+    """Draw the key, with the middle of its upper edge at `top`."""
     legend = figure.legend(
         [handle for handle, _ in key],
         # A label that begins with "_" would be left out: they are put in afterwards.
@@ -270,7 +235,7 @@ def _draw_key(figure: Figure, key: Sequence[Key], columns: int, top: tuple[float
 
 
 def _panel(figure: Figure, place: tuple[float, float, float, float]) -> Axes:
-    """Axes at (left, bottom, width, height), parts of the figure's size."""
+    """Add axes at (left, bottom, width, height), as shares of the figure's size."""
     axes = figure.add_axes(place)
     # Labels that are looked for a place at each drawing take as long as all else.
     axes.xaxis.set_label_coords(0.5, -0.2)

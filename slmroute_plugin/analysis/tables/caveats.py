@@ -6,6 +6,15 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from slmroute_plugin.analysis.tables.setting_tables import Unparsed
+
+LEAST_COVERAGE = 0.5
+"""The least share of the questions that a line is over, to stand beside lines over all of them.
+
+Over fewer than half of the questions, a line says more of which questions they are than of the
+method. Such a line goes into the legend with its coverage, and a cell of a heat map has no colour.
+"""
+
 CROSS_FITTED = "cross-fitted"
 DAGGER = "†"
 DAGGER_NOTE = (
@@ -56,7 +65,7 @@ def labels(frame: pd.DataFrame, methods: Mapping[str, str]) -> dict[str, str]:
 
     Returns:
         By method: the shown name, "†" if any of its rows is cross-fitted, and the coverage if that
-        is below 1.
+        is below 1; in the order of `methods`.
     """
     described = {}
     for method, rows in frame.groupby("method", observed=True):
@@ -64,16 +73,25 @@ def labels(frame: pd.DataFrame, methods: Mapping[str, str]) -> dict[str, str]:
         mark = DAGGER if rows["fitted_on"].map(is_cross_fitted).any() else ""
         covered = coverage_range(rows["coverage"])
         described[str(method)] = f"{name}{mark}" + (f" (on {covered})" if covered else "")
-    return described
+    return {method: described[method] for method in methods if method in described}
 
 
-def notes(frame: pd.DataFrame) -> list[str]:
-    """Write the notes that rows call for: on coverage below 1, and on cross-fitted probes."""
+def notes(frame: pd.DataFrame, unparsed: Unparsed = "leave-out") -> list[str]:
+    """Write the notes that rows call for: on coverage below 1, and on cross-fitted probes.
+
+    Args:
+        frame: rows with `coverage` and `fitted_on`.
+        unparsed: what the rows did with questions without a confidence.
+    """
     texts = []
     if (frame["coverage"] < 1).any():
+        others = (
+            "only these count for it"
+            if unparsed == "leave-out"
+            else "the others are the first to be routed"
+        )
         texts.append(
-            "(on …%): share of the questions for which the method gave a confidence; only these "
-            "count for it."
+            f"(on …%): share of the questions for which the method gave a confidence; {others}."
         )
     if frame["fitted_on"].map(is_cross_fitted).any():
         texts.append(DAGGER_NOTE)

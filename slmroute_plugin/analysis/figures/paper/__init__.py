@@ -1,0 +1,1 @@
+"""The figures of the paper, panel by panel, from the runs that are there."""
