@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 
 from matplotlib import rc_context
 
+DOTS_PER_INCH = 200
+"""The resolution of PNG files, at which text is measured too: its width depends on it."""
+
 TITLE_SIZE = 9.5
 TEXT_SIZE = 8.0
 SMALL_SIZE = 7.0

@@ -124,7 +124,7 @@ def _page(
         notes[0] = notes[0][:-1] + ', or "none": no such run.'
     if partly:
         notes.append("Small: share of the questions with a confidence; only these count.")
-    few = bool((table["coverage"] < caveats.LEAST_COVERAGE).any())
+    few = bool((table.dropna(subset="auroc")["coverage"] < caveats.LEAST_COVERAGE).any())
     if few:
         notes.append(
             "Without a colour: a confidence for fewer than "

@@ -11,8 +11,6 @@ from matplotlib.figure import Figure
 
 from slmroute_plugin.storage.atomic_write import written_whole
 
-DOTS_PER_INCH = 200
-
 
 class Drawn(NamedTuple):
     """A figure, and the name of its files without their ending."""
@@ -34,7 +32,6 @@ def save(drawn: Drawn, folder: Path) -> list[Path]:
     png, svg = folder / f"{drawn.name}.png", folder / f"{drawn.name}.svg"
     # `Figure.savefig` would draw each twice, to find a layout that is fixed already.
     with written_whole(png) as path:
-        figure.set_dpi(DOTS_PER_INCH)
         agg: Any = FigureCanvasAgg(figure)
         agg.print_png(path, metadata={"Software": None}, pil_kwargs={"compress_level": 3})
     with written_whole(svg) as path:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from slmroute_plugin.analysis.figures.appearance import (
+    DOTS_PER_INCH,
     HATCH_COLOUR,
     SMALL_SIZE,
     TITLE_SIZE,
@@ -136,7 +137,7 @@ def sheet(
     height = head_height + grid.total_height + key_height + len(foot) * line_height(SMALL_SIZE)
     height += _SIDE
 
-    figure = Figure(figsize=(width, height))
+    figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH)
 
     def place(x: float, y: float) -> tuple[float, float]:
         """Return the figure's own coordinates of a point in inches from the upper left."""

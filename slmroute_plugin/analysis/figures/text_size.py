@@ -8,8 +8,9 @@ from typing import Any
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.font_manager import FontProperties
 
+from slmroute_plugin.analysis.figures.appearance import DOTS_PER_INCH
+
 _INCH = 72.0
-_DOTS_PER_INCH = 200.0
 _LINE_SPACING = 1.5
 
 
@@ -33,8 +34,7 @@ def wrapped(text: str, width: float, size: float) -> list[str]:
 def text_width(text: str, size: float) -> float:
     """Return the inches that a text takes at that size in points, or a little more."""
     width, _, _ = _canvas().get_text_width_height_descent(text, FontProperties(size=size), False)
-    # Hinting makes a text's width depend on the resolution.
-    return float(width) / _DOTS_PER_INCH * 1.02
+    return float(width) / DOTS_PER_INCH * 1.02
 
 
 def line_height(size: float) -> float:
@@ -46,4 +46,4 @@ def line_height(size: float) -> float:
 def _canvas() -> Any:
     """Return a canvas of 1 × 1 pixels, which measures text."""
     untyped: Any = RendererAgg
-    return untyped(1, 1, _DOTS_PER_INCH)
+    return untyped(1, 1, DOTS_PER_INCH)

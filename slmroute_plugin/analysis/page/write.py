@@ -18,6 +18,7 @@ from slmroute_plugin.analysis.page.columns import packed
 from slmroute_plugin.analysis.page.texts import Lengths, Texts, lengths, run_texts
 from slmroute_plugin.analysis.study.reading import sample_texts
 from slmroute_plugin.analysis.study.runs import Setting, Study, TaskRun
+from slmroute_plugin.analysis.tables.caveats import LEAST_COVERAGE
 from slmroute_plugin.analysis.tables.setting_tables import Unparsed
 from slmroute_plugin.analysis.tables.tables import Tables
 from slmroute_plugin.storage.atomic_write import written_whole
@@ -68,7 +69,11 @@ def write_page(
     import jinja2
 
     blocks = Blocks()
-    index = {"unparsed": unparsed, **_index(tables, study, blocks, texts)}
+    index = {
+        "unparsed": unparsed,
+        "least_coverage": LEAST_COVERAGE,
+        **_index(tables, study, blocks, texts),
+    }
     script = "\n".join((HERE / "script" / name).read_text("utf-8") for name in SCRIPTS)
     style = (HERE / "style.css").read_text("utf-8")
     environment = jinja2.Environment(

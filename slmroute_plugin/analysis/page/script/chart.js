@@ -43,7 +43,8 @@ function path(points) {
  *
  * @param into where it is to stand; its width is the chart's
  * @param about title, x and y: {label, range, format}; lines: {name, style, points, thin};
- *   band: [x, low, high] points; bars: [low, high, height]; marker: {x, y}
+ *   band: [x, low, high] points; bars: [low, high, height]; marker: {x, y}; absent: names of lines
+ *   that are not drawn, for the legend alone
  */
 function chart(into, about) {
   const width = Math.max(280, Math.min(760, Math.floor(into.clientWidth)));
@@ -115,5 +116,6 @@ function legend(about) {
     ...items.map(([name, mark]) =>
       element("li", {}, shape("svg", { width: 36, height: 14, "aria-hidden": "true" }, mark), name),
     ),
+    ...(about.absent ?? []).map((name) => element("li", { class: "absent" }, `${name}: not drawn`)),
   );
 }

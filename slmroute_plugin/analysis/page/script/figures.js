@@ -19,6 +19,16 @@ function coverage(share, n) {
   return isDefined(share) ? `${whole}% of ${count(n)}` : UNDEFINED;
 }
 
+/** Whether a line over that share of the questions can stand beside lines over all of them. */
+const isCovered = (share) => share >= study.least_coverage;
+
+/** What a legend adds to a name: the share of the questions with a confidence, if it is not all. */
+function covering(share) {
+  if (!isDefined(share) || share >= 1) return "";
+  if (share > 0 && share < 0.01) return " (on <1%)";
+  return ` (on ${Math.min(99, Math.round(100 * share))}%)`;
+}
+
 const SVG = "http://www.w3.org/2000/svg";
 
 function filled(node, attributes, children) {

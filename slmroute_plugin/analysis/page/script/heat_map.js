@@ -28,13 +28,15 @@ async function drawHeatMap(isCurrent) {
   };
   const names = bySlm ? study.slms : study.methods;
   const grid = names.map((name) => study.datasets.map((dataset) => cellOf(name, dataset)));
-  const found = sensible(grid.flat().map((cell) => cell?.[measure]));
+  const isThin = (cell) => thin(cell, measure);
+  const found = sensible(grid.flat().map((cell) => (cell && !isThin(cell) ? cell[measure] : NaN)));
   const scale = about.range ?? (found.length ? [Math.min(...found), Math.max(...found)] : [0, 1]);
   const of = bySlm ? `confidence of ${chosen.method}` : chosen.slm;
   const to = about.table === "routing" ? `, routing to ${chosen.llm || "an LLM"}` : "";
   if (!values || !grid.flat().some(Boolean)) return show("heat-map", message(about.table === "routing" ? NO_LLM : "Nothing was measured."));
   const marked = grid.flat().some((cell) => cell && crossFitted(cell)) ? " † cross-fitted: the probe was trained on labels of the evaluation split." : "";
-  const caption = `${about.name} of ${of} by dataset${to}; below each figure, the share of the n rows that have a confidence.${marked}`;
+  const few = grid.flat().some((cell) => cell && isThin(cell)) ? ` Without a colour: fewer than ${percent(study.least_coverage, 0)} of the rows have one.` : "";
+  const caption = `${about.name} of ${of} by dataset${to}; below each figure, the share of the n rows that have a confidence.${few}${marked}`;
   show(
     "heat-map",
     element("p", { class: "note", id: "heat-caption" }, caption),
@@ -61,6 +63,12 @@ function crossFitted(cell) {
   return cell.fitted_on === "cross-fitted" ? "†" : "";
 }
 
+/** Whether a figure is over too few of the rows to be compared with others; accuracy is over all of them. */
+function thin(cell, measure) {
+  const isOverAll = measure === "accuracy" || (MEASURES[measure].table === "routing" && study.unparsed === "route");
+  return !isOverAll && !isCovered(cell.coverage);
+}
+
 function heatCell(cell, measure, scale, bySlm, name, dataset) {
   if (!cell) return element("td", { class: "absent" }, "not run");
   const value = cell[measure];
@@ -71,7 +79,7 @@ function heatCell(cell, measure, scale, bySlm, name, dataset) {
     {
       type: "button",
       tabindex: "-1",
-      class: isDefined(value) ? null : "undefined",
+      class: isDefined(value) ? (thin(cell, measure) ? "thin" : null) : "undefined",
       "aria-current": isChosen ? "true" : null,
       "aria-label": `${name}, ${dataset}: ${figure(value)}${crossFitted(cell) && ", cross-fitted"}, coverage ${covered}. Open its curve.`,
       onclick: () => {
@@ -83,7 +91,7 @@ function heatCell(cell, measure, scale, bySlm, name, dataset) {
     element("span", {}, figure(value) + crossFitted(cell)),
     element("small", {}, covered),
   );
-  if (isDefined(value)) paint(button, (value - scale[0]) / (scale[1] - scale[0] || 1));
+  if (isDefined(value) && !thin(cell, measure)) paint(button, (value - scale[0]) / (scale[1] - scale[0] || 1));
   return element("td", { role: "gridcell" }, button);
 }
 

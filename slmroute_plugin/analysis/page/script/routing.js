@@ -30,7 +30,14 @@ async function chosenData() {
     alignment: record(alignment.columns, alignment.rows(...names)[0]),
     routing: record(routing.columns, routing.rows(...names, chosen.llm)[0]),
     curve: curves && curveOf(curves, chosen.method, chosen.llm),
+    covered: (method, llm) => lineCoverage(routing, method, llm),
   };
+}
+
+/** The share of the questions that a curve is over: all of them, if those without a confidence are routed. */
+function lineCoverage(routing, method, llm) {
+  const found = record(routing.columns, routing.rows(chosen.slm, chosen.dataset, method, llm)[0]);
+  return study.unparsed === "route" ? 1 : found?.coverage;
 }
 
 function curveOf(curves, method, llm) {
@@ -96,7 +103,10 @@ function routingFigures(r) {
   ];
 }
 
-/** Lines beside the chosen one, as the select "lines" asks for. */
+/**
+ * Lines beside the chosen line, as the select "lines" asks for, and names of those that are not drawn:
+ * unless they are of one method, both lines have to be over enough of the questions to be compared.
+ */
 function otherLines(data) {
   const which = host("lines").value;
   const others =
@@ -105,10 +115,18 @@ function otherLines(data) {
       : which === "llms"
         ? study.llms.map((name) => [name, chosen.method, name])
         : [];
-  return others
-    .map(([name, method, llm], at) => ({ name, at, isChosen: method === chosen.method && llm === chosen.llm, curve: curveOf(data.curves, method, llm) }))
-    .filter((one) => one.curve && !one.isChosen)
-    .map(({ name, at, curve }) => ({ name, style: `c${1 + (at % (STYLES - 1))}`, thin: true, points: zipped(curve.ratio, curve.accuracy) }));
+  const own = data.covered(chosen.method, chosen.llm);
+  const found = others
+    .map(([name, method, llm], at) => ({ name, method, llm, at, covered: data.covered(method, llm), curve: curveOf(data.curves, method, llm) }))
+    .filter((one) => one.curve && !(one.method === chosen.method && one.llm === chosen.llm));
+  const isComparable = (one) => one.method === chosen.method || (isCovered(own) && isCovered(one.covered));
+  const named = (one) => one.name + covering(one.covered);
+  return {
+    drawn: found
+      .filter(isComparable)
+      .map((one) => ({ name: named(one), style: `c${1 + (one.at % (STYLES - 1))}`, thin: true, points: zipped(one.curve.ratio, one.curve.accuracy) })),
+    absent: found.filter((one) => !isComparable(one)).map(named),
+  };
 }
 
 const zipped = (xs, ys) => xs.map((x, i) => [x, ys[i]]);
@@ -122,11 +140,12 @@ function drawCurve(data) {
     return into.replaceChildren(message(why));
   }
   const { curve, band } = data;
+  const others = otherLines(data);
   const lines = [
     { name: "oracle", style: "oracle", points: zipped(curve.ratio, curve.oracle) },
     { name: "random routing", style: "random", points: zipped(curve.ratio, curve.random) },
-    ...otherLines(data),
-    { name: `${chosen.method} to ${chosen.llm}`, style: "c0", points: zipped(curve.ratio, curve.accuracy) },
+    ...others.drawn,
+    { name: `${chosen.method} to ${chosen.llm}${covering(data.covered(chosen.method, chosen.llm))}`, style: "c0", points: zipped(curve.ratio, curve.accuracy) },
   ];
   const heights = lines.flatMap((line) => line.points.map(([, y]) => y)).concat(band?.flat() ?? []);
   const at = curve.ratio.findIndex((ratio) => Math.round(100 * ratio) === chosen.share);
@@ -135,6 +154,7 @@ function drawCurve(data) {
     x: { label: "share of questions sent to the LLM", range: [0, 1], format: percentTick },
     y: { label: "overall accuracy", range: range(heights, 0, 1), format: percentTick },
     lines,
+    absent: others.absent,
     band: band && curve.ratio.map((ratio, i) => [ratio, ...band[i]]),
     bandName: "95% band",
     marker: at >= 0 ? { x: curve.ratio[at], y: curve.accuracy[at] } : null,

@@ -19,7 +19,7 @@ function drawDatasets(histograms, alignment) {
       const rows = histograms.rows(chosen.slm, dataset, chosen.method);
       const a = record(alignment.columns, alignment.rows(chosen.slm, dataset, chosen.method)[0]);
       const [low, high, share] = ["low", "high", "share"].map((name) => picked(histograms.columns, name, rows));
-      return { dataset, low, high, share, rows: a ? a.n * a.coverage : 0, covered: a ? coverage(a.coverage, a.n) : UNDEFINED };
+      return { dataset, low, high, share, rows: a ? a.n * a.coverage : 0, coverage: a?.coverage, covered: a ? coverage(a.coverage, a.n) : UNDEFINED };
     })
     .filter((one) => sensible(one.share).length);
   if (!found.length) return into.replaceChildren(message(`${chosen.method} gave no confidence for ${chosen.slm}.`));
@@ -27,8 +27,9 @@ function drawDatasets(histograms, alignment) {
   const { low, high } = found[0];
   const overall = low.map((_, bin) => found.reduce((sum, one) => sum + (one.share[bin] * one.rows) / total, 0));
   const isChosen = (one) => one.dataset === chosen.dataset;
-  const lines = [...found.filter((one) => !isChosen(one)), ...found.filter(isChosen)].map((one) => ({
-    name: one.dataset,
+  const withLine = found.filter((one) => isCovered(one.coverage));
+  const lines = [...withLine.filter((one) => !isChosen(one)), ...withLine.filter(isChosen)].map((one) => ({
+    name: one.dataset + covering(one.coverage),
     style: isChosen(one) ? "c0" : "other",
     thin: !isChosen(one),
     inLegend: isChosen(one),
@@ -41,6 +42,7 @@ function drawDatasets(histograms, alignment) {
     x: { label: "confidence", range: [0, 1], format: (tick) => figure(tick, 1) },
     y: { label: "share of the answers", range: [0, Math.max(...lines.flatMap((line) => line.points.map(([, y]) => y)), ...overall) * 1.05], format: percentTick },
     lines,
+    absent: found.filter((one) => !isCovered(one.coverage)).map((one) => one.dataset + covering(one.coverage)),
     bars: low.map((from, bin) => [from, high[bin], overall[bin]]),
     barName: "all datasets together",
   });
