@@ -56,7 +56,7 @@ def test_every_table_is_written_and_says_what_it_should(study: Path, tmp_path: P
 def test_the_whole_report_on_a_small_study(study: Path, tmp_path: Path) -> None:
     done = report(study, "--out", tmp_path / "report", "--resamples", "20")
     assert done.exit_code == 0, done.output
-    for path in ("index.html", "figures/figure_01_routing_curves.png", "latex/tables.tex"):
+    for path in ("index.html", "figures/routing_curves.png", "latex/tables.tex"):
         assert (tmp_path / "report" / path).stat().st_size > 0
     assert (tmp_path / "report" / "index.html").resolve().as_uri() in done.output
 
@@ -288,3 +288,31 @@ def test_a_report_imports_neither_torch_nor_lm_eval(study: Path, tmp_path: Path)
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_papers_figures_take_the_place_of_the_reports_own(
+    results: Path, write: Write, slm_rows: Rows, llm_rows: Rows, tmp_path: Path
+) -> None:
+    for seed, task in enumerate(("openbookqa", "boolq")):
+        write("Qwen__Qwen3-0.6B", task, slm_rows(30, seed, task=task))
+        write("gpt-4.1-mini", task, llm_rows(30, seed + 10, task=task, accuracy=0.9))
+    out = tmp_path / "report"
+    arguments = (results, "--out", out, "--resamples", "20", "--no-page")
+    assert report(*arguments).exit_code == 0
+    assert (out / "figures" / "routing_curves.png").exists()
+    done = report(*arguments, "--paper")
+    assert done.exit_code == 0, done.output
+    drawn = {path.stem for path in (out / "figures").iterdir()}
+    assert "figure_01_cd_routing_to_GPT-4.1_mini_openbookqa" in drawn
+    assert all(name.startswith("figure_") for name in drawn)
+    line = "Figure 9 is not drawn: no run of DeepSeek-R1; of any SLM but Qwen3-0.6B"
+    assert line in done.output
+    again = report(*arguments, "--paper")
+    assert "Nothing has changed" in again.output
+    assert line in again.output
+
+
+def test_the_papers_figures_cannot_be_asked_for_without_figures(study: Path) -> None:
+    done = report(study, "--paper", "--no-figures")
+    assert done.exit_code == 2
+    assert "--paper" in done.output

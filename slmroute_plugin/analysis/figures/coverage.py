@@ -16,6 +16,9 @@ from slmroute_plugin.analysis.tables.setting_tables import Unparsed
 NAMED_PANELS = 3
 """The number of panels that a note names one by one; of more it says how many there are."""
 
+TOO_FEW = "too few confidences"
+"""What a panel says of which all lines are left out."""
+
 LEAST_COVERAGE_NOTE = (
     f"Not drawn: lines over fewer than {LEAST_COVERAGE:.0%} of the questions of a panel, which "
     "lines over all of them cannot be compared with."

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from slmroute_plugin.analysis.figures.appearance import REFERENCE_COLOUR, Look
+from slmroute_plugin.analysis.figures.coverage import TOO_FEW
 from slmroute_plugin.analysis.figures.sheet import Key, blank
 
 MARKS = 5
@@ -30,6 +31,7 @@ class Panel(NamedTuple):
         settings: number of settings (SLM, LLM, data set) that each method's mean is over.
         left_out: methods without a line, as it would be over too few questions, and what share
             of them it would be over.
+        nothing: what the panel says if it has no line.
     """
 
     methods: pd.DataFrame
@@ -37,6 +39,7 @@ class Panel(NamedTuple):
     oracle: pd.Series
     settings: pd.Series
     left_out: Mapping[str, float]
+    nothing: str = "undefined"
 
 
 def averaged(curves: pd.DataFrame, left_out: Mapping[str, float]) -> Panel:
@@ -63,8 +66,9 @@ def averaged(curves: pd.DataFrame, left_out: Mapping[str, float]) -> Panel:
     )
     start = means["random"].groupby("method").first().dropna().sort_values(kind="stable")
     if start.empty:
-        nothing = pd.Series(dtype=float)
-        return Panel(pd.DataFrame(), nothing, nothing, settings, left_out)
+        empty = pd.Series(dtype=float)
+        words = TOO_FEW if curves.empty and left_out else "undefined"
+        return Panel(pd.DataFrame(), empty, empty, settings, left_out, words)
     shared = start.round(9).value_counts(sort=False)
     usual = shared.index[shared == shared.max()]
     alike = start[start.round(9) == usual[(len(usual) - 1) // 2]]
@@ -90,7 +94,7 @@ def draw(axes: Axes, panel: Panel, looks: Mapping[str, Look], numbered: bool = T
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
     axes.tick_params("x", labelbottom=numbered)
     if panel.methods.empty:
-        blank(axes, "too few confidences" if panel.left_out else "undefined")
+        blank(axes, panel.nothing)
         return
     references = ((panel.oracle, _ORACLE, "oracle"), (panel.random, _RANDOM, "random"))
     for line, dashes, label in references:

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from slmroute_plugin.analysis.figures.appearance import REFERENCE_COLOUR, Look
-from slmroute_plugin.analysis.figures.coverage import left_out, left_out_notes
+from slmroute_plugin.analysis.figures.coverage import TOO_FEW, left_out, left_out_notes
 from slmroute_plugin.analysis.figures.names import Names
 from slmroute_plugin.analysis.figures.paging import PER_PAGE, pages
 from slmroute_plugin.analysis.figures.saving import Drawn
@@ -102,7 +102,7 @@ def by_slm(
             "SLM / LLM accuracy",
         )
         for number, (axes, name) in enumerate(zip(drawn.panels, titles, strict=True)):
-            draw(axes, ratios[number], names.looks, scale, bool(absent[number]))
+            draw(axes, ratios[number], names.looks, scale)
             axes.tick_params("x", labelbottom=number + columns >= len(ratios))
             axes.set_title(name, y=1.0)
         yield Drawn(f"{file}{page.suffix}", drawn.figure)
@@ -125,13 +125,7 @@ def relative(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"ratio": means["accuracy_slm"] / llm, "n": grouped["n"].min()})
 
 
-def draw(
-    axes: Axes,
-    ratios: pd.DataFrame,
-    looks: Mapping[str, Look],
-    scale: Scale,
-    is_cut: bool = False,
-) -> None:
+def draw(axes: Axes, ratios: pd.DataFrame, looks: Mapping[str, Look], scale: Scale) -> None:
     """Draw a panel: a line for each method, from all questions to the most confident few.
 
     Args:
@@ -139,14 +133,13 @@ def draw(
         ratios: as `relative` returns them.
         looks: line style of each method.
         scale: the horizontal axis.
-        is_cut: whether lines are left out as they would be over too few questions.
     """
     axes.grid(True)
     axes.set_axisbelow(True)
     axes.set_xlim(102, 0)
     axes.set_xticks(list(scale.numbers), list(scale.numbers.values()))
     if ratios["ratio"].notna().sum() == 0:
-        blank(axes, "too few confidences" if is_cut else "undefined")
+        blank(axes, TOO_FEW if ratios.empty else "undefined")
         return
     axes.axhline(1, color=REFERENCE_COLOUR, linestyle=_EQUAL, linewidth=1, label="equal")
     for method, rows in ratios.groupby("method", observed=True):

@@ -13,7 +13,7 @@ from slmroute_plugin.analysis.tables.tables import Tables
 def test_a_distribution_has_a_line_per_data_set_and_bars_for_all(
     small: Tables, few: Drawings
 ) -> None:
-    figure = few["figure_03_distributions_HuggingFaceTB_SmolLM2-1.7B-Instruct"]
+    figure = few["distributions_HuggingFaceTB_SmolLM2-1.7B-Instruct"]
     axes = panels(figure)["perplexity"]
     lines = {line.get_label(): line.get_ydata() for line in axes.get_lines()}
     rows = small.histograms[small.histograms["method"] == "perplexity"]

@@ -17,7 +17,7 @@ def test_an_undefined_cell_is_hatched_and_says_so(small: Tables) -> None:
     alignment = alignment[
         ~((alignment["method"] == "perplexity") & (alignment["dataset"] == "demo_mmlu"))
     ]
-    figure = drawn(replace(small, alignment=alignment))["figure_auroc_other"]
+    figure = drawn(replace(small, alignment=alignment))["auroc_other"]
     cells = {
         (round(text.get_position()[0] - 0.5), text.get_text())
         for text in panels(figure)["demo_mmlu"].texts
@@ -30,7 +30,7 @@ def test_an_undefined_cell_is_hatched_and_says_so(small: Tables) -> None:
     undefined = set(order) - set(of_dataset.dropna().index)
     assert {order[round(patch.get_x())] for patch in hatched} == undefined
     assert any("Hatched: undefined" in text.get_text() for text in figure.texts)
-    assert_readable("figure_auroc_other", figure)
+    assert_readable("auroc_other", figure)
 
 
 def test_a_heat_map_shows_auroc_coverage_and_cross_fitting(large: Tables, many: Drawings) -> None:

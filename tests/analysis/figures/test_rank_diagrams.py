@@ -10,7 +10,7 @@ from slmroute_plugin.analysis.tables.tables import Tables
 
 
 def test_ranks_stand_at_their_place_on_the_ruler(small: Tables, few: Drawings) -> None:
-    (axes,) = few["figure_ranks_gpt-4.1-mini"].axes
+    (axes,) = few["ranks_gpt-4.1-mini"].axes
     lines = {line.get_label(): line.get_xdata() for line in axes.get_lines()}
     left, right = lines["_ruler"]
     for row in small.ranks.itertuples():

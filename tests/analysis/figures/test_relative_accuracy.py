@@ -9,7 +9,7 @@ from slmroute_plugin.analysis.tables.tables import Tables
 
 
 def test_relative_accuracy_is_the_ratio_of_means(small: Tables, few: Drawings) -> None:
-    (axes,) = few["figure_02_relative_accuracy"].axes
+    (axes,) = few["relative_accuracy"].axes
     rows = small.relative_accuracy[small.relative_accuracy["method"] == "p_true"]
     slm = rows["accuracy_slm"].to_numpy().reshape(2, 20).mean(axis=0)
     llm = rows["accuracy_llm"].to_numpy().reshape(2, 20).mean(axis=0)
