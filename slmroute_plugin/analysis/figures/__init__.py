@@ -86,7 +86,7 @@ def draw_paper_figures(
 
 
 def _saved(figures: Iterable[Drawn], folder: Path) -> list[Path]:
-    """Save each figure as it is drawn, so that no more than one is held."""
+    """Save each figure as it is drawn, so that no more than one figure is held."""
     from slmroute_plugin.analysis.figures.saving import save
 
     return [path for drawn in figures for path in save(drawn, folder)]

@@ -21,7 +21,7 @@ from slmroute_plugin.analysis.tables.tables import KEY, Tables
 
 
 def figures(tables: Tables, unparsed: Unparsed = "leave-out") -> Iterator[Drawn]:
-    """Draw the figures that the tables have rows for, so that no more than one is held.
+    """Draw the figures that the tables have rows for, so that no more than one figure is held.
 
     Args:
         tables: what the figures show.

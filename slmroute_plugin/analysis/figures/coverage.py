@@ -14,7 +14,7 @@ from slmroute_plugin.analysis.tables.caveats import (
 from slmroute_plugin.analysis.tables.setting_tables import Unparsed
 
 NAMED_PANELS = 3
-"""The number of panels that a note names one by one; of more it says how many there are."""
+"""The number of panels up to which a note names each; of more it says how many there are."""
 
 TOO_FEW = "too few confidences"
 """What a panel says of which all lines are left out."""

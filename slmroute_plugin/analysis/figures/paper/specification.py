@@ -2,7 +2,7 @@
 
 Source: "Confident or Seek Stronger: Exploring Uncertainty-Based Small LM Routing": section 2.1 for
 models, Tables 1 and 2 for data sets and methods, captions and Appendix C for figures. Where it
-names no SLM for a panel, all of them have one.
+names no SLM for a panel, every SLM has a panel of its own.
 """
 
 from __future__ import annotations
