@@ -21,11 +21,12 @@ from slmroute_plugin.analysis.report_record import (
 from slmroute_plugin.analysis.study.reading import newest_files, read_study
 from slmroute_plugin.analysis.study.runs import Problem, Study
 from slmroute_plugin.analysis.tables.files import write_table
-from slmroute_plugin.analysis.tables.kept_tables import digest
+from slmroute_plugin.analysis.tables.kept_tables import FOLDER, digest
 from slmroute_plugin.analysis.tables.latex import latex_tables
 from slmroute_plugin.analysis.tables.setting_tables import MeasureOptions
 from slmroute_plugin.analysis.tables.study_tables import compared, measured
 from slmroute_plugin.analysis.tables.tables import Tables
+from slmroute_plugin.storage.atomic_write import check_writable
 
 Progress = Callable[[str, int, int], None]
 
@@ -84,11 +85,14 @@ def make_report(results: Path, out: Path, settings: ReportSettings, progress: Pr
 
     Raises:
         UnknownName: `settings.llms` names a model that the folder does not hold.
+        NotWritable: nothing can be written to `out`.
     """
     key = _key(results, settings)
     last = read_record(out)
     if last and last.stands(out, key):
         return Report(last.problems, last.notes, _below(out, last.files), is_old=True)
+    for path in (out / "index.html", out / FOLDER / "report.json"):
+        check_writable(path)
     study = read_study(results, settings.llms, lambda at, of: progress("Reading", at, of))
     if not study.settings:
         return Report(study.problems, study.notes, {})

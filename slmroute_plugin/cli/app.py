@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from importlib.metadata import version
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
 from rich.table import Column, Table
+from typer.core import TyperGroup
 
 from slmroute_plugin.cli import calibrate as calibrate_command
 from slmroute_plugin.cli import journal as journal_commands
@@ -20,7 +23,30 @@ from slmroute_plugin.cli import sweep as sweep_command
 from slmroute_plugin.include_path import include_path
 from slmroute_plugin.plugins.methods import registered_methods
 
+
+class _Commands(TyperGroup):
+    """The commands: they run on any terminal, and say in one line what a disk refuses."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(sys.stdout, TextIOWrapper):
+            # On a terminal that knows ASCII alone, one arrow or dash would end the command with
+            # a traceback. What goes to stderr cannot fail: Python writes escapes there.
+            sys.stdout.reconfigure(errors="replace")
+        return super().main(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # as of `slmroute … | head`, which typer knows
+            raise
+        except OSError as error:
+            said = f"{error.filename}: {error.strerror}" if error.filename else error
+            typer.echo(f"Error: {said}", err=True)
+            raise typer.Exit(1) from error
+
+
 app = typer.Typer(
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",

@@ -91,6 +91,8 @@ def calibrate(
 
     Use it: metadata: {slmroute: {route: {method: perplexity, threshold_from: FILE, llm: …}}}
     """
+    from slmroute_plugin.storage.atomic_write import check_writable, written_whole
+
     given: dict[GoalKind, float | None] = {
         "ratio": ratio,
         "accuracy": accuracy,
@@ -101,20 +103,20 @@ def calibrate(
     goal = _goal(given, guarantee, questions)
     if goal.needs_llm and llm is None:
         raise typer.BadParameter("this goal needs the answers of an LLM: name it with --llm.")
+    path = output or _default_path(results, slm, method, llm, goal)
+    check_writable(path)
     selection = _selection(results, slm, method, llm, tasks or [])
 
     from slmroute_plugin.analysis.calibration import thresholds
     from slmroute_plugin.analysis.calibration.goals import GoalError
     from slmroute_plugin.analysis.calibration.provenance import threshold_file
     from slmroute_plugin.cli.calibrate_output import say_threshold
-    from slmroute_plugin.storage.atomic_write import written_whole
 
     try:
         calibrated = thresholds.calibrate(selection.answers, goal, seed)
     except GoalError as error:
         raise typer.BadParameter(str(error)) from None
     file = threshold_file(selection, goal, calibrated, seed)
-    path = output or _default_path(results, selection, goal)
     with written_whole(path) as unfinished:
         unfinished.write_text(file.model_dump_json(indent=2) + "\n", encoding="utf-8")
     say_threshold(file, calibrated, path)
@@ -186,11 +188,11 @@ def _must_hold(results: Path, model: str) -> None:
         raise typer.BadParameter(f"{results} holds no model {model!r}. {hint}")
 
 
-def _default_path(results: Path, selection: Selection, goal: Goal) -> Path:
+def _default_path(results: Path, slm: str, method: str, llm: str | None, goal: Goal) -> Path:
     """Name the file for a threshold, by its method, its goal and its LLM."""
-    name = f"{selection.method}.{goal.measure}-{goal.value:g}"
+    name = f"{method}.{goal.measure}-{goal.value:g}"
     if goal.guarantee is not None:
         name += f".guarantee-{goal.guarantee:g}"
     if goal.needs_llm:
-        name += f".{selection.llm}"
-    return results / selection.slm / FOLDER / f"{name}.json"
+        name += f".{llm}"
+    return results / slm / FOLDER / f"{name}.json"

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from slmroute_plugin.analysis.calibration.thresholds import Calibrated, Figures, Share
-from slmroute_plugin.storage.threshold_file import ThresholdFile
+from slmroute_plugin.storage.threshold_file import EVERYTHING, ThresholdFile
 
 
 def say_threshold(file: ThresholdFile, calibrated: Calibrated, path: Path) -> None:
@@ -19,15 +19,22 @@ def say_threshold(file: ThresholdFile, calibrated: Calibrated, path: Path) -> No
         best = "undefined" if calibrated.best != calibrated.best else f"{calibrated.best:.4f}"
         console.print(f"Not attainable. The best attainable value is {best}.")
     else:
-        console.print(
-            f"Threshold: {file.threshold:.6g}. Answers of {file.slm} with less {file.method} go to "
-            f"the LLM, and {file.provenance['rows_without_confidence']} of "
-            f"{file.provenance['rows']} that have none."
-        )
+        console.print(_rule(file, file.threshold))
         console.print(_figures_table(calibrated.figures))
         if len(file.provenance["tasks"]) > 1:
             console.print(_tasks_table(file))
     console.print(f"Written: {path}")
+
+
+def _rule(file: ThresholdFile, threshold: float) -> str:
+    """Say which answers a threshold sends to the LLM."""
+    if threshold == EVERYTHING:
+        return f"Threshold: inf. All answers of {file.slm} go to the LLM."
+    return (
+        f"Threshold: {threshold:.6g}. Answers of {file.slm} with less {file.method} go to the LLM, "
+        f"and {file.provenance['rows_without_confidence']} of {file.provenance['rows']} that have "
+        "none."
+    )
 
 
 def _figures_table(figures: Figures) -> Table:

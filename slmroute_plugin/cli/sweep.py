@@ -61,7 +61,9 @@ def sweep(
     """
     from slmroute_plugin.cli.sweep_output import say_plan
     from slmroute_plugin.cli.sweep_run import run_grid
+    from slmroute_plugin.storage.atomic_write import check_writable
     from slmroute_plugin.sweep.grid.grid_file import GridError, load_grid
+    from slmroute_plugin.sweep.manifest import NAME
     from slmroute_plugin.sweep.planning.plan import cell_number, make_plan
 
     console = Console(markup=False, highlight=False)
@@ -69,6 +71,10 @@ def sweep(
     try:
         _check(options)
         loaded = load_grid(grid)
+        if not dry_run:
+            check_writable(loaded.results / NAME)
+            if cell is None:
+                check_writable(loaded.report / "index.html")
         plan = make_plan(loaded, grid)
         chosen = plan.to_do
         if cell is not None:

@@ -20,6 +20,7 @@ from slmroute_plugin.probes.files import probe_path, save_probe
 from slmroute_plugin.probes.probe import Probe, Provenance
 from slmroute_plugin.probes.row_selection import CannotFit, Rows, folds_of, rows_for, training_of
 from slmroute_plugin.probes.training_data import AnsweredTask, ProbeProblem, read_answered
+from slmroute_plugin.storage.atomic_write import NotWritable, check_writable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,7 +79,11 @@ def fit_probes(
         First the number of probes that will be fitted. Then each probe as it is saved, and each
         problem: a file that cannot be used, or a data set that lacks what is needed. A data set
         with a problem is left out, and the others are fitted.
+
+    Raises:
+        NotWritable: nothing can be written to the folder.
     """
+    check_writable(probe_path(folder, "dataset", "method"))
     fits: list[_Fit] = []
     problems: list[ProbeProblem] = []
     for feature in dict.fromkeys(type(method.asks[0]) for method in methods.values()):
@@ -86,8 +91,9 @@ def fit_probes(
         problems += read.problems
         of_feature = {name: it for name, it in methods.items() if type(it.asks[0]) is feature}
         planned, unplanned = _plan(read.answered, of_feature, settings)
-        fits += planned
-        problems += unplanned
+        writable, unwritable = _writable(folder, planned)
+        fits += writable
+        problems += [*unplanned, *unwritable]
     yield sum(len(fit.datasets) for fit in fits)
     yield from problems
     with _one_thread_each(), ThreadPoolExecutor(settings.jobs) as pool:
@@ -102,6 +108,21 @@ def fit_probes(
                 yield ProbeProblem(f"{fit.datasets[0]}, {fit.method.name}", why)
                 continue
             yield from fitted
+
+
+def _writable(folder: Path, fits: Sequence[_Fit]) -> tuple[list[_Fit], list[ProbeProblem]]:
+    """Part the fits whose files can be written from those whose names are too long for one."""
+    writable: list[_Fit] = []
+    problems: list[ProbeProblem] = []
+    for fit in fits:
+        try:
+            for dataset in fit.datasets:
+                check_writable(probe_path(folder, dataset, fit.method.name))
+        except NotWritable as error:
+            problems.append(ProbeProblem(f"{fit.datasets[0]}, {fit.method.name}", str(error)))
+        else:
+            writable.append(fit)
+    return writable, problems
 
 
 def _saved(folder: Path, probe: Probe, dataset: str) -> Fitted:

@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slmroute_plugin.storage.hidden_states import FOLDERS, Feature, HiddenStates, load_hidden_states
-from slmroute_plugin.storage.sample_files import SLM_FILTER, newest_sample_files, read_samples
+from slmroute_plugin.storage.sample_files import (
+    SLM_FILTER,
+    UnreadLine,
+    lines_in_words,
+    newest_sample_files,
+    read_samples,
+)
 from slmroute_plugin.storage.source import Source
 
 if TYPE_CHECKING:
@@ -88,7 +94,11 @@ def read_answered(folder: Path, feature: type[Feature]) -> AnsweredTasks:
                     f"{folder} has no samples of it: run lm_eval with --log_samples and "
                     "--output_path, and metadata.slmroute.results as its value."
                 )
-            read.answered.append(join(states, list(read_samples(samples[task])), samples[task]))
+            unread: list[UnreadLine] = []
+            rows = list(read_samples(samples[task], unread.append))
+            read.answered.append(join(states, rows, samples[task]))
+            if unread:
+                read.problems.append(ProbeProblem(task, lines_in_words(unread)))
         except ValueError as error:
             read.problems.append(ProbeProblem(task, str(error)))
     return AnsweredTasks(_pooled(read.answered), read.problems)

@@ -13,8 +13,11 @@ from slmroute_plugin.scoring import rule
 from slmroute_plugin.scoring.judge.judge import Judge
 from slmroute_plugin.scoring.judge.settings import JudgeSettings
 from slmroute_plugin.scoring.scorer import QuestionScorer
+from slmroute_plugin.storage.atomic_write import check_writable
 from slmroute_plugin.storage.sample_files import (
     SampleFileError,
+    UnreadLine,
+    lines_in_words,
     newest_sample_files,
     read_samples,
     write_samples,
@@ -87,7 +90,11 @@ def judge_samples(
         settings: the settings of the judge.
         tasks: the tasks to judge; all if there are none.
         manager: lm-eval's index of the tasks.
+
+    Raises:
+        NotWritable: nothing can be written to the folder.
     """
+    check_writable(folder / "samples.jsonl")
     files = newest_sample_files(folder)
     for name in tasks:
         if name not in files:
@@ -101,13 +108,16 @@ def _judge_task(
     folder: Path, name: str, path: Path, settings: JudgeSettings, manager: TaskManager
 ) -> Iterator[Judged | Unjudged]:
     """Judge the samples of one task, and write them into a new file."""
+    unread: list[UnreadLine] = []
     try:
-        rows = list(read_samples(path))
+        rows = list(read_samples(path, unread.append))
     except SampleFileError as error:
         yield Unjudged(name, str(error))
         return
     if _ruled_otherwise(rows):
         return
+    if unread:
+        yield Unjudged(name, lines_in_words(unread))
     readable = [answer for row in rows if (answer := _readable(row)) is not None]
     if len(readable) < len(rows):
         missing = len(rows) - len(readable)
@@ -145,7 +155,7 @@ def _judge_task(
             f"{path} does not hold the own answers of {', '.join(sorted(unknown))}: "
             "their acc/… and auroc/… stay as they were",
         )
-    yield from _by_filter(name, readable, before, write_samples(folder, name, rows))
+    yield from _by_filter(name, readable, before, write_samples(folder, name, rows, unread))
 
 
 def _by_filter(

@@ -13,6 +13,7 @@ from slmroute_plugin.probes.files import load_probe, probe_path
 from slmroute_plugin.probes.live import FittedMethod
 from slmroute_plugin.probes.probe import Probe
 from slmroute_plugin.probes.training_data import ProbeProblem, correctness_of, row_of, rows_by_id
+from slmroute_plugin.storage.atomic_write import check_writable
 from slmroute_plugin.storage.hidden_states import (
     FOLDERS,
     Feature,
@@ -23,6 +24,9 @@ from slmroute_plugin.storage.hidden_states import (
 )
 from slmroute_plugin.storage.sample_files import (
     SLM_FILTER,
+    SampleFileError,
+    UnreadLine,
+    lines_in_words,
     newest_sample_files,
     read_samples,
     write_samples,
@@ -65,7 +69,11 @@ def score_samples(
 
     Yields:
         First the number of tasks; then the columns that were added, and the problems.
+
+    Raises:
+        NotWritable: nothing can be written to the folder.
     """
+    check_writable(folder / "samples.jsonl")
     tasks: dict[str, Path] = {}
     problems: list[ProbeProblem] = []
     for task, path in newest_sample_files(folder).items():
@@ -92,11 +100,14 @@ def _score_task(
     folder: Path, task: str, path: Path, methods: Mapping[str, TrainedMethod]
 ) -> Iterator[Scored | ProbeProblem]:
     """Add the confidences of every fitted probe to the samples of one task."""
+    unread: list[UnreadLine] = []
     try:
-        rows = list(read_samples(path))
-    except ValueError as error:
+        rows = list(read_samples(path, unread.append))
+    except SampleFileError as error:
         yield ProbeProblem(task, str(error))
         return
+    if unread:
+        yield ProbeProblem(task, lines_in_words(unread))
     states = _States(folder, task)
     scored: dict[str, Probe] = {}
     changed = False
@@ -110,7 +121,7 @@ def _score_task(
     if not scored:
         return
     if changed:
-        path = write_samples(folder, task, rows)
+        path = write_samples(folder, task, rows, unread)
     for name, probe in scored.items():
         pairs = [row[f"auroc/{name}"] for row in rows if row.get("filter") == SLM_FILTER]
         fitted_on = probe.provenance.fitted_on

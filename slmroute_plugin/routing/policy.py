@@ -27,6 +27,8 @@ class Threshold:
 
     >>> Threshold(0.5).decide([0.4, 0.5, None], [b"", b"", b""])
     [True, False, True]
+    >>> Threshold(float("inf")).decide([1.0], [b""])
+    [True]
     """
 
     threshold: float

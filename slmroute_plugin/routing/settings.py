@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from slmroute_plugin.llm.settings import LlmSettings
+from slmroute_plugin.storage.threshold_file import ThresholdValue
 
 
 class RouteSettings(BaseModel):
@@ -18,7 +19,7 @@ class RouteSettings(BaseModel):
     Attributes:
         method: The UQ method whose confidence decides.
         threshold: The confidence, in [0, 1], below which answers go to the stronger model;
-            answers without a confidence go too.
+            answers without a confidence go too. "inf" sends all answers.
         ratio: The share of each task, in [0, 1], that goes: the least confident answers.
         threshold_from: A file that `slmroute calibrate` wrote, which holds the threshold.
         policy: The mapping that a plugin's `slmroute_policy` is called with.
@@ -29,7 +30,7 @@ class RouteSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     method: str
-    threshold: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False, strict=False)
+    threshold: ThresholdValue | None = None
     ratio: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False, strict=False)
     threshold_from: Annotated[Path | None, Field(strict=False)] = None
     policy: dict[str, Any] | None = None

@@ -16,6 +16,7 @@ from slmroute_plugin.methods.assessing import Assessment, assess, report_missing
 from slmroute_plugin.observation import Answer, Missing
 from slmroute_plugin.plugins.backends import backend_for
 from slmroute_plugin.processes import gather_shares, share_of, unsplit_processes
+from slmroute_plugin.run.outputs import check_outputs
 from slmroute_plugin.run.plan import TaskPlan
 from slmroute_plugin.run.task_run import task_run
 from slmroute_plugin.storage.hidden_states import (
@@ -52,13 +53,21 @@ def generate_with_uncertainty(lm: LM, requests: Sequence[RoutedInstance]) -> lis
         requests: The requests of lm-eval, grouped by task.
 
     Raises:
-        SettingsError: If the settings name a method that this model cannot serve; it is raised
-            before the first token is generated.
+        SettingsError: If the settings name a method that this model cannot serve, or a file of the
+            run cannot be written; it is raised before the first token is generated.
     """
     backend = backend_for(lm)
     tasks = _by_task(requests)
     # All plans are made first, so that a fault shows before the first token.
     plans = {name: _plan(lm, backend, instances[0]) for name, instances in tasks.items()}
+    for name, plan in plans.items():
+        check_outputs(
+            tasks[name][0].settings,
+            _model_folder(lm, tasks[name][0]).name,
+            plan.source.task,
+            [type(feature) for feature in plan.kept],
+            routes=plan.source.rows != "training",
+        )
     for notice in {plan.left_out: None for plan in plans.values() if plan.left_out}:
         # Of other packages' messages, lm-eval shows warnings alone.
         logger.warning("%s", notice)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from pydantic_core import from_json
 
 from slmroute_plugin.storage.atomic_write import written_whole
 
@@ -24,8 +27,48 @@ TASK_PREFIX = "slmroute_"
 TRAINING_SUFFIX = "_train"
 
 
+_NAMED = 3
+
+
 class SampleFileError(ValueError):
     """An error for a sample file that cannot be read; its text names the file and the line."""
+
+
+class UnreadLine(NamedTuple):
+    """A line of a sample file that holds no row, or more than one.
+
+    Attributes:
+        path: the sample file.
+        number: of the line, from 1 on.
+        fault: what is wrong with it.
+        content: what stands in it.
+    """
+
+    path: Path
+    number: int
+    fault: str
+    content: bytes
+
+    @property
+    def rows(self) -> int:
+        """The number of rows that the line may have cost: none if it is empty."""
+        # Inside a text, the quotes would be escaped.
+        return max(1, self.content.count(b'"doc_id"')) if self.content.strip() else 0
+
+    def __str__(self) -> str:
+        """Return file, line and fault."""
+        return f"{self.path}, line {self.number}: {self.fault}"
+
+
+Unread = Callable[[UnreadLine], None]
+"""A function that is told of each line that holds no row."""
+
+
+class NumberedRow(NamedTuple):
+    """A row of a sample file, and the number of its line, from 1 on."""
+
+    line: int
+    row: dict[str, Any]
 
 
 class _Timed(NamedTuple):
@@ -43,21 +86,53 @@ def sample_files(folder: Path) -> dict[str, list[Path]]:
     return {task: [run.path for run in runs] for task, runs in sorted(_timed(folder).items())}
 
 
-def read_samples(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a sample file.
+def read_samples(path: Path, unread: Unread | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a sample file, in its order.
+
+    A line is to hold exactly one JSON object. Any other line (cut off, empty, two rows in one)
+    costs what stands in it and no more, provided that somebody is told.
+
+    Args:
+        path: The sample file.
+        unread: Is told of each line that holds no row. Without it, such a line is an error.
 
     Raises:
-        SampleFileError: If a line is not a JSON object, as after a run that was cut off.
+        SampleFileError: If the file cannot be opened, or a line holds no row and `unread` is None.
     """
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise SampleFileError(f"{path}, line {number}: {error}") from error
-            if not isinstance(row, dict):
-                raise SampleFileError(f"{path}, line {number}: not a JSON object")
-            yield row
+    for line in numbered_samples(path, unread):
+        yield line.row
+
+
+def numbered_samples(path: Path, unread: Unread | None = None) -> Iterator[NumberedRow]:
+    """Yield the rows of a sample file with their line numbers; see `read_samples`."""
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                row, fault = _row_in(line)
+                if row is not None:
+                    yield NumberedRow(number, row)
+                    continue
+                damage = UnreadLine(path, number, fault, line.rstrip(b"\n"))
+                if unread is None:
+                    raise SampleFileError(str(damage))
+                unread(damage)
+    except OSError as error:
+        raise SampleFileError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def lines_in_words(unread: Sequence[UnreadLine]) -> str:
+    """Return one text on the lines of a file that hold no row, which names the first of them.
+
+    >>> lines_in_words([UnreadLine(Path("f"), 2, "the line is empty", b"")])
+    'f, line 2: the line is empty. Left out: 1 line'
+    """
+    named = "; ".join(map(str, unread[:_NAMED])) + ("; …" if len(unread) > _NAMED else "")
+    return f"{named}. Left out: {len(unread)} line{'s' * (len(unread) > 1)}"
+
+
+def rows_lost(unread: Iterable[UnreadLine]) -> int:
+    """Return how many rows the lines may have cost at most."""
+    return sum(line.rows for line in unread)
 
 
 def prompt_of(row: Mapping[str, Any]) -> str:
@@ -86,10 +161,22 @@ def reply_of(row: Mapping[str, Any]) -> str:
     return ""
 
 
-def write_samples(folder: Path, task: str, rows: Iterable[Mapping[str, Any]]) -> Path:
+def write_samples(
+    folder: Path,
+    task: str,
+    rows: Iterable[Mapping[str, Any]],
+    unread: Sequence[UnreadLine] = (),
+) -> Path:
     """Write a further sample file of a task, named as lm-eval does, so that it is the newest.
 
     The file appears in one step, when it is whole.
+
+    Args:
+        folder: The model's folder of results.
+        task: The name of the task.
+        rows: The rows to write.
+        unread: The damaged lines of the file that the rows are from. They are copied behind the
+            rows, so that nothing is lost and every reader of the new file is told of them.
 
     Raises:
         OSError: If the file cannot be written.
@@ -100,10 +187,24 @@ def write_samples(folder: Path, task: str, rows: Iterable[Mapping[str, Any]]) ->
         time = max(time, _parsed(earlier[-1].time) + timedelta(microseconds=1))
     written = time.isoformat(timespec="microseconds").replace(":", "-")
     path = folder / f"samples_{task}_{written}.jsonl"
-    with written_whole(path) as unfinished, unfinished.open("w", encoding="utf-8") as file:
+    with written_whole(path) as unfinished, unfinished.open("wb") as file:
         for row in rows:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+        for line in unread:
+            if line.content.strip():
+                file.write(line.content + b"\n")
     return path
+
+
+def _row_in(line: bytes) -> tuple[dict[str, Any] | None, str]:
+    """Return the row in a line, or why there is none."""
+    if not line.strip():
+        return None, "the line is empty"
+    try:
+        row = from_json(line.removeprefix(BOM_UTF8))
+    except ValueError as error:
+        return None, f"not one JSON object ({str(error).replace(' at line 1', ',')})"
+    return (row, "") if isinstance(row, dict) else (None, "not a JSON object")
 
 
 def _timed(folder: Path) -> dict[str, list[_Timed]]:

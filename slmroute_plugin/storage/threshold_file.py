@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WrapValidator, field_serializer
+
+EVERYTHING = math.inf
+"""The threshold under which every answer goes to the LLM, an answer of confidence 1 too."""
+
+_EVERYTHING_IN_FILES = "inf"  # JSON has no infinite number
+
+
+def _or_everything(value: Any, number: Callable[[Any], float]) -> float:
+    return EVERYTHING if value in (EVERYTHING, _EVERYTHING_IN_FILES) else number(value)
+
+
+ThresholdValue = Annotated[
+    float,
+    Field(ge=0, le=1, allow_inf_nan=False, strict=False),
+    WrapValidator(_or_everything),
+]
+"""A number in [0, 1], or `EVERYTHING`, which JSON and YAML write as the text "inf"."""
 
 
 class ThresholdFile(BaseModel):
     """A calibrated threshold, as `slmroute calibrate` writes it.
 
     Attributes:
-        threshold: The confidence below which answers go to the LLM, in [0, 1]; null if the goal
-            is not attainable.
+        threshold: The confidence below which answers go to the LLM, in [0, 1]; "inf" if all
+            answers go; null if the goal is not attainable.
         method: The UQ method that the threshold is for.
         slm: The small model that the threshold was calibrated on.
         llm: The stronger model, if the goal depends on it.
@@ -24,23 +43,28 @@ class ThresholdFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    threshold: float | None = Field(ge=0, le=1, allow_inf_nan=False, strict=False)
+    threshold: ThresholdValue | None
     method: str
     slm: str
     llm: str | None = None
     goal: str = ""
     provenance: dict[str, Any] = Field(default_factory=dict)
 
+    @field_serializer("threshold", when_used="json")
+    def _threshold_in_files(self, threshold: float | None) -> float | str | None:
+        return _EVERYTHING_IN_FILES if threshold == EVERYTHING else threshold
+
 
 def read_threshold(path: Path, method: str) -> float:
-    """Read the threshold, in [0, 1], that a file holds for a method.
+    """Read the threshold, in [0, 1] or `EVERYTHING`, that a file holds for a method.
 
     Raises:
         ValueError: If the file does not exist, is not a threshold file, is for another method,
             or holds no threshold.
     """
     try:
-        file = ThresholdFile.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_not_json)
+        file = ThresholdFile.model_validate(content)
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist: write it with slmroute calibrate") from None
     except (OSError, ValueError, RecursionError) as error:
@@ -50,3 +74,7 @@ def read_threshold(path: Path, method: str) -> float:
     if file.threshold is None:
         raise ValueError(f"{path} says that its goal is not attainable ({file.goal})")
     return file.threshold
+
+
+def _not_json(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -216,7 +217,7 @@ def _size(results: Path, files: Sequence[str]) -> _Size:
     for name in files:
         if not Path(name).name.startswith("samples_"):
             continue
-        for row in read_samples(results / name):
+        for row in read_samples(results / name, partial(logger.warning, "%s")):
             if row.get("filter") != SLM_FILTER:
                 continue
             questions += 1

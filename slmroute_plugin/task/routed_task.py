@@ -25,6 +25,7 @@ from slmroute_plugin.settings.parsing import parse_settings
 from slmroute_plugin.signals import Restated
 from slmroute_plugin.storage.sample_files import SLM_FILTER
 from slmroute_plugin.task.aggregations import aggregation_for
+from slmroute_plugin.task.cached_requests import are_current
 from slmroute_plugin.task.columns import routed_columns, slm_columns
 from slmroute_plugin.task.filters import JudgingFilter, SlmFilter
 from slmroute_plugin.task.model_arguments import exposed_keys, model_arguments, model_name
@@ -100,10 +101,24 @@ class RoutedTask(RowTask):
             self.rule, self.doc_to_text(doc), self.reference(doc), judge or self.judge
         )
 
-    def build_all_requests(self, *, samples: list[int] | None = None, **kwargs: Any) -> None:
-        """Build the requests, and attach what our request type needs to serve them."""
+    def build_all_requests(
+        self, *, samples: list[int] | None = None, cache_requests: bool = False, **kwargs: Any
+    ) -> None:
+        """Build the requests, and attach what our request type needs to serve them.
+
+        lm-eval's cache of requests does not know which samples it holds. It is not used if samples
+        are chosen, and requests in it that are not those of this run are built anew.
+        """
         self._samples = samples or None
-        super().build_all_requests(samples=samples, **kwargs)
+        cached = cache_requests and not samples
+        super().build_all_requests(samples=samples, cache_requests=cached, **kwargs)
+        if cached and not self._are_current(**kwargs):
+            logger.warning(
+                "%s: lm-eval's cache holds other requests than those of this run, which are built "
+                "anew; --cache_requests refresh replaces them.",
+                self.config.task,
+            )
+            super().build_all_requests(samples=samples, cache_requests=False, **kwargs)
         # This is done here rather than in construct_requests, because requests that come out of
         # lm-eval's cache were pickled under other settings.
         chat = bool(kwargs.get("apply_chat_template"))
@@ -118,6 +133,12 @@ class RoutedTask(RowTask):
             instance.logged_doc_id = (
                 self._samples[instance.doc_id] if self._samples else instance.doc_id
             )
+
+    def _are_current(
+        self, *, limit: int | None = None, rank: int = 0, world_size: int = 1, **_: Any
+    ) -> bool:
+        rows = self.doc_iterator(rank=rank, limit=limit, world_size=world_size)
+        return are_current(self._instances, rows, self.config.generation_kwargs, self.doc_to_text)
 
     def fewshot_context(
         self, doc: Doc, *args: Any, chat_template: Callable[..., Any] | None = None, **kwargs: Any

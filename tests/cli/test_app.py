@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import runpy
 import shutil
 import subprocess
@@ -96,6 +97,26 @@ def test_methods_says_in_words_what_each_asks() -> None:
     assert "log-probability of every token of the answer" in rows["perplexity"]
     assert "probability of True or False after a follow-up" in rows["p_true"]
     assert "5 more answers, sampled at temperature 1" in rows["jaccard_degree"]
+
+
+ASCII = {
+    "told so": {"PYTHONIOENCODING": "ascii"},
+    "the C locale": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+}
+
+
+@pytest.mark.parametrize("terminal", list(ASCII.values()), ids=list(ASCII))
+@pytest.mark.parametrize("command", ["--help", "methods", "report --help", "calibrate --help"])
+def test_a_terminal_that_knows_ascii_alone_is_no_fault(
+    command: str, terminal: dict[str, str]
+) -> None:
+    told = [sys.executable, "-m", "slmroute_plugin", *command.split()]
+    done = subprocess.run(
+        told, capture_output=True, timeout=120, check=False, env={**os.environ, **terminal}
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.decode("ascii").splitlines()) > 10
+    assert done.stderr == b""
 
 
 def test_unknown_commands_are_refused() -> None:

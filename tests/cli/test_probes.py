@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from slmroute_plugin.cli import app
 from slmroute_plugin.probes.files import load_probe
+from slmroute_plugin.storage.sample_files import newest_sample_files
 
 Written = Callable[..., Path]
 
@@ -55,6 +56,31 @@ def test_probes_are_fitted_listed_and_used(written: Written) -> None:
         ["slmroute_m", "trained_probe", "30", "cross-fitted"],
         ["slmroute_m", "ood_probe", "30", "other datasets"],
     ]
+
+
+def test_a_damaged_line_costs_its_own_row_in_fitting_and_in_scoring(written: Written) -> None:
+    folder = written("slmroute_a_train", "a", rows=40)
+    written("slmroute_a", "a", "evaluation", 10)
+    for task in ("slmroute_a_train", "slmroute_a"):
+        path = newest_sample_files(folder)[task]
+        lines = path.read_text("utf-8").splitlines()
+        # Each question has a row of the SLM's own and a routed one behind it.
+        lines = ["", lines[0][:40], *lines[1:]]
+        path.write_text("\n".join(lines), encoding="utf-8")
+    done = slmroute("probes", "fit", str(folder), "--option=trained_probe.epochs=3")
+    assert done.exit_code == 0, done.output
+    assert [row[:4] for row in cells(done.stdout)] == [
+        ["a", "trained_probe", "training split", "39"]
+    ]
+    assert "line 1: the line is empty" in done.stderr
+    assert "line 2: not one JSON object" in done.stderr
+    scored = slmroute("score", str(folder))
+    assert scored.exit_code == 0, scored.output
+    assert [row[3] for row in cells(scored.stdout)] == ["9"]
+    assert "line 2: not one JSON object" in scored.stderr
+    newest = newest_sample_files(folder)["slmroute_a"].read_text("utf-8").splitlines()
+    assert len(newest) == 20
+    assert sum("confidence/trained_probe" in line for line in newest) == 9
 
 
 @pytest.mark.parametrize("command", [("probes", "fit"), ("score",)])

@@ -90,7 +90,6 @@ def test_rows_of_another_filter_do_not_count(record: Any) -> None:
         ({"resps": [[""]], "filtered_resps": [""]}, "7"),
         ({"filtered_resps": None, "resps": [["so: 8"]]}, "so: 8"),
         ({"filtered_resps": "so: 8"}, "so: 8"),
-        ({"answer": None}, ""),
     ],
 )
 def test_where_the_reply_may_not_be_passed_on_the_final_answer_stands_for_it(
@@ -136,12 +135,47 @@ def test_a_task_that_was_not_run_is_named_beside_those_that_were(record: Any) ->
         llm.ask([question(1, "words")], "words")
 
 
-def test_a_file_that_was_cut_off_is_named_with_its_line(record: Any, tmp_path: Path) -> None:
-    llm = record([row(question(1), "yes")])
+def damaged(record: Any, tmp_path: Path, change: Callable[[list[str]], list[str]]) -> ReplayLlm:
+    llm: ReplayLlm = record([row(question(i), f"it is {2 * i}") for i in range(4)])
     path = tmp_path / "gpt-4.1-mini" / NAME.format(task="sums", day=1)
-    path.write_text(path.read_text() + '{"doc_id": 2, "doc')
-    with pytest.raises(LlmError, match=r"samples_sums_.*line 2"):
-        llm.ask([question(1)], "sums")
+    path.write_text("\n".join(change(path.read_text().splitlines())))
+    return llm
+
+
+DAMAGE: dict[str, tuple[Callable[[list[str]], list[str]], set[int], str]] = {
+    "an empty line": (lambda lines: [*lines[:2], "", *lines[2:]], set(), "line 3"),
+    "two rows in a line": (lambda lines: [lines[0] + lines[1], *lines[2:]], {0, 1}, "line 1"),
+    "cut off": (lambda lines: [*lines[:3], lines[3][:40]], {3}, "line 4"),
+    "a list": (lambda lines: [lines[0], "[1]", *lines[2:]], {1}, "line 2"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_damaged_line_costs_its_own_answer_and_is_named(
+    name: str, record: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    change, lost, line = DAMAGE[name]
+    replies = damaged(record, tmp_path, change).ask([question(i) for i in range(4)], "sums")
+    for i, reply in enumerate(replies):
+        assert reply.text == (None if i in lost else f"it is {2 * i}")
+        assert (reply.error is not None and line in reply.error) == (i in lost)
+    assert line in caplog.text
+
+
+def test_more_rows_are_missing_than_a_damaged_line_explains(record: Any, tmp_path: Path) -> None:
+    llm = damaged(record, tmp_path, lambda lines: [*lines[:3], lines[3][:40]])
+    with pytest.raises(LlmError, match=r"^2 of 2 questions.*line 4"):
+        llm.ask([question(3), question(9)], "sums")
+
+
+@pytest.mark.parametrize("text", ["", "  \n", None])
+def test_an_answer_that_was_recorded_without_a_text_is_not_an_answer(
+    text: str | None, record: Any
+) -> None:
+    llm = record([row(question(1), text, answer=None), row(question(2), "four")])
+    first, second = llm.ask([question(1), question(2)], "sums")
+    assert first == LlmReply(error="the recording holds no text of the answer")
+    assert second.text == "four"
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -111,6 +111,24 @@ def test_rows_without_their_text_stay_as_they_are(judge_server: Any, tmp_path: P
     assert "1 of 2 rows" in done.output and "own answers of verbalization_1s" in done.output
 
 
+def test_a_damaged_line_costs_its_own_row_and_is_named(judge_server: Any, tmp_path: Path) -> None:
+    doc = {"question": "2 + 3?", "answer": 5, "steps": ["2 + 3 = 5"]}
+    full = {"doc": doc, "filtered_resps": ["It is 5."], "filter": "slm", "acc": 0.0}
+    path = write_samples(tmp_path / "tiny", ARITHMETIC, [full, full, full])
+    first, second, third = path.read_text("utf-8").splitlines()
+    path.write_text("\n".join([first, "", second[:30], third]), encoding="utf-8")
+    command = ["judge", str(tmp_path / "tiny"), "--model", "j", "--base-url", judge_server.url]
+    done = CliRunner().invoke(app, command, env={"COLUMNS": "250"})
+    assert done.exit_code == 0, done.output
+    assert f"{path}, line 2: the line is empty" in done.output
+    assert f"{path}, line 3: not one JSON object" in done.output
+    unread: list[Any] = []
+    newest = newest_sample_files(tmp_path / "tiny")[ARITHMETIC]
+    rows = list(read_samples(newest, unread.append))
+    assert [row["scored_by"] for row in rows] == ["judge:j"] * 2
+    assert [line.content for line in unread] == [second[:30].encode()]
+
+
 def test_a_judge_that_cannot_be_asked_leaves_no_file(judge_server: Any, tmp_path: Path) -> None:
     judge_server.says = lambda prompt: 401
     doc = {"question": "2 + 3?", "answer": 5, "steps": ["2 + 3 = 5"]}

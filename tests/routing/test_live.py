@@ -252,6 +252,8 @@ def test_policies_and_models_of_plugins(lm: Any, tmp_path: Path) -> None:
         ({"threshold": 0.5, "ratio": 0.5}, "exactly one of threshold, ratio.* not threshold and r"),
         ({}, "exactly one of threshold, ratio, threshold_from and policy is needed, not none"),
         ({"threshold": float("nan")}, r"route\.threshold: "),
+        ({"threshold": "-inf"}, r"route\.threshold: "),
+        ({"threshold": "all"}, r"route\.threshold: "),
         ({"threshold": 1.5}, r"route\.threshold: .*less than or equal to 1, not 1\.5"),
         ({"ratio": -0.1}, r"route\.ratio: "),
         ({"threshold": 0.5, "method": "perplexty"}, "no UQ method is called 'perplexty'.*perplex"),

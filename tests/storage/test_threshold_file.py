@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from slmroute_plugin.storage.threshold_file import read_threshold
+from slmroute_plugin.routing.policy import Threshold
+from slmroute_plugin.storage.threshold_file import EVERYTHING, ThresholdFile, read_threshold
 
 FILE: dict[str, Any] = {"threshold": 0.4, "method": "perplexity", "slm": "tiny"}
 
@@ -23,6 +24,14 @@ def test_the_threshold_of_the_right_method(tmp_path: Path) -> None:
     assert read_threshold(written(tmp_path, FILE), "perplexity") == 0.4
 
 
+def test_everything_is_a_threshold_which_json_can_write(tmp_path: Path) -> None:
+    file = ThresholdFile(threshold=EVERYTHING, method="perplexity", slm="tiny")
+    text = file.model_dump_json()
+    assert json.loads(text, parse_constant=pytest.fail)["threshold"] == "inf"
+    threshold = read_threshold(written(tmp_path, text), "perplexity")
+    assert Threshold(threshold).decide([1.0, None], [b"", b""]) == [True, True]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -32,6 +41,8 @@ def test_the_threshold_of_the_right_method(tmp_path: Path) -> None:
         ({**FILE, "threshold": "NaN"}, "is not a threshold file"),
         ({**FILE, "extra": 1}, "is not a threshold file"),
         ({"method": "perplexity"}, "is not a threshold file"),
+        ({**FILE, "threshold": "-inf"}, "is not a threshold file"),
+        ('{"threshold": Infinity, "method": "perplexity", "slm": "tiny"}', "Infinity is not JSON"),
         ([1], "is not a threshold file"),
         ("{", "is not a threshold file"),
         ('{"threshold": NaN, "method": "perplexity", "slm": "tiny"}', "is not a threshold file"),

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from slmroute_plugin.storage.threshold_file import EVERYTHING
+
 Floats = NDArray[np.float64]
 
 
@@ -18,7 +20,7 @@ class Curve(NamedTuple):
         accuracy: [c]: the expected overall accuracy at each ratio.
         cost_usd: [c]: the expected dollars for the LLM's answers; NaN if a price is not known.
         threshold: [c]: the confidence below which an answer is routed at this ratio; the last is
-            above every confidence, so that all are routed.
+            `EVERYTHING`, so that all are routed.
     """
 
     ratio: Floats
@@ -106,12 +108,11 @@ def routing_curve(
     """
     n = len(slm)
     gained = ranked.running(llm.astype(np.int8) - slm.astype(np.int8))
-    last = max(ranked.value[-1], 0.0)
     return Curve(
         np.concatenate(([0], ranked.end)) / n,
         (slm.sum() + gained) / n,
         ranked.running(cost_usd),
-        np.append(np.maximum(ranked.value, 0.0), np.nextafter(last, 2.0)),
+        np.append(np.maximum(ranked.value, 0.0), EVERYTHING),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slmroute_plugin.analysis.measures.routing_curves import Ranking, ranking
+from slmroute_plugin.storage.threshold_file import EVERYTHING
 
 _ROUNDING = 1e-9
 
@@ -18,13 +19,14 @@ class Cuts:
     """The k thresholds that differ in the answers they route, the one that routes least first.
 
     As in a live run, an answer goes to the LLM if its confidence is below the threshold, or if it
-    has none. Answers of one confidence cannot be parted, so there are as many cuts as there are
-    distinct confidences, and one more if none of them is 1. A threshold lies half-way between
-    two neighbouring confidences, so that rounding in a later run does not move answers across it.
+    has none. Answers of one confidence cannot be parted, so there is one more cut than there are
+    distinct confidences. A threshold lies half-way between two neighbouring confidences, so that
+    rounding in a later run does not move answers across it; the last one is `EVERYTHING`.
 
     Attributes:
-        thresholds: [k], ascending, in [0, 1]; the first is 0, which routes answers without a
-            confidence alone.
+        thresholds: [k], ascending; the first is 0, which routes answers without a confidence
+            alone. If any answer has a confidence, the last is infinite, which routes all. Those
+            between lie in [0, 1].
         routed: [k], int64: the number of answers that each threshold routes.
     """
 
@@ -51,7 +53,7 @@ def cuts(confidence: NDArray[np.float64]) -> Cuts:
 
     >>> every_cut = cuts(np.array([0.9, 0.5, np.nan, 0.5]))
     >>> every_cut.thresholds.tolist(), every_cut.routed.tolist()
-    ([0.0, 0.7, 1.0], [1, 3, 4])
+    ([0.0, 0.7, inf], [1, 3, 4])
     """
     ranked = ranking(confidence)
     first = int(ranked.value[0] < 0)  # those without a confidence, if any, go with the first cut
@@ -59,7 +61,7 @@ def cuts(confidence: NDArray[np.float64]) -> Cuts:
     low, high = values[:-1], values[1:]
     between = (low + high) / 2
     between = np.where(between > low, between, high)  # neighbours without a number between them
-    everything = [1.0] if values.size and values[-1] < 1 else []
+    everything = [EVERYTHING] if values.size else []
     thresholds = np.concatenate(([0.0], between, everything))
     routed = np.concatenate(([0], ranked.end))[first : first + len(thresholds)]
     return Cuts(thresholds, routed, ranked, first)

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from slmroute_plugin.analysis.page.blocks import Blocks
 from slmroute_plugin.analysis.page.columns import packed
@@ -172,9 +171,7 @@ class _Settings:
         frame = self._tables[name].get((slm.model, slm.task))
         if frame is None:
             return None
-        columns: dict[str, Any] = dict(_columns(frame.drop(columns=["slm", "dataset"])))
-        if name == "curves":
-            columns["threshold"] = _thresholds(frame, slm)
+        columns = _columns(frame.drop(columns=["slm", "dataset"]))
         return self._blocks.add(packed(columns, smooth=name == "curves"))
 
 
@@ -186,24 +183,6 @@ def _by_setting(frame: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
         (str(slm), str(dataset)): part
         for (slm, dataset), part in frame.groupby(["slm", "dataset"], sort=False)
     }
-
-
-def _thresholds(curves: pd.DataFrame, slm: TaskRun) -> NDArray[np.float32]:
-    """Round thresholds to float32, so that those above every confidence stay above.
-
-    The confidences are float32 in the page too, and rounding keeps the order of all others.
-    """
-    surest = {
-        method: float(np.max(scores.confidence, initial=0.0, where=scores.known))
-        for method, scores in slm.scores.items()
-    }
-    highest = np.asarray([surest[str(method)] for method in curves["method"]])
-    exact = np.asarray(curves["threshold"], dtype=np.float64)
-    return np.where(
-        exact > highest,
-        np.nextafter(highest.astype(np.float32), np.float32(2)),
-        exact.astype(np.float32),
-    )
 
 
 def _row_columns(run: TaskRun) -> Mapping[str, Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from slmroute_plugin.analysis.study.runs import Problem, Setting, TaskRun
+from slmroute_plugin.storage.sample_files import rows_lost
 
 _NAMED = 3
 
@@ -29,11 +31,13 @@ def join_runs(
     strong = [run for run in runs if not run.scores or run.model in llms]
     settings: list[Setting] = []
     problems: list[Problem] = []
-    for slm in sorted(slms, key=lambda run: (run.model, run.task)):
+    for every in sorted(slms, key=lambda run: (run.model, run.task)):
+        rivals = [run for run in strong if run.task == every.task and run.model != every.model]
+        rivals.sort(key=lambda run: run.model)
+        slm, lost = _without_lost(every, rivals)
+        problems.extend(lost)
         joined: dict[str, TaskRun] = {}
-        for llm in sorted(strong, key=lambda run: run.model):
-            if llm.task != slm.task or llm.model == slm.model:
-                continue
+        for llm in rivals:
             aligned = _aligned(slm, llm)
             if isinstance(aligned, Problem):
                 problems.append(aligned)
@@ -41,6 +45,24 @@ def join_runs(
                 joined[llm.model] = aligned
         settings.append(Setting(slm, joined))
     return settings, [*problems, *_without_llm(slms, strong)]
+
+
+def _without_lost(slm: TaskRun, llms: Iterable[TaskRun]) -> tuple[TaskRun, list[Problem]]:
+    """Leave out the questions that an LLM lacks because a line of its file is damaged.
+
+    Returns:
+        The SLM's run without these questions, and a problem for each LLM that lacks some.
+    """
+    lost = np.zeros(len(slm.doc_id), dtype=bool)
+    problems: list[Problem] = []
+    for llm in llms:
+        missing = ~np.isin(slm.doc_id, llm.doc_id)
+        if 0 < missing.sum() <= rows_lost(llm.unread) and not missing.all():
+            lost |= missing
+            where = f"{slm.model} and {llm.model}, {slm.task}"
+            count = _count(slm.doc_id[missing], len(slm.doc_id))
+            problems.append(Problem(where, f"{count} in lines that cannot be read: left out"))
+    return (slm.taken(np.flatnonzero(~lost)) if lost.any() else slm), problems
 
 
 def _without_llm(slms: Iterable[TaskRun], strong: Sequence[TaskRun]) -> Iterator[Problem]:
@@ -68,10 +90,7 @@ def _aligned(slm: TaskRun, llm: TaskRun) -> TaskRun | Problem:
             f"{_count(other, len(slm.doc_id))} other questions in {llm.path} than in {slm.path}: "
             "run one of the models again on the same data",
         )
-    return TaskRun(
-        llm.model, llm.task, slm.doc_id, slm.doc_hash, llm.correct[at], llm.cost_usd[at],
-        path=llm.path, cost_is_estimated=llm.cost_is_estimated,
-    )  # fmt: skip
+    return replace(llm.taken(at), scores={})
 
 
 def _count(doc_ids: Any, rows: int) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +19,8 @@ from slmroute_plugin.storage.sample_files import (
     TASK_PREFIX,
     TRAINING_SUFFIX,
     SampleFileError,
+    UnreadLine,
+    lines_in_words,
     prompt_of,
     read_samples,
     reply_of,
@@ -77,15 +77,13 @@ def read_study(
     runs: list[TaskRun] = []
     problems: list[Problem] = []
     done(0, len(files))
-    # Parsing holds no lock of Python's, so threads read files side by side.
-    with ThreadPoolExecutor(os.cpu_count()) as readers:
-        for number, run in enumerate(readers.map(_run_or_problem, files), 1):
-            if isinstance(run, Problem):
-                problems.append(run)
-            else:
-                runs.append(run)
-                problems.extend(_shortfalls(run))
-            done(number, len(files))
+    for number, run in enumerate(map(_run_or_problem, files), 1):
+        if isinstance(run, Problem):
+            problems.append(run)
+        else:
+            runs.append(run)
+            problems.extend(_shortfalls(run))
+        done(number, len(files))
     settings, mismatches = join_runs(runs, llms)
     llm_runs = [run for setting in settings for run in setting.llms.values()]
     if estimated := sorted({run.model for run in llm_runs if run.cost_is_estimated}):
@@ -100,7 +98,7 @@ def _run_or_problem(file: SampleFile) -> TaskRun | Problem:
     """Read a run; return a problem in its place if the file cannot be used."""
     try:
         return read_run(file.path, file.model, file.task)
-    except (SampleFileError, OSError) as error:
+    except SampleFileError as error:
         return Problem(f"{file.model}, {file.task}", str(error))
 
 
@@ -110,7 +108,7 @@ def read_run(path: Path, model: str, task: str) -> TaskRun:
     Raises:
         SampleFileError: the file cannot be used; the text names it, and the line where possible.
     """
-    wanted, table = read_columns(path)
+    wanted, table, unread = read_columns(path)
     table = table.sort_by("doc_id")
     correct = _correct(table, "acc")
     costs = _costs(path, model, wanted, table)
@@ -131,12 +129,13 @@ def read_run(path: Path, model: str, task: str) -> TaskRun:
         },
         path=path,
         cost_is_estimated="cost_usd" not in wanted.numbers and bool(np.isfinite(costs).any()),
+        unread=unread,
     )
 
 
 def sample_texts(run: TaskRun) -> Iterator[SampleText]:
     """Yield the texts of a run's rows, read anew from its file and in the file's order."""
-    for row in read_samples(run.path):
+    for row in read_samples(run.path, _named_before):
         if row.get("filter") == SLM_FILTER:
             yield SampleText(int(row["doc_id"]), _question(row), reply_of(row), _target(row))
 
@@ -165,12 +164,18 @@ def newest_files(results: Path) -> tuple[list[SampleFile], list[str]]:
 def _shortfalls(run: TaskRun) -> Iterator[Problem]:
     """Yield a problem for all that leaves figures undefined although the file can be read."""
     where = f"{run.model}, {run.task}"
+    if run.unread:
+        yield Problem(where, lines_in_words(run.unread))
     if len(run.doc_id) == 1:
         yield Problem(where, f"{run.path} has one row only: no figure can be trusted")
     for method, scores in run.scores.items():
         if not scores.known.any():
             rows = len(run.doc_id)
             yield Problem(where, f"{run.path}: `confidence/{method}` is null in all rows ({rows})")
+
+
+def _named_before(line: UnreadLine) -> None:
+    """Say nothing of a line without a row, because `read_run` has named it."""
 
 
 def _correct(table: Any, name: str) -> Any:
@@ -187,7 +192,7 @@ def _costs(path: Path, model: str, wanted: Wanted, table: Any) -> Any:
     if "cost_usd" in wanted.numbers:
         return table["cost_usd"].to_numpy().astype(np.float64)
     if not wanted.methods and model in prices():
-        costs = estimated_costs(model, read_samples(path))
+        costs = estimated_costs(model, read_samples(path, _named_before))
         return np.asarray([costs.get(doc_id, np.nan) for doc_id in table["doc_id"].to_pylist()])
     return np.full(len(table), np.nan)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from slmroute_plugin.storage.sample_files import UnreadLine
 
 
 class Problem(NamedTuple):
@@ -59,6 +61,7 @@ class TaskRun:
         scores: the confidences by method; empty for a plain run, such as an LLM's.
         path: the sample file.
         cost_is_estimated: whether `cost_usd` was estimated because the run does not state it.
+        unread: the lines of the sample file that hold no row.
     """
 
     model: str
@@ -70,6 +73,23 @@ class TaskRun:
     scores: Mapping[str, Scores] = field(default_factory=dict)
     path: Path = Path()
     cost_is_estimated: bool = False
+    unread: Sequence[UnreadLine] = ()
+
+    def taken(self, rows: NDArray[np.intp]) -> TaskRun:
+        """Return the run with the rows at these places alone, in their order."""
+        return replace(
+            self,
+            doc_id=self.doc_id[rows],
+            doc_hash=self.doc_hash[rows],
+            correct=self.correct[rows],
+            cost_usd=self.cost_usd[rows],
+            scores={
+                method: replace(
+                    scores, confidence=scores.confidence[rows], correct=scores.correct[rows]
+                )
+                for method, scores in self.scores.items()
+            },
+        )
 
 
 @dataclass(frozen=True, eq=False)

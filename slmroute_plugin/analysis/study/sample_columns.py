@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute
-import pyarrow.json
 
-from slmroute_plugin.storage.sample_files import SLM_FILTER, SampleFileError, read_samples
+from slmroute_plugin.storage.sample_files import (
+    SLM_FILTER,
+    SampleFileError,
+    UnreadLine,
+    lines_in_words,
+    numbered_samples,
+)
 
 _CONFIDENCE, _CORRECT, _FITTED_ON = "confidence/", "acc/", "fitted_on/"
-# Long enough for a line that holds a whole passage with its questions.
-_BLOCK_BYTES = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -43,39 +46,58 @@ class Wanted:
         return cls(tuple(numbers), tuple(texts), tuple(methods))
 
 
-def read_columns(path: Path) -> tuple[Wanted, pa.Table]:
-    """Read the rows of a sample file under the filter `slm`.
+class Columns(NamedTuple):
+    """The columns of a sample file.
 
-    Returns:
-        The names of the columns, and a table of `doc_id` and these columns.
+    Attributes:
+        wanted: the names of the columns.
+        table: one row for each row under the filter `slm`: `doc_id`, and the columns of `wanted`.
+        unread: the lines that hold no row.
+    """
+
+    wanted: Wanted
+    table: pa.Table
+    unread: Sequence[UnreadLine]
+
+
+def read_columns(path: Path) -> Columns:
+    """Read the rows under the filter `slm`; a line that holds no row costs itself alone.
 
     Raises:
-        SampleFileError: a line cannot be read, a value has the wrong type or is outside its
-            range, there are no such rows, or a question occurs twice.
+        SampleFileError: a value of the wrong type or outside its range, no such rows, or one
+            question twice.
     """
-    wanted = _wanted(path)
-    try:
-        table = _read_fast(path, wanted)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowKeyError):
-        table = _read_slowly(path, wanted)
+    unread: list[UnreadLine] = []
+    wanted: Wanted | None = None
+    columns: dict[str, list[Any]] = {}
+    for line in numbered_samples(path, unread.append):
+        row = line.row
+        if row.get("filter") != SLM_FILTER:
+            continue
+        if wanted is None:
+            wanted = _wanted(path, row)
+            columns = {name: [] for name in _schema(wanted).names}
+        for name, values in columns.items():
+            values.append(row.get(name))
+    if wanted is None:
+        damage = f" ({lines_in_words(unread)})" if unread else ""
+        raise SampleFileError(
+            f"{path}: no rows under the filter {SLM_FILTER!r}, as slmroute's tasks have{damage}"
+        )
+    table = _table(path, wanted, columns)
     _check(path, wanted, table)
-    return wanted, table
+    return Columns(wanted, table, unread)
 
 
-def _wanted(path: Path) -> Wanted:
+def _wanted(path: Path, row: Mapping[str, Any]) -> Wanted:
     """Name the columns to read, by the first row under the filter `slm`.
 
     Raises:
-        SampleFileError: there is no such row, or it lacks `doc_id`, `doc_hash` or `acc`.
+        SampleFileError: the row lacks `doc_id`, `doc_hash` or `acc`.
     """
-    for row in read_samples(path):
-        if row.get("filter") == SLM_FILTER:
-            if missing := [name for name in ("doc_id", "doc_hash", "acc") if name not in row]:
-                raise SampleFileError(f"{path}: its rows have no {', '.join(missing)}")
-            return Wanted.of(row)
-    raise SampleFileError(
-        f"{path}: no rows under the filter {SLM_FILTER!r}, as slmroute's tasks have"
-    )
+    if missing := [name for name in ("doc_id", "doc_hash", "acc") if name not in row]:
+        raise SampleFileError(f"{path}: its rows have no {', '.join(missing)}")
+    return Wanted.of(row)
 
 
 def _schema(wanted: Wanted) -> pa.Schema:
@@ -83,43 +105,50 @@ def _schema(wanted: Wanted) -> pa.Schema:
     return pa.schema(
         [
             ("doc_id", pa.int64()),
-            ("filter", pa.string()),
             *((name, pa.float64()) for name in wanted.numbers),
             *((name, pa.string()) for name in wanted.texts),
         ]
     )
 
 
-def _read_fast(path: Path, wanted: Wanted) -> pa.Table:
-    """Read the columns with pyarrow's JSON reader.
+def _table(path: Path, wanted: Wanted, columns: Mapping[str, list[Any]]) -> pa.Table:
+    """Turn columns of values into a table.
 
     Raises:
-        pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowKeyError: a value does not fit.
+        SampleFileError: a value has the wrong type; the text names its line.
     """
-    parsing = pyarrow.json.ParseOptions(
-        explicit_schema=_schema(wanted), unexpected_field_behavior="ignore"
+    schema = _schema(wanted)
+    try:
+        arrays = [_array(columns[field.name], field.type) for field in schema]
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        raise SampleFileError(_first_fault(path, wanted)) from None
+    return pa.table(arrays, schema=schema)
+
+
+def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
+    """Turn values into an array of a type.
+
+    Raises:
+        TypeError, ValueError, pa.ArrowException: a value has another type.
+    """
+    # What pyarrow finds in the values says more than what it would make of them: a truth value
+    # is not a number, and neither is a text.
+    array = pa.array(values)
+    is_number = pa.types.is_integer(array.type) or (
+        kind == pa.float64() and pa.types.is_floating(array.type)
     )
-    # Files are read in threads, one file each: see `read_study`.
-    blocks = pyarrow.json.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES)
-    table = pyarrow.json.read_json(path, read_options=blocks, parse_options=parsing)
-    return table.filter(pa.compute.equal(table["filter"], SLM_FILTER))
+    is_text = kind == pa.string() and array.type == kind
+    if not (array.type == pa.null() or is_text or (is_number and kind != pa.string())):
+        raise TypeError(f"{array.type} in a column of {kind}")
+    return array.cast(kind)
 
 
-def _read_slowly(path: Path, wanted: Wanted) -> pa.Table:
-    """Read the columns line by line, so that an error can name the line at fault.
-
-    Raises:
-        SampleFileError: a value has the wrong type.
-    """
-    columns: dict[str, list[Any]] = {name: [] for name in _schema(wanted).names}
-    for number, row in enumerate(read_samples(path), 1):
-        if row.get("filter") != SLM_FILTER:
-            continue
-        if fault := _fault(row, wanted):
-            raise SampleFileError(f"{path}, line {number}: {fault}")
-        for name, values in columns.items():
-            values.append(row.get(name))
-    return pa.table(columns, schema=_schema(wanted))
+def _first_fault(path: Path, wanted: Wanted) -> str:
+    """Return what is wrong with the first row that cannot be used, named with its line."""
+    for line in numbered_samples(path, lambda _: None):
+        if line.row.get("filter") == SLM_FILTER and (fault := _fault(line.row, wanted)):
+            return f"{path}, line {line.line}: {fault}"
+    return f"{path}: a value that is too large"
 
 
 def _fault(row: Mapping[str, Any], wanted: Wanted) -> str | None:

@@ -33,7 +33,7 @@ class Tables:
         curves: `slm, dataset, method, llm, ratio, threshold, accuracy, random, oracle,
             cost_usd`, 101 rows per setting, by `ratio` = 0, 0.01, …, 1. `accuracy` is the expected
             overall accuracy when the least confident share `ratio` goes to the LLM, and `threshold`
-            the confidence below which an answer has to be for that.
+            the confidence below which an answer has to be for that; it is infinite at 1.
         histograms: `slm, dataset, method, bin, low, high, share`: 20 bins of [0, 1].
         relative_accuracy: `slm, dataset, method, llm, fitted_on, top_percent, n,
             accuracy_slm, accuracy_llm, ratio`: on the `top_percent` = 100, 95, …, 5 most confident.

@@ -15,6 +15,7 @@ from slmroute_plugin.storage.sample_files import (
     TASK_PREFIX,
     TRAINING_SUFFIX,
     SampleFileError,
+    UnreadLine,
     newest_sample_files,
     prompt_of,
     read_samples,
@@ -115,11 +116,14 @@ def measured_work(results: Path) -> dict[str, TaskWork]:
 def _lengths(path: Path) -> Iterator[tuple[int, int]]:
     """Yield the tokens of prompt and reply of the first rows of a sample file."""
     try:
-        for row in islice(read_samples(path), _ROWS_READ):
+        for row in islice(read_samples(path, _named_later), _ROWS_READ):
             if row.get("filter") == SLM_FILTER:
                 yield (
                     estimated_tokens(len(prompt_of(row))), estimated_tokens(len(reply_of(row)))
                 )  # fmt: skip
-    except SampleFileError:
-        # The report will name the fault; a rough figure needs no more than the rows read so far.
+    except SampleFileError:  # which the report will name
         return
+
+
+def _named_later(line: UnreadLine) -> None:
+    """Say nothing of a line without a row: the report names it, and the figure is a rough one."""

@@ -22,11 +22,11 @@ ANSWERS = Answers(
 @pytest.mark.parametrize(
     ("goal", "threshold", "best"),
     [
-        # The cuts 0, 0.3, 0.6 and 1 route 1, 2, 4 and 5 answers.
+        # The cuts 0, 0.3, 0.6 and ∞ route 1, 2, 4 and 5 answers.
         (Goal("ratio", 0.4), 0.3, 0.2),
         (Goal("ratio", 0.79), 0.3, 0.2),
         (Goal("ratio", 0.1), None, 0.2),
-        (Goal("ratio", 1), 1.0, 0.2),
+        (Goal("ratio", 1), np.inf, 0.2),
         # Overall right: 3, 4, 5 and 4 of 5.
         (Goal("accuracy", 0.8), 0.3, 1.0),
         (Goal("accuracy", 0.9), 0.6, 1.0),
@@ -86,7 +86,7 @@ def test_no_other_threshold_does_better(
     answers = Answers(confidence.astype(np.float64), slm, llm)
     found = calibrate(answers, Goal(kind, value))
     reached = []
-    for threshold in {0.0, 1.0, *(one for one, _, _ in rows if one)}:
+    for threshold in {0.0, 1.0, np.inf, *(one for one, _, _ in rows if one)}:
         kept = answers.confidence >= threshold
         ratio = 1 - kept.mean()
         if kind == "ratio":

@@ -111,7 +111,8 @@ def test_a_ratio_below_the_best_cannot_be_promised_and_the_best_can() -> None:
 
 
 def test_everything_may_be_routed() -> None:
-    assert ratio_at_most(np.array([0.2, 0.8]), 1.0, 0.95).threshold == 1
+    assert ratio_at_most(np.array([0.2, 0.8]), 1.0, 0.95).threshold == np.inf
+    assert ratio_at_most(np.ones(3), 1.0, 0.95).threshold == np.inf
     assert ratio_at_most(np.full(3, np.nan), 0.5, 0.95) == (None, 1.0, 3)
 
 

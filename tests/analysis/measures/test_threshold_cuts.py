@@ -18,15 +18,17 @@ CONFIDENCES = st.lists(
 
 def test_a_worked_case() -> None:
     found = cuts(np.array([0.9, 0.5, np.nan, 0.5, 1.0]))
-    np.testing.assert_allclose(found.thresholds, [0, 0.7, 0.95])
-    assert found.routed.tolist() == [1, 3, 4]
-    assert found.sums(np.array([1, 2, 4, 8, 16])).tolist() == [4, 14, 15]
+    np.testing.assert_allclose(found.thresholds, [0, 0.7, 0.95, np.inf])
+    assert found.routed.tolist() == [1, 3, 4, 5]
+    assert found.sums(np.array([1, 2, 4, 8, 16])).tolist() == [4, 14, 15, 31]
 
 
 @given(CONFIDENCES)
 def test_a_live_run_routes_what_a_cut_says(confidences: list[float | None]) -> None:
     found = cuts(np.array(confidences, np.float64))
-    assert ((found.thresholds >= 0) & (found.thresholds <= 1)).all()
+    within = (found.thresholds >= 0) & (found.thresholds <= 1)
+    assert (within | (found.thresholds == np.inf)).all()
+    assert found.routed[-1] == len(confidences)
     for threshold, routed in zip(found.thresholds, found.routed, strict=True):
         decided = Threshold(threshold).decide(confidences, [b""] * len(confidences))
         assert sum(decided) == routed

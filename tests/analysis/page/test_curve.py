@@ -40,6 +40,22 @@ def test_the_slider_shows_the_figures_of_the_tables(
     assert text(browser, "at-coverage") == f"{known}% of 14,042"
 
 
+@pytest.mark.parametrize(("method", "below_one"), [("perplexity", True), ("jaccard_degree", False)])
+def test_a_typed_threshold_of_one_routes_all_unless_an_answer_is_that_sure(
+    opened: Open, page: Path, study: Study, method: str, below_one: bool
+) -> None:
+    browser = opened(page, f"#slm=small&dataset=gsm8k&method={method}&llm=large&share=20")
+    (setting,) = [s for s in study.settings if (s.slm.model, s.slm.task) == ("small", "gsm8k")]
+    confidence = setting.slm.scores[method].confidence
+    assert (confidence < 1).all() == below_one
+    browser.execute_script(
+        "const t = document.getElementById('threshold'); t.value = '1';"
+        "t.dispatchEvent(new Event('change'))"
+    )
+    share = number(text(browser, "at-share"))
+    assert share == 100 if below_one else 20 < share < 100
+
+
 def test_the_rule_of_the_threshold_is_counted_on_the_rows(
     opened: Open, page: Path, study: Study, tables: Tables
 ) -> None:

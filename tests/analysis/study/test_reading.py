@@ -105,8 +105,6 @@ def test_other_questions_under_one_task_cost_that_llm_there(
 
 
 BROKEN: list[tuple[str, Any, str]] = [
-    ("cut off", '{"doc_id": 3, "fil', "line 4"),
-    ("no object", "[1]", "line 4"),
     ("a word for a number", {"confidence/p_true": "sure"}, "line 4: `confidence/p_true` is 'sure'"),
     ("NaN", {"confidence/p_true": float("nan")}, "doc_id 3: `confidence/p_true` is nan"),
     ("outside", {"confidence/p_true": 1.5}, "doc_id 3: `confidence/p_true` is 1.5, it must lie"),
@@ -125,7 +123,7 @@ def test_a_broken_file_is_named_with_its_place_and_the_rest_is_read(
 ) -> None:
     rows = slm_rows(10)
     lines = [json.dumps(row) for row in rows]
-    lines[3] = change if isinstance(change, str) else json.dumps(rows[3] | change)
+    lines[3] = json.dumps(rows[3] | change)
     path = write("small", "a", [])
     path.write_text("\n".join(lines), encoding="utf-8")
     write("other", "a", slm_rows(10))

@@ -177,7 +177,7 @@ const curveTable = (curve, data) =>
     ]),
   );
 
-/** A threshold that no confidence reaches lies just above the surest, and would read like it. */
+/** A threshold that no confidence reaches routes everything. */
 const thresholdInWords = (threshold, data) => (threshold > data.surest ? "above all" : figure(threshold, 4));
 
 const shareRow = (curve) => curve.ratio.findIndex((ratio) => Math.round(100 * ratio) === chosen.share);
@@ -227,7 +227,7 @@ function shareOfThreshold(typed) {
   const { threshold } = shown.curve;
   let share = 0;
   threshold.forEach((one, i) => {
-    if (one <= typed) share = Math.round(100 * shown.curve.ratio[i]);
+    if (one <= typed || typed > shown.surest) share = Math.round(100 * shown.curve.ratio[i]);
   });
   return share;
 }
