@@ -71,7 +71,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 	@# What is installed must not import what only development needs.
 	$(BIN)/deptry slmroute_plugin uq_plugins tasks --optional-dependencies-dev-groups dev
-	$(BIN)/deptry slmroute_plugin uq_plugins tasks tests tests/support benchmarks examples
+	$(BIN)/deptry slmroute_plugin uq_plugins tasks tests tests/support tests/backends benchmarks examples
 
 clean:
 	rm -rf .venv runs dist build $(SLM) .pytest_cache .mypy_cache .ruff_cache .hypothesis
