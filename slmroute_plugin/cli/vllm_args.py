@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -108,10 +107,10 @@ def _layers(asked: tuple[int, ...] | list[int], depth: int, *, all_of_them: bool
 
 def _hands_out_states(config: Any) -> bool | None:
     """Tell whether vLLM's own code for this model hands out states; None if vLLM is not here."""
-    if find_spec("vllm") is None:
+    try:
+        from vllm.model_executor.models import ModelRegistry
+    except ImportError:
         return None
-    from vllm.model_executor.models import ModelRegistry
-
     known = [ModelRegistry.models.get(name) for name in config.architectures or ()]
     classes = [model.load_model_cls() for model in known if model is not None]
     return any(getattr(kind, "supports_eagle3", False) for kind in classes)

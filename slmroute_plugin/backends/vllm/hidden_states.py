@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_LONGEST_WAIT_S = 60.0
+LONGEST_WAIT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class WrittenStates:
 
 
 def _wait_for(lock: Path) -> None:
-    deadline = time.monotonic() + _LONGEST_WAIT_S
+    deadline = time.monotonic() + LONGEST_WAIT_S
     while True:
         with suppress(BlockingIOError, FileNotFoundError), lock.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -59,7 +59,7 @@ def _wait_for(lock: Path) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(
                 f"the engine has not written hidden states to {lock.with_suffix('')} within "
-                f"{_LONGEST_WAIT_S:.0f} s: is VLLM_ENABLE_V1_MULTIPROCESSING set to 0?"
+                f"{LONGEST_WAIT_S:.0f} s: is VLLM_ENABLE_V1_MULTIPROCESSING set to 0?"
             )
         time.sleep(0.002)
 
