@@ -103,10 +103,10 @@ class Kept:
             first: the first token behind the think text, where it is known.
         """
         text = offsets.text
-        if end == begin:
-            start = tokens if begin == len(text) else max(first, offsets.token_at(begin))
-            return cls("", start, start, start, "", offsets, begin)
         start = max(first, offsets.token_from(begin)) if thought else 0
+        if end == begin:
+            start = tokens if begin == len(text) else start
+            return cls("", start, start, start, "", offsets, begin)
         if end == len(text):
             return cls(text[begin:], start, tokens, tokens, "", offsets, begin)
         stop = offsets.token_at(end - 1) + 1
