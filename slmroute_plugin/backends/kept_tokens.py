@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Offsets:
-    """Where in the decoded text each token begins.
+    """The places in a decoded text at which tokens begin.
 
     Args:
         tokenizer: of transformers.
@@ -39,7 +39,7 @@ class Offsets:
         self.text: str = self._decode(len(self._ids))
         self._known[len(self._ids)] = len(self.text)
 
-    def of(self, token: int) -> int:
+    def begin_of(self, token: int) -> int:
         """Return how many characters of the text the tokens before `token` settle."""
         if token not in self._known:
             # Not the prefix's own length: a character whose bytes are incomplete decodes
@@ -49,13 +49,13 @@ class Offsets:
 
     def token_at(self, character: int) -> int:
         """Return the token that completes the given character."""
-        found = bisect_right(range(1, len(self._ids)), character, key=self.of)
+        found = bisect_right(range(1, len(self._ids)), character, key=self.begin_of)
         return min(found, max(len(self._ids) - 1, 0))
 
     def token_from(self, character: int) -> int:
         """Return the token with which the given character begins."""
-        found = bisect_left(range(len(self._ids) + 1), character, key=self.of)
-        return found if self.of(found) == character else found - 1
+        found = bisect_left(range(len(self._ids) + 1), character, key=self.begin_of)
+        return found if self.begin_of(found) == character else found - 1
 
     def _decode(self, count: int) -> str:
         text = self._decoded([*self._context, *self._ids[:count]])
@@ -110,8 +110,8 @@ class Kept:
         if end == len(text):
             return cls(text[begin:], start, tokens, tokens, "", offsets, begin)
         stop = offsets.token_at(end - 1) + 1
-        whole = stop if offsets.of(stop) <= end else stop - 1
-        rest = text[max(offsets.of(whole), begin) : end]
+        whole = stop if offsets.begin_of(stop) <= end else stop - 1
+        rest = text[max(offsets.begin_of(whole), begin) : end]
         return cls(text[begin:end], start, stop, whole, rest, offsets, begin)
 
     def token_of(self, character: int) -> int:

@@ -41,8 +41,8 @@ def test_a_text_is_the_same_behind_other_tokens(tokenizer: Any, head: str, text:
     before, ids = (tokenizer.encode(one, add_special_tokens=False) for one in (head, text))
     offsets = Offsets(tokenizer, ids, before)
     assert offsets.text == text
-    assert [offsets.of(count) for count in range(len(ids) + 1)] == [
-        Offsets(tokenizer, ids).of(count) for count in range(len(ids) + 1)
+    assert [offsets.begin_of(count) for count in range(len(ids) + 1)] == [
+        Offsets(tokenizer, ids).begin_of(count) for count in range(len(ids) + 1)
     ]
 
 
