@@ -26,7 +26,7 @@ def test_an_estimate_follows_the_stated_ratios() -> None:
 def test_an_estimate_knows_which_engine_runs_the_model() -> None:
     work, how = stated_work("slmroute_gsm8k"), ratios()
     assert work is not None
-    estimate = Estimator({}, [], {}).of(cell(config=LOCAL | {"model": "vllm"}))
+    estimate = Estimator({}, [], {}).estimate(cell(config=LOCAL | {"model": "vllm"}))
     read = 1319 * (work.prompt + how.further_prompt)
     written = 1319 * work.reply * how.replies
     seconds = 2e9 / how.flops * (read / how.vllm_prompt_share + written / how.vllm_reply_share)
