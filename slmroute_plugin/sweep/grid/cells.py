@@ -108,7 +108,7 @@ def cells_of(grid: Grid, path: Path) -> list[Cell]:
             continue
         file = path.parent / (entry.config or "")
         own = _loaded(file, _settings(grid, role))
-        config = _on_engine(own, entry.engine or grid.engine, file)
+        config = _on_engine(own, entry.engine or grid.engine, grid, file)
         groups: list[tuple[Kind, str, list[str]]] = [
             ("evaluation", name, tasks) for name, tasks in grid.tasks.items()
         ]
@@ -192,14 +192,16 @@ def _loaded(file: Path, below: Mapping[str, Any]) -> dict[str, Any]:
     return config
 
 
-def _on_engine(config: Mapping[str, Any], engine: ModelEngine, file: Path) -> dict[str, Any]:
+def _on_engine(
+    config: Mapping[str, Any], engine: ModelEngine, grid: Grid, file: Path
+) -> dict[str, Any]:
     """Return a model's config as the engine runs it.
 
     Raises:
         GridError: the engine has no counterpart of one of its arguments.
     """
     try:
-        return on_engine(config, engine)
+        return on_engine(config, engine, grid.vllm_args)
     except ValueError as error:
         raise GridError(f"{file}: {error}") from None
 

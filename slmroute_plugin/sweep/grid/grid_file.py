@@ -95,6 +95,7 @@ class Grid(BaseModel):
         training: the groups of training questions for the probes.
         limit: the number of questions per task, for a trial; null for all.
         engine: the engine that runs local models: `transformers`, or `vllm`.
+        vllm_args: further arguments of vLLM's engine, as in lm-eval's `model_args`.
         slmroute: the settings of `metadata.slmroute` for all runs of small models; a judge is the
             LLMs' too. A setting in a model's own file wins.
     """
@@ -109,6 +110,7 @@ class Grid(BaseModel):
     training: _Groups = Field(default_factory=dict)
     limit: Annotated[int, Field(ge=1)] | None = None
     engine: ModelEngine = "transformers"
+    vllm_args: dict[str, Any] = Field(default_factory=dict)
     slmroute: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -31,7 +31,9 @@ _SAME = (
 _RENAMED = {"peft": "lora_local_path"}
 
 
-def on_engine(config: Mapping[str, Any], engine: ModelEngine) -> dict[str, Any]:
+def on_engine(
+    config: Mapping[str, Any], engine: ModelEngine, vllm_args: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Return a model's lm-eval config as the engine runs it.
 
     Files of transformers models (`model: hf`) say how vLLM runs them, too; any other is left as
@@ -40,6 +42,7 @@ def on_engine(config: Mapping[str, Any], engine: ModelEngine) -> dict[str, Any]:
     Args:
         config: of the model's file.
         engine: that the grid asks for.
+        vllm_args: further arguments of vLLM's engine.
 
     Raises:
         ValueError: an argument that vLLM has no counterpart of.
@@ -55,6 +58,7 @@ def on_engine(config: Mapping[str, Any], engine: ModelEngine) -> dict[str, Any]:
         )
     arguments = {_RENAMED.get(name, name): value for name, value in given.items()}
     # lm-eval asks its vLLM for one batch size; vLLM finds out what fits by itself.
+    arguments |= vllm_args or {}
     changed = {"model": "vllm", "model_args": arguments, "batch_size": "auto"}
     return {name: value for name, value in config.items() if name != "device"} | changed
 

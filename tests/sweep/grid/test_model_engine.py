@@ -13,7 +13,7 @@ from slmroute_plugin.sweep.grid.cells import Cell, cells_of
 from slmroute_plugin.sweep.grid.grid_file import GridError, load_grid
 from slmroute_plugin.sweep.grid.model_engine import on_engine, with_hidden_states
 
-HF = {
+HF: dict[str, Any] = {
     "model": "hf",
     "model_args": {"pretrained": "org/model", "dtype": "bfloat16", "max_length": 4096},
     "device": "cuda:0",
@@ -33,6 +33,8 @@ def test_a_file_for_transformers_says_how_vllm_runs_the_model() -> None:
         "batch_size": "auto",
         "apply_chat_template": True,
     }
+    more = on_engine(HF, "vllm", {"gpu_memory_utilization": 0.5})
+    assert more["model_args"] == {**HF["model_args"], "gpu_memory_utilization": 0.5}
     adapted = on_engine(HF | {"model_args": {"pretrained": "m", "peft": "adapter"}}, "vllm")
     assert adapted["model_args"] == {"pretrained": "m", "lora_local_path": "adapter"}
 
