@@ -138,13 +138,22 @@ class GroupAsker:
                 continue
             request, take = self._asked(work, signal, turn)
             call.add(request, take)
-        if any(signal not in work.signals for signal in wanted.states):
-            assert work.answer is not None
-            ids = [*work.ids, *work.answer.ids[: work.end]]
-            call.add(
-                Request(ids, 1, states_from=self._states_from(work, wanted)),
-                partial(self._take_states, work, wanted),
-            )
+        self._add_state_request(call, work, wanted)
+
+    def _add_state_request(self, call: Call, work: QuestionWork, wanted: RequestedSignals) -> None:
+        """Have prompt and answer read once more for the hidden states that are not there yet."""
+        absent = [signal for signal in wanted.states if signal not in work.signals]
+        if not absent or work.answer is None:
+            return
+        ids = [*work.ids, *work.answer.ids[: work.end]]
+        if len(ids) + 1 > self._context:
+            reason = Missing("the answer fills the context: no room is left to read it once more")
+            work.signals.update(dict.fromkeys(absent, reason))
+            return
+        call.add(
+            Request(ids, 1, states_from=self._states_from(work, wanted)),
+            partial(self._take_states, work, wanted),
+        )
 
     def _turn(self, work: QuestionWork, signal: NextTokenProbs | Reply) -> TurnTokens:
         assert work.answer is not None
