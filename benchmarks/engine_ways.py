@@ -10,6 +10,7 @@ import torch
 from transformers import GenerationConfig
 
 from slmroute_plugin.backends import Question
+from slmroute_plugin.backends.further_turns import FurtherTurns
 from slmroute_plugin.backends.transformers.prompts import Prompts
 from slmroute_plugin.plugins.backends import backend_for
 from slmroute_plugin.settings.chosen_methods import chosen_methods
@@ -91,7 +92,7 @@ def naive(lm: Any, questions: Sequence[Question], batch: int) -> None:
     from a forward over prompt, answer and follow-up. All of it is done in batches.
     """
     signals = sorted(signals_of_all_methods(), key=repr)
-    prompts = Prompts(lm)
+    further = FurtherTurns(lm.tokenizer, Prompts(lm).rendered)
     for group, answers in _greedy(lm, questions, batch):
         limits = [int(question.generation["max_gen_toks"]) for question in group]
         whole = [[*_ids(lm, q.prompt), *ids] for q, ids in zip(group, answers, strict=True)]
@@ -109,7 +110,7 @@ def naive(lm: Any, questions: Sequence[Question], batch: int) -> None:
                 turns = []
                 for question, ids in zip(group, answers, strict=True):
                     text = lm.tokenizer.decode(ids, skip_special_tokens=True)
-                    turn = prompts.follow_up(signal.follow_up, question.text, text, True)
+                    turn = further.text(signal.follow_up, question.text, text, True)
                     turns.append(_ids(lm, question.prompt + text + turn))
                 if isinstance(signal, Reply):
                     _generate(lm, turns, signal.max_tokens)

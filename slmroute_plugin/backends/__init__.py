@@ -20,10 +20,11 @@ from slmroute_plugin.backends.contract import (
 )
 from slmroute_plugin.backends.follow_up import FollowUpPrompts
 from slmroute_plugin.backends.generation import Generation
+from slmroute_plugin.backends.kept_tokens import Kept
 from slmroute_plugin.backends.requested_signals import RequestedSignals
 from slmroute_plugin.backends.restated import restated_messages
 from slmroute_plugin.backends.seeding import question_seed
-from slmroute_plugin.backends.stop_rule import Kept, StopRule
+from slmroute_plugin.backends.stop_rule import StopRule
 from slmroute_plugin.backends.stop_strings import kept_span, restated_end
 from slmroute_plugin.backends.word_tokens import beginning_tokens
 

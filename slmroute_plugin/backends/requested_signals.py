@@ -48,6 +48,11 @@ class RequestedSignals:
         )
 
     @property
+    def states(self) -> tuple[HiddenState | PromptStates, ...]:
+        """Signals that take hidden states."""
+        return (*self.hidden, *((PromptStates(),) if self.prompt_states else ()))
+
+    @property
     def follow_ups(self) -> tuple[NextTokenProbs | Reply, ...]:
         """The signals that put a further turn to the model."""
         return (*self.next_words, *self.replies)

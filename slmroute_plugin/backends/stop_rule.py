@@ -2,80 +2,15 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from slmroute_plugin.backends.kept_tokens import Kept, Offsets
 from slmroute_plugin.backends.stop_strings import answer_begin, first_stop, restated_end
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-
-class Offsets:
-    """The places in a decoded text at which tokens begin."""
-
-    def __init__(self, tokenizer: Any, ids: Sequence[int]) -> None:
-        self._tokenizer = tokenizer
-        self._ids = list(ids)
-        self._known: dict[int, int] = {0: 0}
-        self.text: str = self._decode(len(self._ids))
-        self._known[len(self._ids)] = len(self.text)
-
-    def begin_of(self, token: int) -> int:
-        """Return how many characters of the text the tokens before `token` settle."""
-        if token not in self._known:
-            # Not the prefix's own length: a character whose bytes are incomplete decodes
-            # to a replacement mark.
-            prefix = self._decode(token)
-            same = next(
-                (i for i, (a, b) in enumerate(zip(prefix, self.text, strict=False)) if a != b),
-                min(len(prefix), len(self.text)),
-            )
-            self._known[token] = same
-        return self._known[token]
-
-    def token_at(self, character: int) -> int:
-        """Return the index of the token that completes the given character."""
-        found = bisect_right(range(1, len(self._ids)), character, key=self.begin_of)
-        return min(found, max(len(self._ids) - 1, 0))
-
-    def token_from(self, character: int) -> int:
-        """Return the index of the token with which the given character begins."""
-        found = bisect_left(range(len(self._ids) + 1), character, key=self.begin_of)
-        return found if self.begin_of(found) == character else found - 1
-
-    def _decode(self, count: int) -> str:
-        return str(self._tokenizer.decode(self._ids[:count], skip_special_tokens=True))
-
-
-@dataclass(frozen=True)
-class Kept:
-    """The text that is kept of a generated sequence, and the tokens that it stands on.
-
-    Attributes:
-        text: the answer, without think text, cut at the first stop string or end token.
-        start: first token with a character in `text`.
-        end: one past the last token with a character in `text`.
-        whole: one past the last token that lies wholly within `text`; a token that runs
-            into a stop string counts for `end` only.
-        rest: the text behind the whole tokens.
-        offsets: where each token begins in the decoded text.
-        begin: where `text` begins in it.
-    """
-
-    text: str
-    start: int
-    end: int
-    whole: int
-    rest: str
-    offsets: Offsets = field(repr=False)
-    begin: int = 0
-
-    def token_of(self, character: int) -> int:
-        """Return the index of the token that holds the given character of `text`."""
-        return self.offsets.token_at(self.begin + character)
 
 
 @dataclass(frozen=True)
@@ -175,16 +110,7 @@ class StopRule:
         cut = first_stop(text, self.stops, begin)
         if (length := self._restated_end(text[begin:cut])) is not None:
             cut = begin + length
-        if cut == begin:
-            start = end if begin == len(text) else max(first, offsets.token_at(begin))
-            return Kept("", start, start, start, "", offsets, begin)
-        start = max(first, offsets.token_from(begin)) if thought else 0
-        if cut == len(text):
-            return Kept(text[begin:], start, end, end, "", offsets, begin)
-        stop = offsets.token_at(cut - 1) + 1
-        whole = stop if offsets.begin_of(stop) <= cut else stop - 1
-        rest = text[max(offsets.begin_of(whole), begin) : cut]
-        return Kept(text[begin:cut], start, stop, whole, rest, offsets, begin)
+        return Kept.of(offsets, end, begin, cut, thought=thought, first=first)
 
     def _restated_end(self, reply: str, *, is_complete: bool = True) -> int | None:
         return restated_end(reply, self.task_stops, self.marker, is_complete=is_complete)

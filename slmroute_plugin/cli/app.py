@@ -20,6 +20,7 @@ from slmroute_plugin.cli import judge as judge_commands
 from slmroute_plugin.cli import probes as probe_commands
 from slmroute_plugin.cli import report as report_commands
 from slmroute_plugin.cli import sweep as sweep_command
+from slmroute_plugin.cli import vllm_args as vllm_args_command
 from slmroute_plugin.include_path import include_path
 from slmroute_plugin.plugins.methods import registered_methods
 
@@ -61,6 +62,7 @@ app.command()(judge_commands.judge)
 app.command()(report_commands.report)
 app.command()(calibrate_command.calibrate)
 app.command()(sweep_command.sweep)
+app.command()(vllm_args_command.vllm_args)
 
 
 class TaskRow(NamedTuple):

@@ -26,6 +26,10 @@ def backend_for(lm: LM) -> Backend:
         local = transformers_backend(lm)
         if local is not None:
             return local
+    if "lm_eval.models.vllm_causallms" in modules:
+        from slmroute_plugin.backends.vllm.backend import vllm_backend
+
+        return vllm_backend(lm)
     if "lm_eval.models.openai_completions" in modules:
         from slmroute_plugin.backends.openai_compatible import openai_compatible_backend
 

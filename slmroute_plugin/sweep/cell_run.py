@@ -22,6 +22,7 @@ from slmroute_plugin.storage.atomic_write import written_whole
 from slmroute_plugin.storage.sample_files import SLM_FILTER, prompt_of, read_samples, reply_of
 from slmroute_plugin.sweep.environment import hardware, versions
 from slmroute_plugin.sweep.grid.cells import Cell
+from slmroute_plugin.sweep.grid.model_engine import with_hidden_states
 from slmroute_plugin.sweep.log_tail import last_lines
 from slmroute_plugin.sweep.records import CellRecord, cell_folder
 from slmroute_plugin.sweep.tied_process import run_tied
@@ -183,7 +184,12 @@ def _config(cell: Cell, runs: Path) -> dict[str, Any]:
     where = str(runs.absolute())
     metadata = dict(cell.config.get("metadata") or {})
     ours = dict(metadata.get("slmroute") or {}) | {"results": where}
-    return dict(cell.config) | {
+    given = dict(cell.config)
+    # vLLM for CPUs draws no samples beside hidden states: there, probes' training rows alone have
+    # them.
+    if cell.is_on_vllm and (cell.needs.gpus > 0 or cell.kind == "training"):
+        given = with_hidden_states(given)
+    return given | {
         "include_path": cell.config.get("include_path") or str(include_path()),
         "log_samples": True,
         "output_path": where,

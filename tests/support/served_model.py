@@ -15,11 +15,14 @@ class ServedModel:
     Args:
         lm: the model; text is encoded as it encodes text.
         told: how many most likely tokens it tells at least, if it is asked for any.
+        knows_ids: whether it sends tokens' ids, and log-probabilities of given tokens, as vLLM
+            does; if not, it passes over being asked for them.
     """
 
-    def __init__(self, lm: Any, told: int = 1) -> None:
+    def __init__(self, lm: Any, told: int = 1, *, knows_ids: bool = False) -> None:
         self._lm = lm
         self._told = told
+        self._knows_ids = knows_ids
         self._spelled: dict[int, str] = {}
         self._lock = asyncio.Lock()
 
@@ -27,6 +30,9 @@ class ServedModel:
         """Answer one request."""
         body = await request.json()
         chat = "messages" in body
+        if not self._knows_ids:
+            for name in ("return_token_ids", "logprob_token_ids", "return_tokens_as_token_ids"):
+                body.pop(name, None)
         asked = int((body.get("top_logprobs") if chat else body.get("logprobs")) or 0)
         async with self._lock:
             choices = await asyncio.to_thread(self._choices, body, chat, asked)
@@ -64,6 +70,8 @@ class ServedModel:
             fresh = [chosen]
             best = logprobs.topk(max(asked, self._told))
             rivals = {int(i): float(v) for v, i in zip(best.values, best.indices, strict=True)}
+            if given := body.get("logprob_token_ids"):
+                rivals = {token: float(logprobs[token]) for token in given}
             shown.append((chosen, float(logprobs[chosen]), rivals))
             text = self._text([one[0] for one in shown])
             if any(stop in text for stop in body.get("stop", ())):
@@ -74,13 +82,16 @@ class ServedModel:
             text = text.split(stop)[0]
         choice: dict[str, Any] = {"index": index, "finish_reason": finish}
         choice |= {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
-        if asked:
-            choice["logprobs"] = self._in_chat(shown) if chat else self._in_completion(shown)
+        if body.get("return_token_ids"):
+            choice["token_ids"] = [token for token, _, _ in shown]
+        if asked or body.get("logprob_token_ids"):
+            by_id = bool(body.get("return_tokens_as_token_ids"))
+            choice["logprobs"] = self._in_chat(shown, by_id) if chat else self._in_completion(shown)
         return choice
 
-    def _in_chat(self, shown: list[Any]) -> dict[str, Any]:
+    def _in_chat(self, shown: list[Any], by_id: bool) -> dict[str, Any]:
         def one(token: int, logprob: float) -> dict[str, Any]:
-            text = self._one(token)
+            text = f"token_id:{token}" if by_id else self._one(token)
             return {"token": text, "logprob": logprob, "bytes": list(text.encode())}
 
         return {

@@ -63,7 +63,7 @@ class OpenAiCompatibleBackend:
         if isinstance(signal, (TokenLogprobs, ChoiceProb)):
             fault = self._capabilities.tokens
         elif isinstance(signal, NextTokenProbs):
-            fault = self._capabilities.words
+            fault = None if self._capabilities.candidates else self._capabilities.words
         elif isinstance(signal, (HiddenState, PromptStates)):
             return "a model behind an API shows no hidden states"
         elif isinstance(signal, (Samples, *_TEXT)):
@@ -116,12 +116,14 @@ class OpenAiCompatibleBackend:
     async def _probe(self) -> Capabilities:
         prompts, bodies = self._interface.prompts, self._interface.bodies
 
-        def make(generation: Generation, likely: int, n: int, seed: int) -> dict[str, Any]:
+        def make(generation: Generation, **options: Any) -> dict[str, Any]:
             sent = prompts.sent(prompts.small_talk, generation.max_tokens)
-            return bodies.make(sent, generation, likely=likely, n=n, seed=seed)
+            return bodies.make(sent, generation, **options)
 
+        words = self._interface.words
+        candidates = words.candidates(("True", "False")) if bodies.takes_candidates else ()
         async with self._server.connect() as connection:
-            return await probe(connection, make)
+            return await probe(connection, make, candidates)
 
 
 def openai_compatible_backend(

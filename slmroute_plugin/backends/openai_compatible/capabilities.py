@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -31,6 +31,8 @@ class Capabilities:
         likely: how many of those may be asked for.
         several: whether one request brings several answers that differ.
         no_limits: what switches off the server's own limits to sampling.
+        ids: whether answers can come with the ids of their tokens.
+        candidates: whether the log-probabilities of given tokens can be asked for.
     """
 
     tokens: str | None = None
@@ -38,12 +40,16 @@ class Capabilities:
     likely: int = 0
     several: bool = False
     no_limits: Mapping[str, Any] = field(default_factory=dict)
+    ids: bool = False
+    candidates: bool = False
 
 
 @dataclass(frozen=True)
 class Trial:
     """An attempt at the probe call, by what it asks for."""
 
+    # vLLM sends ids where it is asked to; most others know nothing of it.
+    ids: tuple[bool, ...] = (True, False)
     # vLLM and OpenAI tell at most twenty tokens, TGI and OpenAI's completions five.
     likely: tuple[int, ...] = (20, 5, 0)
     n: tuple[int, ...] = (2, 1)
@@ -59,6 +65,7 @@ class Trial:
         """Return the next attempt: without what the refusal names, or without what is rarest."""
         by_name = [
             ("no_limits", r"top_k|min_p|top-k|min-p"),
+            ("ids", r"token_ids"),
             ("likely", r"log_?-?prob"),
             ("n", r"\bn\b|best_of|multiple|choices"),
         ]
@@ -71,14 +78,16 @@ class Trial:
 
 
 async def probe(
-    connection: Connection, make: Callable[[Generation, int, int, int], Mapping[str, Any]]
+    connection: Connection, make: Callable[..., Mapping[str, Any]], candidates: Sequence[int] = ()
 ) -> Capabilities:
     """Find out what a server gives, by one call; by a few more if it refuses to be asked for it.
 
     Args:
         connection: to the server.
-        make: a request for small talk, from generation, number of most likely tokens, number
-            of answers, and seed.
+        make: a request for small talk, from the generation and the options of
+            `RequestBodies.make`.
+        candidates: tokens of which one further call asks the log-probabilities, if the server
+            knows tokens by their ids.
 
     Raises:
         ServerError: it answers nothing at all.
@@ -88,10 +97,14 @@ async def probe(
     while trial is not None:
         plain = Generation(stops=(), max_tokens=_WORD_TOKENS)
         drawn = plain.sampled(1.0, {"top_p": 1.0, **trial.no_limits[0]})
-        payload = make(drawn, trial.likely[0], trial.n[0], _SEED)
+        payload = make(drawn, likely=trial.likely[0], n=trial.n[0], seed=_SEED, ids=trial.ids[0])
         found = await connection.post(payload, read_choices)
         if not isinstance(found, Failure):
-            return _capabilities(found, trial)
+            capabilities = _capabilities(found, trial)
+            if not (candidates and capabilities.ids):
+                return capabilities
+            tells = await _tells_of(connection, make, candidates)
+            return replace(capabilities, candidates=tells)
         text = found.text
         if found.is_fatal or found.is_unreached:
             break
@@ -113,4 +126,16 @@ def _capabilities(choices: list[Choice], trial: Trial) -> Capabilities:
         # Some servers take `n` and ignore it; others draw all n with the same seed.
         several=len({one.text for one in choices}) == 2,
         no_limits=trial.no_limits[0],
+        ids=bool(choice.tokens) and all(token.id >= 0 for token in choice.tokens or ()),
     )
+
+
+async def _tells_of(
+    connection: Connection, make: Callable[..., Mapping[str, Any]], candidates: Sequence[int]
+) -> bool:
+    """Tell whether a server tells the log-probabilities of just these tokens."""
+    payload = make(Generation(stops=(), max_tokens=1), candidates=candidates)
+    found = await connection.post(payload, read_choices)
+    if isinstance(found, Failure) or not found[0].tokens:
+        return False
+    return set(candidates) <= {one.id for one in found[0].tokens[0].likely}

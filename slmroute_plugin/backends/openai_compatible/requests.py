@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from slmroute_plugin.backends.generation import Generation
@@ -20,6 +21,11 @@ class RequestBodies:
         self._lm = lm
         self._chat = chat
 
+    @property
+    def takes_candidates(self) -> bool:
+        """Whether there is a form to ask for the log-probabilities of given tokens."""
+        return self._chat
+
     def make(
         self,
         sent: Any,
@@ -28,6 +34,8 @@ class RequestBodies:
         likely: int = 0,
         n: int = 1,
         seed: int | None = None,
+        ids: bool = False,
+        candidates: Sequence[int] = (),
     ) -> dict[str, Any]:
         """Return the body of one request.
 
@@ -38,6 +46,8 @@ class RequestBodies:
                 the answer's own log-probabilities come with them.
             n: number of answers.
             seed: of the draws; None for lm-eval's.
+            ids: whether the answer's tokens are to come with their ids.
+            candidates: in place of the most likely tokens, those to be told of.
         """
         settings = {
             **({} if generation.top_k is None else {"top_k": generation.top_k}),
@@ -55,10 +65,18 @@ class RequestBodies:
         )
         if not payload.get("stop"):
             payload.pop("stop", None)
-        if likely and self._chat:
+        if candidates:
+            payload |= {
+                "logprobs": True,
+                "logprob_token_ids": list(candidates),
+                "return_tokens_as_token_ids": True,
+            }
+        elif likely and self._chat:
             payload |= {"logprobs": True, "top_logprobs": likely}
         elif likely:
             payload["logprobs"] = likely
+        if ids:
+            payload["return_token_ids"] = True
         if n > 1:
             payload["n"] = n
         return payload

@@ -14,11 +14,21 @@ UNKNOWN_ID = -1
 _LONGEST_QUOTE = 200
 
 
+# How a server shows a token that it is asked to show by its id.
+_BY_ID = "token_id:"
+
+
 class Likely(NamedTuple):
-    """A token among the most likely ones at a place, with its natural log-probability."""
+    """A token among those that a server tells of at a place, with its natural log-probability."""
 
     text: str
     logprob: float
+
+    @property
+    def id(self) -> int:
+        """The token's id, where the server shows tokens by their ids; else -1."""
+        number = self.text.removeprefix(_BY_ID)
+        return int(number) if number != self.text and number.isdecimal() else UNKNOWN_ID
 
 
 class AnswerToken(NamedTuple):
@@ -81,6 +91,7 @@ def _choice(choice: Mapping[str, Any]) -> Choice:
     text = _text(content)
     thinking = _text(message.get("reasoning_content") or message.get("reasoning"))
     tokens, fault = _tokens(choice.get("logprobs"))
+    tokens = _with_ids(tokens, choice.get("token_ids"))
     if text and not tokens and not fault:
         tokens, fault = None, NO_LOGPROBS
     absent = _absence(choice.get("finish_reason"), message.get("refusal"), content, text)
@@ -128,6 +139,15 @@ def _tokens(logprobs: Any) -> _Tokens:
     else:
         found = None
     return _Tokens(found) if found is not None else _Tokens(None, UNREADABLE)
+
+
+def _with_ids(tokens: tuple[AnswerToken, ...] | None, ids: Any) -> tuple[AnswerToken, ...] | None:
+    """Return the tokens with the ids that the server sent beside them, if it sent one for each."""
+    if tokens is None or not isinstance(ids, list) or len(ids) != len(tokens):
+        return tokens
+    if not all(isinstance(one, int) for one in ids):
+        return tokens
+    return tuple(token._replace(id=one) for token, one in zip(tokens, ids, strict=True))
 
 
 def _all(tokens: Iterable[AnswerToken | None]) -> tuple[AnswerToken, ...] | None:

@@ -108,7 +108,8 @@ class SignalRequests:
         question, generation = asked.question, asked.generation
         own = any(isinstance(signal, (TokenLogprobs, ChoiceProb)) for signal in self._signals)
         said = self._interface.prompts.question(question)
-        answers = await self._choices(said, generation, likely=int(own), may_cut=True)
+        ids = own and self._capabilities.ids
+        answers = await self._choices(said, generation, likely=int(own), may_cut=True, ids=ids)
         if isinstance(answers, Missing):
             return self._without(asked, "", answers.reason)
         if isinstance(answers, Failure):
@@ -196,11 +197,14 @@ class SignalRequests:
     async def _next_word(
         self, said: Said | Missing, generation: Generation, signal: NextTokenProbs
     ) -> Mapping[str, float] | Missing | Failure:
-        likely = self._capabilities.likely
-        answers = await self._choices(said, generation.greedy(1), likely=likely)
+        words, likely = self._interface.words, self._capabilities.likely
+        asked = words.candidates(signal.words) if self._capabilities.candidates else ()
+        answers = await self._choices(said, generation.greedy(1), likely=likely, candidates=asked)
         if isinstance(answers, (Missing, Failure)):
             return answers
-        return self._interface.words.probabilities(answers[0], signal.words)
+        if asked:
+            return words.exact(answers[0], signal.words)
+        return words.probabilities(answers[0], signal.words)
 
     async def _text(
         self, said: Said | Missing, generation: Generation, *, may_cut: bool
@@ -220,15 +224,13 @@ class SignalRequests:
         said: Said | Missing,
         generation: Generation,
         *,
-        likely: int = 0,
-        n: int = 1,
-        seed: int | None = None,
         may_cut: bool = False,
+        **options: Any,
     ) -> Sequence[Choice] | Missing | Failure:
         if isinstance(said, Missing):
             return said
         sent = self._interface.prompts.sent(said, generation.max_tokens, may_cut=may_cut)
         if isinstance(sent, Missing):
             return sent
-        payload = self._interface.bodies.make(sent, generation, likely=likely, n=n, seed=seed)
+        payload = self._interface.bodies.make(sent, generation, **options)
         return await self._connection.post(payload, read_choices)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from slmroute_plugin.backends.stop_rule import Kept
+from slmroute_plugin.backends.kept_tokens import Kept
 from slmroute_plugin.backends.transformers.cache.branches import Branches
 from slmroute_plugin.backends.transformers.follow_ups import FollowUp
 from slmroute_plugin.backends.transformers.question_work import Work

@@ -19,6 +19,7 @@ from slmroute_plugin.backends.contract import (
     in_one_batch,
     no_such_signal,
 )
+from slmroute_plugin.backends.further_turns import FurtherTurns
 from slmroute_plugin.backends.generation import Generation
 from slmroute_plugin.backends.requested_signals import RequestedSignals
 from slmroute_plugin.backends.stop_rule import StopRule
@@ -63,7 +64,7 @@ class TransformersBackend:
         model: PreTrainedModel = lm.model
         self._reader = Reader(model, lm.mixed_precision_dtype)
         self._prompts = Prompts(lm)
-        follow_ups = FollowUps(self._prompts, lm.max_length)
+        follow_ups = FollowUps(FurtherTurns(lm.tokenizer, self._prompts.rendered), lm.max_length)
         words = NextWord(lm.tokenizer)
         self.branches = can_branch(self._reader) if branches is None else branches
         if not self.branches and branches is None:

@@ -12,6 +12,8 @@ import torch
 import transformers
 from torch import Tensor
 
+from slmroute_plugin.backends.tokenizer_digest import tokenizer_digest
+
 _PARTS = 64
 
 
@@ -35,7 +37,7 @@ def fingerprint(lm: Any) -> dict[str, Any]:
         "dtype": str(model.dtype),
         "mixed_precision": str(lm.mixed_precision_dtype),
         "device": str(lm.device).partition(":")[0],
-        "tokenizer": _tokenizer_digest(lm.tokenizer),
+        "tokenizer": tokenizer_digest(lm.tokenizer),
         "chat_template": lm.chat_template_args,
         "add_bos_token": getattr(lm, "add_bos_token", None),
         "think_end": lm.think_end_token,
@@ -69,21 +71,3 @@ def _sums(tensor: Tensor) -> Iterator[int]:
         flat = flat.view(torch.int32)
     for part in flat.chunk(_PARTS):
         yield int(part.sum(dtype=torch.int64))
-
-
-def _tokenizer_digest(tokenizer: Any) -> str:
-    parts: dict[str, Any] = {
-        "class": type(tokenizer).__qualname__,
-        "template": getattr(tokenizer, "chat_template", None),
-        "special": {key: str(value) for key, value in tokenizer.special_tokens_map.items()},
-        "vocabulary": tokenizer.get_vocab(),
-    }
-    fast = getattr(tokenizer, "backend_tokenizer", None)
-    if fast is not None:
-        parts["fast"] = json.loads(fast.to_str())
-        # Whoever used the tokenizer last has set these.
-        for state in ("truncation", "padding"):
-            parts["fast"].pop(state, None)
-        parts["vocabulary"] = None
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from slmroute_plugin.backends.follow_up import NO_ROOM
+from slmroute_plugin.backends.further_turns import FurtherTurns
+from slmroute_plugin.backends.kept_tokens import Kept
 from slmroute_plugin.backends.requested_signals import RequestedSignals
-from slmroute_plugin.backends.stop_rule import Kept
-from slmroute_plugin.backends.transformers.prompts import Prompts
 from slmroute_plugin.backends.transformers.question_work import Work
 from slmroute_plugin.backends.transformers.sampling import Generated
 from slmroute_plugin.observation import Missing
@@ -39,12 +39,12 @@ class FollowUps:
     """A writer of follow-up turns behind answers, in tokens.
 
     Args:
-        prompts: encodes text.
+        turns: writes them, as tokens.
         context: most tokens that the model takes.
     """
 
-    def __init__(self, prompts: Prompts, context: int) -> None:
-        self._prompts = prompts
+    def __init__(self, turns: FurtherTurns, context: int) -> None:
+        self._turns = turns
         self._context = context
 
     def turns(
@@ -52,18 +52,12 @@ class FollowUps:
     ) -> Iterator[FollowUp]:
         """Yield the follow-ups to one answer; those without room are marked missing."""
         for signal in wanted.follow_ups:
-            text = self._prompts.follow_up(
+            text = self._turns.text(
                 signal.follow_up, work.question.text, kept.text, work.question.chat
             )
-            if kept.start == 0:
-                head = [*work.ids, *answer.ids[: kept.whole]]
-                tail = kept.rest + text
-            else:
-                # Chat templates drop the think text of earlier turns, and so do we.
-                head, tail = work.ids, kept.text + text
-            ids = [*head, *self._prompts.continuation(tail)]
+            ids, shared = self._turns.tokens(work.ids, answer.ids, kept, text)
             limit = signal.max_tokens if isinstance(signal, Reply) else 1
             if len(ids) + limit > self._context:
                 work.signals[signal] = Missing(NO_ROOM)
                 continue
-            yield FollowUp(work, signal, ids, len(head))
+            yield FollowUp(work, signal, ids, shared)

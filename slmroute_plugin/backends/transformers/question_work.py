@@ -9,9 +9,10 @@ from typing import Any
 from slmroute_plugin.backends.chosen_option import choice_prob
 from slmroute_plugin.backends.contract import Observed, Question
 from slmroute_plugin.backends.generation import Generation
+from slmroute_plugin.backends.kept_tokens import Kept
 from slmroute_plugin.backends.requested_signals import RequestedSignals
 from slmroute_plugin.backends.seeding import question_seed
-from slmroute_plugin.backends.stop_rule import Kept, StopRule
+from slmroute_plugin.backends.stop_rule import StopRule
 from slmroute_plugin.backends.transformers.sampling import Generated, Sampling
 from slmroute_plugin.observation import Missing, Observation
 from slmroute_plugin.signals import (

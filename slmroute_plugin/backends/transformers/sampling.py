@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
-from slmroute_plugin.backends.stop_rule import Kept, StopRule
+from slmroute_plugin.backends.kept_tokens import Kept
+from slmroute_plugin.backends.stop_rule import StopRule
 
 # The tokens in a block of the vocabulary. Most vocabularies are whole multiples of it.
 BLOCK = 128

@@ -13,6 +13,7 @@ from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.settings.parsing import parse_settings
 from slmroute_plugin.settings.schema import SettingsError
 from slmroute_plugin.sweep.grid.grid_file import Grid, GridError, ModelEntry
+from slmroute_plugin.sweep.grid.model_engine import ModelEngine, on_engine
 from slmroute_plugin.sweep.grid.task_names import TaskNames
 
 Role = Literal["slm", "llm"]
@@ -75,6 +76,11 @@ class Cell:
         return _is_local(self.config)
 
     @property
+    def is_on_vllm(self) -> bool:
+        """Whether vLLM runs the model."""
+        return str(self.config.get("model")) == "vllm"
+
+    @property
     def digest(self) -> str:
         """The digest of all in the grid and the model's file that the results depend on."""
         config = {k: v for k, v in self.config.items() if k not in _NO_PART_OF_RESULTS}
@@ -101,7 +107,8 @@ def cells_of(grid: Grid, path: Path) -> list[Cell]:
             _check_replay(entry.replay, path)
             continue
         file = path.parent / (entry.config or "")
-        config = _loaded(file, _settings(grid, role))
+        own = _loaded(file, _settings(grid, role))
+        config = _on_engine(own, entry.engine or grid.engine, grid, file)
         groups: list[tuple[Kind, str, list[str]]] = [
             ("evaluation", name, tasks) for name, tasks in grid.tasks.items()
         ]
@@ -116,7 +123,7 @@ def cells_of(grid: Grid, path: Path) -> list[Cell]:
                 kind=kind,
                 tasks=tasks,
                 config=config | {"tasks": list(tasks)} | limit,
-                needs=_needs(entry, config),
+                needs=_needs(entry, own),
                 parameters_b=entry.parameters_b,
                 thinking_tokens=entry.thinking_tokens,
             )
@@ -183,6 +190,20 @@ def _loaded(file: Path, below: Mapping[str, Any]) -> dict[str, Any]:
     except (OSError, ValueError, TypeError, SettingsError) as error:
         raise GridError(f"{file}: {error}") from None
     return config
+
+
+def _on_engine(
+    config: Mapping[str, Any], engine: ModelEngine, grid: Grid, file: Path
+) -> dict[str, Any]:
+    """Return a model's config as the engine runs it.
+
+    Raises:
+        GridError: the engine has no counterpart of one of its arguments.
+    """
+    try:
+        return on_engine(config, engine, grid.vllm_args)
+    except ValueError as error:
+        raise GridError(f"{file}: {error}") from None
 
 
 def _check_replay(folder: Path, path: Path) -> None:

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from slmroute_plugin.nearest import did_you_mean
+from slmroute_plugin.sweep.grid.model_engine import ModelEngine
 
 # Names become names of folders.
 _Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
@@ -49,6 +50,7 @@ class ModelEntry(BaseModel):
         memory_gb: the main memory that one run takes; null if it does not matter.
         parameters_b: the billions of parameters, for estimates.
         thinking_tokens: the mean number of tokens before an answer, for estimates.
+        engine: the engine that runs it, if it is a local model; null for the grid's.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -60,6 +62,7 @@ class ModelEntry(BaseModel):
     memory_gb: Annotated[float, Field(gt=0)] | None = None
     parameters_b: Annotated[float, Field(gt=0)] | None = None
     thinking_tokens: Annotated[int, Field(ge=0)] = 0
+    engine: ModelEngine | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> ModelEntry:
@@ -91,6 +94,8 @@ class Grid(BaseModel):
             which is one run of lm-eval, is one model on one group.
         training: the groups of training questions for the probes.
         limit: the number of questions per task, for a trial; null for all.
+        engine: the engine that runs local models: `transformers`, or `vllm`.
+        vllm_args: further arguments of vLLM's engine, as in lm-eval's `model_args`.
         slmroute: the settings of `metadata.slmroute` for all runs of small models; a judge is the
             LLMs' too. A setting in a model's own file wins.
     """
@@ -104,6 +109,8 @@ class Grid(BaseModel):
     tasks: Annotated[_Groups, Field(min_length=1)]
     training: _Groups = Field(default_factory=dict)
     limit: Annotated[int, Field(ge=1)] | None = None
+    engine: ModelEngine = "transformers"
+    vllm_args: dict[str, Any] = Field(default_factory=dict)
     slmroute: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -109,7 +109,10 @@ class Estimator:
             return self._pace[cell.model] * tokens.all
         if cell.parameters_b is None:
             return None
-        return seconds_on_gpu(cell.parameters_b, tokens.read, tokens.written, self._ratios) / 3600
+        how = self._ratios
+        if cell.is_on_vllm:
+            how = how._replace(prompt_share=how.vllm_prompt_share, reply_share=how.vllm_reply_share)
+        return seconds_on_gpu(cell.parameters_b, tokens.read, tokens.written, how) / 3600
 
     def _usd(self, cell: Cell, work: Iterable[TaskWork], tokens: _Tokens) -> float | None:
         """Estimate the dollars of a cell: its answers, and a judge's verdicts where one is set."""
@@ -155,7 +158,7 @@ def seconds_on_gpu(parameters_b: float, read: float, written: float, assumed: Ra
         assumed: the speed of the GPU, and the shares of it that are reached.
 
     >>> from slmroute_plugin.sweep.planning.workload import Ratios
-    >>> seconds_on_gpu(1.0, 1e6, 0.0, Ratios(7, 98, 1e15, 0.5, 0.05, 0, 0))
+    >>> seconds_on_gpu(1.0, 1e6, 0.0, Ratios(7, 98, 1e15, 0.5, 0.05, 0.5, 0.1, 0, 0))
     4.0
     """
     operations = 2e9 * parameters_b

@@ -50,6 +50,8 @@ class Ratios(NamedTuple):
         flops: the floating-point operations of the GPU in a second.
         prompt_share: the share of these that reading prompts reaches.
         reply_share: the share of these that writing replies reaches.
+        vllm_prompt_share: the share of these that reading prompts reaches in vLLM.
+        vllm_reply_share: the share of these that writing replies reaches in vLLM.
         judge_prompt: the tokens of a judge's instructions.
         judge_reply: the tokens of its verdict.
     """
@@ -59,6 +61,8 @@ class Ratios(NamedTuple):
     flops: float
     prompt_share: float
     reply_share: float
+    vllm_prompt_share: float
+    vllm_reply_share: float
     judge_prompt: float
     judge_reply: float
 
@@ -79,7 +83,8 @@ def ratios() -> Ratios:
     methods, gpu, judge = (_stated()[name] for name in ("methods", "gpu", "judge"))
     return Ratios(
         methods["replies"], methods["further_prompt"], gpu["flops"], gpu["prompt_share"],
-        gpu["reply_share"], judge["prompt"], judge["reply"],
+        gpu["reply_share"], gpu["vllm_prompt_share"], gpu["vllm_reply_share"], judge["prompt"],
+        judge["reply"],
     )  # fmt: skip
 
 

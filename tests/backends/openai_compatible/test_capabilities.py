@@ -119,6 +119,7 @@ PICKY: dict[str, tuple[Refuse, int, dict[str, Any]]] = {
     "no top_k, and no word of it": (unnamed, 3, {"top_k": None}),
     "few likely tokens": (at_most(5), 2, {"top_logprobs": 5, "top_k": -1}),
     "no likely tokens": (named("logprobs"), 3, {"logprobs": None, "n": 2, "top_k": -1}),
+    "no ids": (named("return_token_ids"), 2, {"return_token_ids": None, "n": 2, "top_k": -1}),
     "no n": (lambda b: "n > 1 is not supported" if b.get("n") else None, 2, {"n": None}),
 }
 

@@ -17,7 +17,7 @@ from slmroute_plugin.signals import HiddenState, PromptStates
 class TestOpenAiCompatibleBackend(BackendContract):
     """The backend for chat completions and completions."""
 
-    @pytest.fixture(params=[True, False], ids=["chat", "completions"])
+    @pytest.fixture(params=["chat", "chat with ids", "completions"])
     def make(
         self,
         tiny: Any,
@@ -25,22 +25,29 @@ class TestOpenAiCompatibleBackend(BackendContract):
         remote: Callable[..., Any],
         request: pytest.FixtureRequest,
     ) -> Iterator[Make]:
-        """Makes a tiny model behind the server, which shows the whole vocabulary."""
+        """Makes a tiny model behind the server.
+
+        The server shows the whole vocabulary; or one token, and those that it is asked for.
+        """
+        chat, knows_ids = request.param != "completions", request.param == "chat with ids"
 
         def made(think_end: str | None = None, replies: Mapping[str, str] | None = None) -> Subject:
             reference = tiny(num_hidden_layers=8, max_length=512)
             if replies:
                 teach(reference, replies)
-            server.otherwise = ServedModel(reference, told=len(reference.tokenizer))
-            lm = remote(chat=request.param)
+            told = 1 if knows_ids else len(reference.tokenizer)
+            server.otherwise = ServedModel(reference, told, knows_ids=knows_ids)
+            lm = remote(chat=chat)
+            if knows_ids:
+                lm.tokenizer_backend, lm.tokenizer = "huggingface", reference.tokenizer
             lm.think_end_token = think_end
-            if not request.param:
+            if not chat:
                 lm.apply_chat_template = reference.apply_chat_template
             return Subject(
                 lm,
                 reference,
                 refuses=frozenset({HiddenState, PromptStates}),
-                as_messages=request.param,
+                as_messages=chat,
             )
 
         yield made

@@ -72,9 +72,19 @@ def transformers_serve(port: int, request: pytest.FixtureRequest) -> tuple[list[
     ], model  # fmt: skip
 
 
+def vllm_serve(port: int, request: pytest.FixtureRequest) -> tuple[list[str], str]:
+    model = request.getfixturevalue("smollm_weights")
+    return [
+        sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", model,
+        "--host", "127.0.0.1", "--port", str(port), "--dtype", "float32", "--enforce-eager",
+        "--max-model-len", "1024", "--block-size", "32",
+    ], model  # fmt: skip
+
+
 SERVERS = {
     "llama.cpp": (llama_cpp, ("llama_cpp", "uvicorn"), True),
     "transformers": (transformers_serve, ("fastapi", "uvicorn"), False),
+    "vllm": (vllm_serve, ("vllm.version",), True),
 }
 
 
@@ -85,14 +95,19 @@ def real_server(
     """Each server that is installed."""
     command, packages, gives_logprobs = SERVERS[request.param]
     for needed in packages:
-        if importlib.util.find_spec(needed) is None:
+        if not is_installed(needed):
             pytest.skip(f"the server of {request.param} is not installed ({needed})")
     port = free_port()
     arguments, model = command(port, request)
     folder = tmp_path_factory.mktemp("server")
     log = folder / "log"
     # One of them lists the models in the Hub's cache, which need not be there.
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_CACHE": str(folder)}
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "HF_HUB_CACHE": str(folder),
+        "VLLM_CPU_KVCACHE_SPACE": "1",
+    }
     with log.open("w") as said:
         process = subprocess.Popen(arguments, stdout=said, stderr=said, env=environment)
         try:
@@ -103,8 +118,15 @@ def real_server(
             process.wait(timeout=30)
 
 
+def is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
 def wait_for(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    until = time.monotonic() + 120
+    until = time.monotonic() + 600
     while time.monotonic() < until:
         assert process.poll() is None, log.read_text()[-2000:]
         try:

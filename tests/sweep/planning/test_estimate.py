@@ -23,6 +23,16 @@ def test_an_estimate_follows_the_stated_ratios() -> None:
     assert estimate.usd == 0
 
 
+def test_an_estimate_knows_which_engine_runs_the_model() -> None:
+    work, how = stated_work("slmroute_gsm8k"), ratios()
+    assert work is not None
+    estimate = Estimator({}, [], {}).estimate(cell(config=LOCAL | {"model": "vllm"}))
+    read = 1319 * (work.prompt + how.further_prompt)
+    written = 1319 * work.reply * how.replies
+    seconds = 2e9 / how.flops * (read / how.vllm_prompt_share + written / how.vllm_reply_share)
+    assert estimate.gpu_hours == pytest.approx(seconds / 3600)
+
+
 def test_training_questions_are_asked_once_and_limits_hold() -> None:
     estimator = Estimator({}, [], {})
     training = estimator.estimate(cell(kind="training", tasks=("slmroute_gsm8k_train",)))

@@ -1,0 +1,26 @@
+"""A digest of a tokenizer, by which a journal knows that it is the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+
+def tokenizer_digest(tokenizer: Any) -> str:
+    """Return a SHA-256 over vocabulary, special tokens, chat template and rules."""
+    what: dict[str, Any] = {
+        "class": type(tokenizer).__qualname__,
+        "template": getattr(tokenizer, "chat_template", None),
+        "special": {key: str(value) for key, value in tokenizer.special_tokens_map.items()},
+        "vocabulary": tokenizer.get_vocab(),
+    }
+    fast = getattr(tokenizer, "backend_tokenizer", None)
+    if fast is not None:
+        what["fast"] = json.loads(fast.to_str())
+        # Set by whoever used it last.
+        for state in ("truncation", "padding"):
+            what["fast"].pop(state, None)
+        what["vocabulary"] = None
+    text = json.dumps(what, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,217 @@
+"""A group of questions: one call for what stands behind their prompts, one behind their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from math import exp
+from typing import Any
+
+from slmroute_plugin.backends.contract import Observed
+from slmroute_plugin.backends.follow_up import NO_ROOM
+from slmroute_plugin.backends.further_turns import FurtherTurns, TurnTokens
+from slmroute_plugin.backends.requested_signals import RequestedSignals
+from slmroute_plugin.backends.vllm.engine import VllmEngine
+from slmroute_plugin.backends.vllm.hidden_states import StateReader, WrittenStates
+from slmroute_plugin.backends.vllm.layers import state_index
+from slmroute_plugin.backends.vllm.question_work import QuestionWork
+from slmroute_plugin.backends.vllm.requests import Completion, Request
+from slmroute_plugin.backends.word_tokens import beginning_tokens
+from slmroute_plugin.observation import Missing
+from slmroute_plugin.signals import (
+    HiddenState,
+    NextTokenProbs,
+    PromptStates,
+    Reply,
+    Samples,
+)
+
+
+class Call:
+    """Requests for one call of an engine, each with what is done with its completion."""
+
+    def __init__(self) -> None:
+        self._requests: list[Request] = []
+        self._takers: list[Callable[[Completion], None]] = []
+
+    def add(self, request: Request, take: Callable[[Completion], None]) -> None:
+        """Add a request."""
+        self._requests.append(request)
+        self._takers.append(take)
+
+    def run(self, engine: VllmEngine) -> None:
+        """Ask the engine, if there is something to ask."""
+        if not self._requests:
+            return
+        completions = engine.generate(self._requests)
+        for completion, take in zip(completions, self._takers, strict=True):
+            take(completion)
+
+
+class GroupAsker:
+    """Asks groups of questions.
+
+    Args:
+        engine: continues sequences.
+        turns: puts follow-ups behind answers.
+        tokenizer: of transformers.
+        states: picks hidden states out of what the engine writes.
+        depth: the model's number of blocks.
+        context: the most tokens of a sequence.
+        longest_seeded: the most tokens of a prompt behind which answers can be drawn; None
+            without a limit.
+    """
+
+    def __init__(
+        self,
+        engine: VllmEngine,
+        turns: FurtherTurns,
+        tokenizer: Any,
+        states: StateReader,
+        depth: int,
+        context: int,
+        longest_seeded: int | None,
+    ) -> None:
+        self._engine = engine
+        self._turns = turns
+        self._tokenizer = tokenizer
+        self._states = states
+        self._depth = depth
+        self._context = context
+        self._longest_seeded = longest_seeded
+        self._candidates: dict[str, tuple[int, ...]] = {}
+
+    def ask(self, group: Sequence[QuestionWork], wanted: RequestedSignals) -> list[Observed]:
+        """Return what is seen for each question of the group."""
+        first = Call()
+        # A question's requests in a row: all but the first find its prompt in the cache.
+        for work in group:
+            self._add_answers(first, work, wanted)
+        first.run(self._engine)
+        further = Call()
+        for work in group:
+            self._add_follow_ups(further, work, wanted)
+        further.run(self._engine)
+        return [work.observed(wanted) for work in group]
+
+    def _add_answers(self, call: Call, work: QuestionWork, wanted: RequestedSignals) -> None:
+        def take_answer(completion: Completion) -> None:
+            work.take_answer(completion)
+            self._take_states(work, wanted, completion)
+
+        call.add(work.answer_request(self._states_from(work, wanted)), take_answer)
+        for samples in wanted.samples:
+            self._add_samples(call, work, samples)
+        for signal in wanted.restated:
+            restatement = work.restated.get(signal, Missing("there is no prompt for it"))
+            if isinstance(restatement, Missing):
+                work.signals[signal] = restatement
+                continue
+            call.add(
+                work.restated_request(restatement),
+                partial(work.take_restated, signal, restatement),
+            )
+
+    def _add_samples(self, call: Call, work: QuestionWork, samples: Samples) -> None:
+        if self._longest_seeded is not None and len(work.ids) > self._longest_seeded:
+            work.signals[samples] = Missing(
+                f"vLLM for CPUs draws no answers behind a prompt of {len(work.ids)} tokens: add "
+                "enable_chunked_prefill=False to --model_args"
+            )
+            return
+        drawn: list[str] = []
+        work.signals[samples] = drawn
+
+        def take(completion: Completion) -> None:
+            drawn.append(work.manner.text(completion, work.generation.stops))
+            work.signals[samples] = tuple(drawn)
+
+        for request in work.sample_requests(samples):
+            call.add(request, take)
+
+    def _add_follow_ups(self, call: Call, work: QuestionWork, wanted: RequestedSignals) -> None:
+        for signal in wanted.follow_ups:
+            turn = self._turn(work, signal)
+            limit = signal.max_tokens if isinstance(signal, Reply) else 1
+            if len(turn.ids) + limit > self._context:
+                work.signals[signal] = Missing(NO_ROOM)
+                continue
+            request, take = self._asked(work, signal, turn)
+            call.add(request, take)
+        self._add_state_request(call, work, wanted)
+
+    def _add_state_request(self, call: Call, work: QuestionWork, wanted: RequestedSignals) -> None:
+        """Have prompt and answer read once more for the hidden states that are not there yet."""
+        absent = [signal for signal in wanted.states if signal not in work.signals]
+        if not absent or work.answer is None:
+            return
+        ids = [*work.ids, *work.answer.ids[: work.end]]
+        if len(ids) + 1 > self._context:
+            reason = Missing("the answer fills the context: no room is left to read it once more")
+            work.signals.update(dict.fromkeys(absent, reason))
+            return
+        call.add(
+            Request(ids, 1, states_from=self._states_from(work, wanted)),
+            partial(self._take_states, work, wanted),
+        )
+
+    def _turn(self, work: QuestionWork, signal: NextTokenProbs | Reply) -> TurnTokens:
+        assert work.answer is not None
+        question, answer = work.question, work.text
+        turn = self._turns.text(signal.follow_up, question.text, answer, question.chat)
+        if work.kept is None:
+            return self._turns.behind_text(work.ids, answer + turn)
+        return self._turns.tokens(work.ids, work.answer.ids, work.kept, turn)
+
+    def _asked(
+        self, work: QuestionWork, signal: NextTokenProbs | Reply, turn: TurnTokens
+    ) -> tuple[Request, Callable[[Completion], None]]:
+        if isinstance(signal, Reply):
+
+            def take_reply(completion: Completion) -> None:
+                work.signals[signal] = work.manner.text(completion, ())
+
+            return work.reply_request(turn.ids, signal.max_tokens), take_reply
+        words = {word: self._beginning(word) for word in signal.words}
+        every = tuple(sorted({token for tokens in words.values() for token in tokens}))
+
+        def take_words(completion: Completion) -> None:
+            work.signals[signal] = {
+                word: min(sum(exp(completion.candidates[token]) for token in tokens), 1.0)
+                for word, tokens in words.items()
+            }
+
+        return Request(turn.ids, 1, candidates=every), take_words
+
+    def _beginning(self, word: str) -> tuple[int, ...]:
+        # The whole vocabulary is searched, once for each word.
+        if word not in self._candidates:
+            self._candidates[word] = tuple(sorted(beginning_tokens(self._tokenizer, word)))
+        return self._candidates[word]
+
+    def _states_from(self, work: QuestionWork, wanted: RequestedSignals) -> int | None:
+        """Return the first token of a question whose hidden states are wanted, if any are."""
+        if wanted.prompt_states:
+            return 0
+        return len(work.ids) - 1 if wanted.hidden else None
+
+    def _take_states(
+        self, work: QuestionWork, wanted: RequestedSignals, completion: Completion
+    ) -> None:
+        """Take those hidden states of a question that were written.
+
+        None are where a stop string ended the reply: vLLM looks for those outside the engine,
+        and calls the request off. The last token that was generated has none either.
+        """
+        if completion.states is None:
+            return
+        written = WrittenStates.taken(completion.states, completion.states_of)
+        if wanted.prompt_states and PromptStates() not in work.signals:
+            work.signals[PromptStates()] = self._states.means(written, len(work.ids))
+        for signal in wanted.hidden:
+            token = len(work.ids) - 1 + (work.end if signal.position == "last_answer" else 0)
+            if token < completion.states_of and signal not in work.signals:
+                work.signals[signal] = self._state(written, signal, token)
+
+    def _state(self, written: WrittenStates, signal: HiddenState, token: int) -> Any:
+        return self._states.at(written, state_index(signal.layer, self._depth), token)

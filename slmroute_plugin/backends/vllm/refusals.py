@@ -1,0 +1,61 @@
+"""Why an engine, as it was started, cannot deliver a signal; and what to start it with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slmroute_plugin.backends.vllm.engine_facts import EXTRACTION, RAW_LOGPROBS, EngineFacts
+from slmroute_plugin.backends.vllm.layers import state_index
+from slmroute_plugin.signals import (
+    ChoiceProb,
+    HiddenState,
+    NextTokenProbs,
+    PromptStates,
+    Samples,
+    Signal,
+    TokenLogprobs,
+)
+
+
+def refusal(signal: Signal[Any], facts: EngineFacts, model: str) -> str | None:
+    """Return why an engine cannot deliver a signal, and the fix; None if it can.
+
+    Args:
+        signal: the signal.
+        facts: what the engine was started with.
+        model: its name, for the command that helps.
+    """
+    if isinstance(signal, (TokenLogprobs, ChoiceProb, NextTokenProbs)):
+        if facts.logprobs_mode != RAW_LOGPROBS:
+            return (
+                f"vLLM was started with logprobs_mode={facts.logprobs_mode}, and confidences are "
+                f"those of raw logits (leave it out of --model_args, or set {RAW_LOGPROBS})"
+            )
+        return None
+    if isinstance(signal, Samples) and not facts.draws_rightly:
+        return (
+            "vLLM for CPUs draws wrongly beside a speculative_config, which hidden states need "
+            "(leave it out of --model_args for a run with samples)"
+        )
+    if isinstance(signal, PromptStates):
+        return _without(
+            range(facts.depth + 1), facts, f"slmroute vllm-args {model} --prompt-states"
+        )
+    if isinstance(signal, HiddenState):
+        index = state_index(signal.layer, facts.depth)
+        return _without([index], facts, f"slmroute vllm-args {model} --layer {signal.layer}")
+    return None
+
+
+def _without(layers: range | list[int], facts: EngineFacts, command: str) -> str | None:
+    missing = [layer for layer in layers if layer not in facts.layers]
+    if not missing:
+        return None
+    help_ = f"`{command}` prints what to add to --model_args"
+    if facts.speculative not in (None, EXTRACTION):
+        return (
+            f"vLLM takes hidden states out in place of a speculative_config of your own "
+            f"({facts.speculative}): {help_}"
+        )
+    which = f"{missing[0]}" if len(missing) == 1 else f"{missing[0]} to {missing[-1]}"
+    return f"vLLM was not started for hidden states ({which} of 0 to {facts.depth}): {help_}"
