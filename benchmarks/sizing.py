@@ -130,8 +130,8 @@ def check() -> str:
     reply = MEASURED_TOKENS["no signals"] / MEASURED_QUESTIONS - work.prompt
     ours = MEASURED_QUESTIONS * (work.prompt + assumed.further_prompt + assumed.replies * reply)
     return (
-        f"16 questions of MMLU with all methods: {ours:,.0f} tokens by the formula, "
-        f"{MEASURED_TOKENS['all methods']:,} measured."
+        f"For {MEASURED_QUESTIONS} questions of MMLU with all methods, the formula gives "
+        f"{ours:,.0f} tokens; {MEASURED_TOKENS['all methods']:,} were measured."
     )
 
 
@@ -149,9 +149,10 @@ def as_markdown(sized: list[Sized]) -> str:
     lines += [
         "",
         check(),
-        f"A GPU of {assumed.flops / 1e12:.0f} TFLOP/s, of which {assumed.prompt_share:.0%} are "
-        f"taken to be reached in prompts and {assumed.reply_share:.0%} in replies (assumed). "
-        f"GPT-4.1 mini at ${price.input_usd:g} and ${price.output_usd:g} per million tokens "
+        f"The GPU is assumed to have {assumed.flops / 1e12:.0f} TFLOP/s, of which "
+        f"{assumed.prompt_share:.0%} are reached in prompts and {assumed.reply_share:.0%} in "
+        "replies.",
+        f"GPT-4.1 mini costs ${price.input_usd:g} and ${price.output_usd:g} per million tokens "
         f"({price.date}).",
         "",
     ]

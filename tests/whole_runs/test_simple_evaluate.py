@@ -121,7 +121,9 @@ def test_a_model_behind_an_api_gives_plain_answers(
 def test_a_named_method_that_the_model_cannot_serve_is_an_error(
     results_setting: dict[str, Any],
 ) -> None:
-    with pytest.raises(SettingsError, match="p_true cannot run: the model class DummyLM offers"):
+    with pytest.raises(
+        SettingsError, match="p_true cannot run: the model class DummyLM shows text alone"
+    ):
         evaluate("dummy", results_setting | {"uq": ["p_true"]})
 
 
@@ -131,9 +133,24 @@ def test_all_leaves_out_what_the_model_cannot_serve_with_a_notice(
     found = evaluate("dummy", results_setting | {"uq": "all"})
     assert "confidence/p_true" not in found["samples"][ARITHMETIC][0]
     (notice,) = (line for line in caplog.messages if "left out" in line)
-    assert notice.startswith("the model class DummyLM offers no signals: ")
-    assert notice.endswith(" are left out")
-    assert "p_true" in notice
+    alone, draws = notice.split("; ")
+    assert alone.startswith("the model class DummyLM shows text alone: ")
+    assert "p_true" in alone and alone.endswith(" are left out")
+    # Replies to follow-ups are text too, but this model gives the same one each time.
+    assert draws.startswith("DummyLM draws no samples: ")
+    assert draws.endswith(": jaccard_degree is left out")
+
+
+def test_a_model_that_shows_text_alone_serves_the_methods_of_text_that_are_named(
+    results_setting: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    found = evaluate("dummy", results_setting)
+    assert not [name for name in found["samples"][ARITHMETIC][0] if name.startswith("confidence/")]
+    (advice,) = (line for line in caplog.messages if "shows text alone" in line)
+    assert "uq: [verbalization_1s, verbalization_2s, jaccard_degree]" in advice
+    named = evaluate("dummy", results_setting | {"uq": ["verbalization_1s", "verbalization_2s"]})
+    row = named["samples"][ARITHMETIC][0]
+    assert {"confidence/verbalization_1s", "confidence/verbalization_2s"} <= set(row)
 
 
 def test_bad_settings_stop_the_run_before_any_question(results_setting: dict[str, Any]) -> None:
