@@ -1,0 +1,128 @@
+"""The numerals of a text, each read as a whole or not at all.
+
+Scoring and the readers of stated confidences see numbers through `numerals`. It expects a text
+as `unwrapped` leaves it, with ASCII digits.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import NamedTuple
+
+from slmroute_plugin.scoring.numeral_grammar import VULGAR, unsigned_at
+
+_LATIN = r"A-Za-z\u00c0-\u024f\u0370-\u03ff"
+_CURRENCY = r"(?:\\?[$\u20ac\u00a3\u00a5\u20b9\u20a9\u20bd]\s?)"
+_DASH = "[-\u2212\u2013\u2010\u2011\ufe63]"
+_START = re.compile(
+    rf"\\[dtc]?frac(?![a-zA-Z])|(?<![0-9.{_LATIN}])\.[0-9]|[0-9]|[{VULGAR}]"
+)
+_NAME = re.compile(rf"[{_LATIN}]")
+_BRACED = r"\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\}){0,200}\}"
+# Numbers in these are parts of something else: roots, powers of letters, indices, binomials.
+_WITHIN = re.compile(
+    rf"(?:\\sqrt\s*(?:\[[^][{{}}]{{0,20}}\])?|\^|(?<=[0-9{_LATIN}}})\]])_|\\[dt]?binom\s*{_BRACED})"
+    rf"\s*(?:{_BRACED}|[-\u2212]?[0-9.]+)"
+    r"|\u221a\s*(?:\([^()]{0,200}\)|[0-9.,]+)|\bsqrt\s*\([^()]{0,200}\)"
+)
+_SIGN = re.compile(
+    rf"""
+    (?:
+        (?P<attached>(?<![0-9_{_LATIN})\]}}%])(?<![0-9)\]}}%][ ]){_DASH})
+      | (?:[=({{\[]\s?|\b(?:is|are|be|equals)\s)(?P<apart>{_DASH}\s)
+      | (?P<negative>\bnegative\s+) | (?P<minus>\bminus\s+)
+    ){_CURRENCY}?\Z
+  | {_CURRENCY}(?P<inner>{_DASH})\Z
+  | (?P<money>{_CURRENCY})\Z
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_TAKES_SIGN = re.compile(
+    r"(?:\A|[=:(,{\[\"'*$.;\n]|\b(?:is|are|was|be|equals|to|gives?|get|answer|or|and))\s*\Z",
+    re.IGNORECASE,
+)
+_MONEY_MAGNITUDES = {"k": 10**3, "m": 10**6, "b": 10**9, "bn": 10**9}
+_MONEY_MAGNITUDE = re.compile(r"[ ]?(k|m|bn?)\b", re.IGNORECASE)
+_MOST_CHARACTERS = 1000
+_BEFORE = 40
+
+
+class Numeral(NamedTuple):
+    """A number that is written in digits.
+
+    Attributes:
+        start: offset of its first character, a sign or currency included.
+        end: offset behind its last one; a percent sign or unit is not included.
+        value: the number; None if these characters cannot be read as a whole.
+        ratio: what stands over and under a slash ("8/10"), where there is one.
+    """
+
+    start: int
+    end: int
+    value: Fraction | None
+    ratio: tuple[Fraction, Fraction] | None = None
+
+
+def numerals(text: str) -> list[Numeral]:
+    r"""Return the numerals of a text in their order, those without a value included.
+
+    Read are thousands separators of several styles, decimals, "1e3", "10^6", "1.2 × 10^6",
+    "3/4", "1⁄2", "½", "\frac{-3}{2}", "3 1/2" (three and a half), "0.\overline{3}", "2 million",
+    "-3", "–3", "minus 3" and currencies. What goes on from a numeral belongs to it: "4√2",
+    "10:30", "1.2.3" and "2^n" have no value, and neither has a number under a root.
+
+    >>> [str(numeral.value) for numeral in numerals("from 1,250.5 to 1.2 * 10^6")]
+    ['2501/2', '1200000']
+    """
+    return list(_scan(text))
+
+
+def whole_numeral(text: str) -> Fraction | None:
+    """Return the number if the text is one numeral and nothing else, else None."""
+    found = numerals(text)
+    if len(found) != 1 or text[: found[0].start].strip() or text[found[0].end :].strip():
+        return None
+    return found[0].value
+
+
+def _scan(text: str) -> Iterator[Numeral]:
+    hidden = [match.span() for match in _WITHIN.finditer(text)]
+    hidden.reverse()
+    position = 0
+    while start := _START.search(text, position):
+        while hidden and hidden[-1][1] <= start.start():
+            hidden.pop()
+        is_part = bool(hidden) and hidden[-1][0] <= start.start()
+        is_part = is_part or bool(_NAME.match(text[start.start() - 1 : start.start()]))
+        for read in unsigned_at(text, start.start(), whole_numeral):
+            position = read.end
+            too_long = read.end - read.start > _MOST_CHARACTERS
+            value = None if is_part or too_long else read.value
+            yield _signed(text, Numeral(read.start, read.end, value, read.ratio))
+
+
+def _signed(text: str, numeral: Numeral) -> Numeral:
+    offset = max(0, numeral.start - _BEFORE)
+    before = text[offset : numeral.start]
+    sign = _SIGN.search(before)
+    if sign is None:
+        return numeral
+    start = sign.start()
+    if sign["apart"]:
+        start = sign.start("apart")
+    elif sign["minus"] and not _TAKES_SIGN.search(before[:start]):
+        return numeral
+    value = numeral.value if sign["money"] or numeral.value is None else -numeral.value
+    signed = numeral._replace(start=offset + start, value=value)
+    return _with_money(text, signed) if re.search(_CURRENCY, sign.group()) else signed
+
+
+def _with_money(text: str, amount: Numeral) -> Numeral:
+    """Return an amount of money with its magnitude, as in "$5k"."""
+    magnitude = _MONEY_MAGNITUDE.match(text, amount.end)
+    if magnitude is None or amount.value is None:
+        return amount
+    value = amount.value * _MONEY_MAGNITUDES[magnitude[1].lower()]
+    return amount._replace(end=magnitude.end(), value=value)
