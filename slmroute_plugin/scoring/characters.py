@@ -13,6 +13,12 @@ from slmroute_plugin.scoring.mapped_text import Edit, MappedText
 
 # A letter of a script that is neither Latin nor Greek, which serve as symbols beside digits.
 OTHER_SCRIPT = r"[^\W\d_\u0000-\u03ff\u1d00-\u2bff\u2c60-\u2c7f\ua720-\ua7ff]"
+# A character of a script that writes words without spaces between them; of Korean, whose
+# particles are joined to the word.
+UNSPACED = (
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
+    r"\uf900-\ufaff\U00020000-\U0003ffff]"
+)
 
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _SCRIPT_CHANGE = re.compile(

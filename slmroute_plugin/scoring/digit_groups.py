@@ -14,6 +14,8 @@ _SEPARATOR = (
 )
 # A run of digits and single separators, such as "1,234.5", "1 000 000", "1\,000", "1_000" or ".5".
 DIGIT_GROUPS = rf"(?:[0-9]+|\.[0-9]+)(?:(?:{_SEPARATOR})[0-9]+)*"
+# Of a numeral; Python does not turn more than 4,300 digits into a number.
+MOST_CHARACTERS = 1000
 
 _GROUP = re.compile(r"[0-9]+")
 _DECIMAL_MARKS = (".", ",", "\u066b")
@@ -40,8 +42,11 @@ def read_groups(run: str, *, listed: bool = False) -> list[Item] | None:
         listed: whether brackets around the run make a pair of "3,5".
 
     Returns:
-        One item or several; None if it can be read neither way ("1.2.3", "1,00", "2516_9").
+        One item or several; None if it can be read neither way ("1.2.3", "1,00", "2516_9"), or is
+        longer than any answer.
     """
+    if len(run) > MOST_CHARACTERS:
+        return None
     value = _whole(run, listed)
     if value is not None:
         return [Item(0, len(run), value)]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import NamedTuple
 
-from slmroute_plugin.scoring.digit_groups import DIGIT_GROUPS, read_groups
+from slmroute_plugin.scoring.digit_groups import DIGIT_GROUPS, MOST_CHARACTERS, read_groups
 
 VULGAR = "\u00bc-\u00be\u2150-\u215e\u2189"
 _INTEGER = r"[-+\u2212]?[0-9]+"
@@ -140,7 +140,7 @@ def _with_fraction(
         and (over := _DIGITS.match(text, at))
         and (slash := _SLASH.match(text, over.end()))
     ):
-        fraction = _over(text, Unsigned(at, over.end(), Fraction(over.group())), slash)
+        fraction = _over(text, Unsigned(at, over.end(), _fraction(over.group())), slash)
         if not _is_proper(fraction):
             return top
     else:
@@ -155,9 +155,7 @@ def _is_proper(fraction: Unsigned) -> bool:
 
 
 def _over(text: str, top: Unsigned, slash: re.Match[str]) -> Unsigned:
-    bottom = Unsigned(
-        slash.start("bottom"), slash.end(), Fraction(slash["bottom"].replace(",", ""))
-    )
+    bottom = Unsigned(slash.start("bottom"), slash.end(), _fraction(slash["bottom"]))
     if power := _POWER.match(text, bottom.end):
         bottom = bottom._replace(end=power.end(), value=_power(bottom.value, power))
     if top.value is None or not bottom.value:
@@ -195,8 +193,14 @@ def _carried_on(text: str, numeral: Unsigned) -> Unsigned:
     return numeral._replace(end=goes_on.end(), value=None) if goes_on else numeral
 
 
-def _repeating(match: re.Match[str]) -> Fraction:
+def _fraction(digits: str) -> Fraction | None:
+    return Fraction(digits.replace(",", "")) if len(digits) <= MOST_CHARACTERS else None
+
+
+def _repeating(match: re.Match[str]) -> Fraction | None:
     whole, fixed, cycle = match["whole"], match["fixed"], match["cycle"] or match["round"]
+    if len(match.group()) > MOST_CHARACTERS:
+        return None
     return Fraction(int((whole + fixed + cycle) or 0) - int((whole + fixed) or 0)) / (
         10 ** len(fixed) * (10 ** len(cycle) - 1)
     )

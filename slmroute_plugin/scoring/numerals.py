@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
+from slmroute_plugin.scoring.digit_groups import MOST_CHARACTERS
 from slmroute_plugin.scoring.numeral_grammar import VULGAR, unsigned_at
 
 _LATIN = r"A-Za-z\u00c0-\u024f\u0370-\u03ff"
@@ -45,7 +46,6 @@ _TAKES_SIGN = re.compile(
 )
 _MONEY_MAGNITUDES = {"k": 10**3, "m": 10**6, "b": 10**9, "bn": 10**9}
 _MONEY_MAGNITUDE = re.compile(r"[ ]?(k|m|bn?)\b", re.IGNORECASE)
-_MOST_CHARACTERS = 1000
 _BEFORE = 40
 
 
@@ -71,7 +71,8 @@ def numerals(text: str) -> list[Numeral]:
     Read are thousands separators of several styles, decimals, "1e3", "10^6", "1.2 × 10^6",
     "3/4", "1⁄2", "½", "\frac{-3}{2}", "3 1/2" (three and a half), "0.\overline{3}", "2 million",
     "-3", "–3", "minus 3" and currencies. What goes on from a numeral belongs to it: "4√2",
-    "10:30", "1.2.3" and "2^n" have no value, and neither has a number under a root.
+    "10:30", "1.2.3" and "2^n" have no value. Digits of a name ("x2"), an index, a power of a
+    letter or a root are not numerals.
 
     >>> [str(numeral.value) for numeral in numerals("from 1,250.5 to 1.2 * 10^6")]
     ['2501/2', '1200000']
@@ -98,9 +99,9 @@ def _scan(text: str) -> Iterator[Numeral]:
         is_part = is_part or bool(_NAME.match(text[start.start() - 1 : start.start()]))
         for read in unsigned_at(text, start.start(), whole_numeral):
             position = read.end
-            too_long = read.end - read.start > _MOST_CHARACTERS
-            value = None if is_part or too_long else read.value
-            yield _signed(text, Numeral(read.start, read.end, value, read.ratio))
+            value = None if read.end - read.start > MOST_CHARACTERS else read.value
+            if not is_part:
+                yield _signed(text, Numeral(read.start, read.end, value, read.ratio))
 
 
 def _signed(text: str, numeral: Numeral) -> Numeral:
