@@ -31,7 +31,7 @@ _WORD = re.compile(
 _POSITIVE = frozenset({"true", "yes", "correct", "spaced_yes", "unspaced_yes"})
 _ENGLISH = frozenset({"true", "false", "yes", "no"})
 _STANDS_ALONE = re.compile(
-    r"[\s*_`\"'\u201d\u2019)\]}$\\]*(?:[.,;:!?\u2013\u2014\u3001\u3002\u060c\u0964-]|\n|\Z)"
+    r"[\s*_`\"'\u201d\u2019)\]}$\\]*(?:[.,;:!?\u2013\u2014\u3001\u3002\u060c\u0964]|-(?!\w)|\n|\Z)"
 )
 _SAID_OF_IT = re.compile(r"\b(?:is|are|was|were|be|seems)\s+\Z", re.IGNORECASE)
 _LAST_WORD = re.compile(r"[\W_]*\Z")

@@ -26,6 +26,7 @@ from slmroute_plugin.scoring.option_line import (
 from slmroute_plugin.scoring.option_text import mentions
 from slmroute_plugin.scoring.rule import Extracted, Reference, Rule
 
+
 class ChoiceRule(Rule):
     """The letter of the option chosen; the span is the letter's, or that of the option's text.
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-_SPACES = r"[\u00a0\u2000-\u200a\u202f\u205f~]"
+_THREE = r"(?=[0-9]{3}(?![0-9]))"
 _SEPARATOR = (
-    r",\\!\s*|\{,\}|\\[,;:!]\s*|\\\ |['\u2019\u02bc\u066c_]|[.,\u066b]"
-    rf"|{_SPACES}|(?<![0-9]{{4}})[ ](?=[0-9]{{3}}(?![0-9]))"
+    r",\\!\s*|\{,\}|['\u2019\u02bc\u066c_]|[.,\u066b]"
+    rf"|(?:\\[,;:! ]\s*|[\u00a0\u2000-\u200a\u202f\u205f~]|(?<![0-9]{{4}})[ ]){_THREE}"
 )
 # A run of digits and single separators, such as "1,234.5", "1 000 000", "1\,000", "1_000" or ".5".
 DIGIT_GROUPS = rf"(?:[0-9]+|\.[0-9]+)(?:(?:{_SEPARATOR})[0-9]+)*"

@@ -32,9 +32,7 @@ _LEAD_IN = re.compile(
 )
 _MOST_MARKERS = 10
 _CONTENT = re.compile(r"[^\W_]")
-_SENTENCE_END = re.compile(
-    r"(?<!\\)[.!?](?=\s|\Z)|[\u3002\uff61\u0964\u061f]|[!?](?=[^\x00-\x7f])"
-)
+_SENTENCE_END = re.compile(r"(?<!\\)[.!?](?=\s|\Z)|[\u3002\uff61\u0964\u061f]|[!?](?=[^\x00-\x7f])")
 
 
 def marker_ends(text: str) -> list[int]:

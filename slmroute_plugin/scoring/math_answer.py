@@ -14,11 +14,19 @@ _BASED = re.compile(
     r"|,?\s*(?:\\text\s*\{)?\s*(?:in\s+)?\(?base\s*(?P<word>[0-9]+|[a-z]+)[\s})]*)"
 )
 _BASES = {
-    name: str(base)
-    for base, name in enumerate(
-        "two three four five six seven eight nine ten eleven twelve".split(), start=2
-    )
-} | {"sixteen": "16"}
+    "two": "2",
+    "three": "3",
+    "four": "4",
+    "five": "5",
+    "six": "6",
+    "seven": "7",
+    "eight": "8",
+    "nine": "9",
+    "ten": "10",
+    "twelve": "12",
+    "sixteen": "16",
+}
+_SIDES = re.compile(r"(?<![<>!\\])=")
 _TEXT = re.compile(r"\\(?:text[a-z]*|mbox|hbox|mathrm|mathbf)\s*\{([^{}]*)\}")
 # Four letters or more in a row are a word, not a product: "east" is not "seat".
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{4,}(?![A-Za-z])")
@@ -56,7 +64,7 @@ def comparison(target: str, answer: str) -> Comparison:
     left, right = measured(as_latex(target)), measured(as_latex(answer))
     if left.unit and right.unit and left.unit != right.unit:
         return Comparison(False)
-    based = [_based(latex) for latex in (left.expression, right.expression)]
+    based = [_based(latex) for latex in (left.expression, _SIDES.split(right.expression)[-1])]
     if any(number and number.base for number in based):
         return Comparison(_same_based(*based))
     words = [_words(latex) for latex in (left.expression, right.expression)]
@@ -79,7 +87,8 @@ def _squeezed(expression: str) -> str:
 
 
 def _based(latex: str) -> _BasedNumber | None:
-    match = _BASED.fullmatch(latex.strip("() "))
+    latex = latex.strip("() ")
+    match = _BASED.fullmatch(latex)
     if match is None:
         plain = re.fullmatch(r"[0-9]+", latex)
         return _BasedNumber(latex.lstrip("0"), None) if plain else None

@@ -16,15 +16,38 @@ from slmroute_plugin.scoring.mapped_text import MappedText
 
 _TEXT = re.compile(r"\\(?:text[a-z]*|mbox|hbox)\s*\{[^{}]*\}")
 _SYMBOLS = {
-    **{"∞": r"\infty ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∅": r"\emptyset "},
-    **{"×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ", "∙": r"\cdot ", "÷": r"\div "},
-    **{"≤": r"\leq ", "⩽": r"\leq ", "≥": r"\geq ", "⩾": r"\geq ", "≠": r"\neq ", "≈": r"\approx "},
-    **{"±": r"\pm ", "∓": r"\mp ", "−": "-", "–": "-", "‐": "-", "‑": "-", "﹣": "-"},
-    **{"°": r"^\circ ", "⁄": "/", "∕": "/", "ℝ": r"\mathbb{R}", "√": r"\sqrt", "∛": r"\sqrt[3]"},
-    **{"π": r"\pi ", "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ", "γ": r"\gamma "},
-    **{"δ": r"\delta ", "λ": r"\lambda ", "μ": r"\mu ", "φ": r"\phi ", "ω": r"\omega "},
-    **{"σ": r"\sigma ", "Δ": r"\Delta ", "Ω": r"\Omega ", "‖": r"\|"},
+    "∞": r"\infty ",
+    "∪": r"\cup ",
+    "∩": r"\cap ",
+    "∈": r"\in ",
+    "∅": r"\emptyset ",
+    "×": r"\times ",
+    "·": r"\cdot ",
+    "⋅": r"\cdot ",
+    "∙": r"\cdot ",
+    "÷": r"\div ",
+    "≤": r"\leq ",
+    "⩽": r"\leq ",
+    "≥": r"\geq ",
+    "⩾": r"\geq ",
+    "≠": r"\neq ",
+    "≈": r"\approx ",
+    "±": r"\pm ",
+    "∓": r"\mp ",
+    "−": "-",
+    "–": "-",
+    "‐": "-",
+    "‑": "-",
+    "﹣": "-",
+    "°": r"^\circ ",
+    "⁄": "/",
+    "∕": "/",
+    "ℝ": r"\mathbb{R}",
+    "√": r"\sqrt",
+    "∛": r"\sqrt[3]",
+    "‖": r"\|",
 }
+_GREEK_LETTER = re.compile("[α-ρσ-ωΓΔΘΛΞΠΣΦΨΩ]")
 _SYMBOL = re.compile("|".join(map(re.escape, _SYMBOLS)))
 _RAISED = re.compile("[⁰¹²³⁴-⁹⁺⁻ⁿ]+")
 _LOWERED = re.compile("[₀-₉]+")
@@ -36,9 +59,7 @@ _FUNCTIONS = (
     "arcsin|arccos|arctan|arccot|arcsec|arccsc|sinh|cosh|tanh|coth|sin|cos|tan|cot|sec|csc|ln|log"
     "|exp|det|max|min|gcd"
 )
-_GREEK = (
-    "alpha|beta|gamma|delta|epsilon|theta|lambda|mu|phi|psi|rho|sigma|tau|omega|pi|infty"
-)
+_GREEK = "alpha|beta|gamma|delta|epsilon|theta|lambda|mu|phi|psi|rho|sigma|tau|omega|pi|infty"
 _FUNCTION = re.compile(rf"(?<![\\A-Za-z])(a?)({_FUNCTIONS})(?![A-Za-z]{{2}})")
 _LETTER_NAME = re.compile(rf"(?<![\\A-Za-z])({_GREEK})(?![A-Za-z])")
 _ROOT = re.compile(r"(?<![\\A-Za-z])(sqrt|cbrt)\b|(?<![\\A-Za-z])square\s+root\s+of\b")
@@ -48,9 +69,14 @@ _MIXED = re.compile(
     r"(?<![\w.^_{/])([0-9]+)(?:\s+|\\[ ,]\s*)(?:and\s+)?(?:([0-9]+)\s*/\s*([0-9]+)"
     r"|\\frac\s*\{([0-9]+)\}\s*\{([0-9]+)\})(?![\w./])"
 )
+# "2/3 π" is two thirds of π; "2/3π" may be either, and is left to the parser.
+_FRACTION_OF = re.compile(
+    r"(?<![\w.}/^])([0-9]+)/([0-9]+)(?=\s+(?:\\(?:pi|sqrt|theta)|[A-Za-z](?![A-Za-z])))"
+)
+_BRACED = r"\{(?:[^{}]|\{[^{}]*\})*\}"
 _SEPARATED = re.compile(
-    r"(?<![0-9.,])[0-9]{1,3}(?:(?:,\\!|\\[,;:! ]|\{,\}|~|['\u2019_\u00a0\u2009\u202f]|[ ])\s*[0-9]{3})+"
-    r"(?![0-9])"
+    r"(?<![0-9.,])[0-9]{1,3}(?:(?:,\\!|\\[,;:! ]|\{,\}|~|['\u2019_\u00a0\u2009\u202f ])\s*"
+    r"[0-9]{3})+(?![0-9])"
 )
 
 
@@ -73,9 +99,20 @@ def _vulgar(match: re.Match[str]) -> str:
     return f"({match['whole']}+{fraction})" if match["whole"] else fraction
 
 
+def _greek(match: re.Match[str]) -> str:
+    name = unicodedata.name(match.group()).split()[-1].replace("LAMDA", "LAMBDA")
+    return f"\\{name.capitalize() if match.group().isupper() else name.lower()} "
+
+
+def _ungrouped(match: re.Match[str]) -> str:
+    return f"{match[1]} {match['group'][1:-1]}"
+
+
 _BEFORE_ROOTS = (
     _Rewrite(_SEPARATED, lambda number: re.sub(r"[^0-9]", "", number.group())),
     _Rewrite(re.compile(r"\\[!,;:]|\\displaystyle|\\(?:left|right)(?=[^A-Za-z])"), " "),
+    _Rewrite(re.compile(r"\\(?:begin|end)\s*\{(?:align|gather|equation|split)[a-z]*\*?\}"), " "),
+    _Rewrite(re.compile(rf"(\A|[=(,])\s*(?P<group>{_BRACED})"), _ungrouped),
     _Rewrite(re.compile(r"\\[dtc]frac(?![a-z])"), r"\\frac"),
     _Rewrite(re.compile(r"\\(?:mathrm|operatorname|mathit|mathbf|rm)\s*\{([a-zA-Z])\}"), r"\1"),
     _Rewrite(re.compile(rf"\\(?:mathrm|operatorname)\s*\{{({_FUNCTIONS})\}}"), r"\\\1"),
@@ -83,9 +120,13 @@ _BEFORE_ROOTS = (
     _Rewrite(_RAISED, lambda raised: f"^{{{raised.group().translate(_RAISED_FORMS)}}}"),
     _Rewrite(_LOWERED, lambda lowered: f"_{{{lowered.group().translate(_LOWERED_FORMS)}}}"),
     _Rewrite(re.compile(r"√\s*([0-9]+(?:\.[0-9]+)?)"), r"\\sqrt{\1}"),
+    _Rewrite(_GREEK_LETTER, _greek),
     _Rewrite(_SYMBOL, lambda symbol: _SYMBOLS[symbol.group()]),
     _Rewrite(_ROOT, lambda root: r"\sqrt[3]" if root[1] == "cbrt" else r"\sqrt"),
     _Rewrite(re.compile(r"\*\*"), "^"),
+    _Rewrite(re.compile(r"\\frac\s*(\\[A-Za-z]+|[0-9A-Za-z])"), r"\\frac{\1}"),
+    _Rewrite(re.compile(rf"(\\frac\s*{_BRACED})\s*(\\[A-Za-z]+|[0-9A-Za-z])"), r"\1{\2}"),
+    _Rewrite(re.compile(r"\\sqrt\s*(\\(?!frac|sqrt)[A-Za-z]+)"), r"\\sqrt{\1}"),
 )
 _AFTER_ROOTS = (
     _Rewrite(_FUNCTION, lambda name: rf"\{'arc' if name[1] else ''}{name[2]} "),
@@ -97,11 +138,13 @@ _AFTER_ROOTS = (
     _Rewrite(re.compile(r">="), r"\\geq "),
     _Rewrite(re.compile(r"!="), r"\\neq "),
     _Rewrite(_SCIENTIFIC, r"\1 \\cdot 10^{\2}"),
-    _Rewrite(re.compile(r"([0-9])\s*[xX]\s*(?=10\s*\^)|([0-9])\s+[xX]\s+(?=[0-9])"), r"\1\2 \\cdot "),
+    _Rewrite(re.compile(r"(?<=[0-9])(?:\s*[xX]\s*(?=10\s*\^)|\s+[xX]\s+(?=[0-9]))"), r" \\cdot "),
     _Rewrite(re.compile(r"\*"), r"\\cdot "),
     _Rewrite(re.compile(r"\^\s*([-+][0-9]+)"), r"^{\1}"),
     _Rewrite(re.compile(r"\\exp\s*(?=\{)"), "e^"),
+    _Rewrite(re.compile(r"\b(?:negative|minus)\s+(?=[0-9\\(.])"), "-"),
     _Rewrite(_MIXED, _mixed),
+    _Rewrite(_FRACTION_OF, r"\\frac{\1}{\2}"),
 )
 
 

@@ -6,13 +6,42 @@ import re
 from typing import NamedTuple
 
 _UNIT_NAMES = {
-    **{"millimeter": "mm", "centimeter": "cm", "decimeter": "dm", "meter": "m", "kilometer": "km"},
-    **{"millimetre": "mm", "centimetre": "cm", "decimetre": "dm", "metre": "m", "kilometre": "km"},
-    **{"inch": "in", "inche": "in", "foot": "ft", "feet": "ft", "yard": "yd", "mile": "mi"},
-    **{"milligram": "mg", "gram": "g", "kilogram": "kg", "pound": "lb", "lbs": "lb", "ounce": "oz"},
-    **{"milliliter": "ml", "millilitre": "ml", "liter": "l", "litre": "l", "gallon": "gal"},
-    **{"second": "sec", "s": "sec", "minute": "min", "hour": "hr", "h": "hr", "day": "day"},
-    **{"cent": "cent", "dollar": "$", "degree": "deg"},
+    "millimeter": "mm",
+    "centimeter": "cm",
+    "decimeter": "dm",
+    "meter": "m",
+    "kilometer": "km",
+    "millimetre": "mm",
+    "centimetre": "cm",
+    "decimetre": "dm",
+    "metre": "m",
+    "kilometre": "km",
+    "inch": "in",
+    "inche": "in",
+    "foot": "ft",
+    "feet": "ft",
+    "yard": "yd",
+    "mile": "mi",
+    "milligram": "mg",
+    "gram": "g",
+    "kilogram": "kg",
+    "pound": "lb",
+    "lbs": "lb",
+    "ounce": "oz",
+    "milliliter": "ml",
+    "millilitre": "ml",
+    "liter": "l",
+    "litre": "l",
+    "gallon": "gal",
+    "second": "sec",
+    "s": "sec",
+    "minute": "min",
+    "hour": "hr",
+    "h": "hr",
+    "day": "day",
+    "cent": "cent",
+    "dollar": "$",
+    "degree": "deg",
 }
 _SHORT = (
     "mm|cm|dm|km|ft|yd|mi|mg|kg|lbs?|oz|ml|mL|gal|secs?|mins?|hrs?|mph|kph|kmh|km/h|m/s|sq|cu"
@@ -25,7 +54,7 @@ _UNIT = re.compile(
     r"(?P<unit>\s*\\(?:text[a-z]*|mbox|mathrm|hbox)\s*\{\s*(?P<text>[^{}]*?)\s*\}"
     rf"|\s*(?P<short>{_SHORT})(?![A-Za-z])"
     r"|\s+(?P<words>(?!(?:and|or|if|in|abc)\b)(?=[A-Za-z]*[aeiou])[A-Za-z]{3,}"
-    r"(?:\s+[A-Za-z]{2,}){0,4}))"
+    r"(?:\s+[A-Za-z]{2,}){0,4})|\s*sq\.?\s*(?P<square>[a-z]+))"
     rf"{_POWER}{_PER}\s*\Z"
 )
 _DEGREE = re.compile(r"(?:\^\s*\{?\s*\\circ\s*\}?|\\degree)\s*(?:[CF]\b)?\s*\Z")
@@ -59,7 +88,7 @@ def measured(latex: str) -> Measured:
     match = _UNIT.search(bare)
     if match is None or not re.search(r"[0-9]|\\pi", bare[: match.end("before")]):
         return Measured(bare.strip(), None, percents > 0)
-    unit = (match["text"] or match["short"] or match["words"] or "").strip().lower()
+    unit = next(filter(None, match.group("text", "short", "words", "square")), "").strip().lower()
     if unit in _NOT_A_UNIT:
         return Measured(bare.strip(), None, percents > 0)
     return Measured(bare[: match.end("before")].strip(), _canonical(unit), percents > 0)

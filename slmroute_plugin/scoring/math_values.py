@@ -44,7 +44,7 @@ def same_value(target: str, answer: str) -> bool:
     """
     lowercase = not (_has_both_cases(target) or _has_both_cases(answer))
     left, right = _parsed(target, lowercase), _parsed(answer, lowercase)
-    if left is None or right is None or _without_solution(left) or _without_solution(right):
+    if left is None or right is None or (_is_unsolvable(left) and _is_unsolvable(right)):
         return False
     near = _near(left, right)
     if near is not None:
@@ -68,10 +68,10 @@ def _has_both_cases(latex: str) -> bool:
 
 
 def _parsed(latex: str, lowercase: bool) -> Basic | MatrixBase | None:
-    """Return the expression, or the right side of an equation of which the left is no expression."""
+    """Return the expression, or what an equation comes to whose beginning is not one."""
     for part in (latex, _EQUATION.split(latex)[-1]):
         if _FORGOTTEN.search(part):
-            return None
+            continue
         try:
             value = latex2sympy(
                 normalize_latex(part, _NORMALIZATION),
@@ -85,8 +85,8 @@ def _parsed(latex: str, lowercase: bool) -> Basic | MatrixBase | None:
     return None
 
 
-def _without_solution(value: Basic | MatrixBase) -> bool:
-    """Return whether an equation has no solution: math-verify takes all of these for equal."""
+def _is_unsolvable(value: Basic | MatrixBase) -> bool:
+    """Return whether nothing or everything solves an equation, which are equal to math-verify."""
     if not isinstance(value, Eq) or not value.free_symbols:
         return False
     return all(isinstance(side, Expr) for side in value.args) and solve(value) == []

@@ -11,6 +11,7 @@ from slmroute_plugin.scoring.calculation import mentioned_outcome, outcome
 from slmroute_plugin.scoring.final_marker import marker_ends, sentence_end, skip_lead_in
 from slmroute_plugin.scoring.numerals import Numeral, numerals
 from slmroute_plugin.scoring.rule import Extracted, Reference, Rule
+from slmroute_plugin.scoring.wrapping import unwrapped
 
 _CLOSED = re.compile(r"[\s*_)$%]{0,4}(?:[,;(]|\.(?=\s|\Z)|\n|\Z)")
 _CONTENT = re.compile(r"[^\W_]")
@@ -18,7 +19,7 @@ _OPEN_MARKERS = ":=\n"
 
 
 class NumberRule(Rule):
-    """The final number; `value` is its shortest exact form ("1234.5", "-3", "1/3").
+    """The final number; `value` is its shortest exact form ("1234.5", "-3", "1/3", "2 million").
 
     After the last final marker, the number with which the statement begins, unless a calculation
     goes on from there ("the answer is 5 + 3 = 8"): then what comes out of it; else the last number
@@ -46,15 +47,24 @@ class NumberRule(Rule):
         return _extracted(readable[-1]) if readable else None
 
     def correct(self, answer: str, reference: Reference) -> bool:
-        """Return whether the number equals a target exactly; targets may carry currency and the like.
+        """Return whether the number equals a target exactly; targets may carry currency and commas.
 
-        There is no tolerance: "0.33" is not 1/3, and a data set that accepts it lists it.
+        There is no tolerance: "0.33" is not 1/3, and a data set that accepts it lists it. "2
+        million" is both 2000000 and 2: data sets leave the word to the question at times.
         """
-        number = self.extract(answer, reference)
+        number = self._number(answer)
+        targets = map(self._number, reference.targets)
         return number is not None and any(
-            target.value == number.value
-            for text in reference.targets
-            if (target := self.extract(text, reference))
+            target is not None
+            and {target.value, target.multiplied} & {number.value, number.multiplied}
+            for target in targets
+        )
+
+    def _number(self, text: str) -> Numeral | None:
+        plain = unwrapped(text).text
+        answer = self.find(plain, Reference(()))
+        return answer and next(
+            (number for number in numerals(plain) if number.start == answer.start), None
         )
 
 
@@ -81,7 +91,8 @@ def _after_marker(text: str, position: int, numbers: list[Numeral]) -> Numeral |
 def _extracted(number: Numeral) -> Extracted | None:
     if number.value is None:
         return None
-    return Extracted(_shortest(number.value), number.start, number.end)
+    value = _shortest(number.value) + (f" {number.magnitude}" if number.magnitude else "")
+    return Extracted(value, number.start, number.end)
 
 
 def _shortest(value: Fraction) -> str:

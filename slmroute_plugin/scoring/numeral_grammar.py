@@ -16,6 +16,9 @@ _SLASH_SIGN = r"[/\u2044\u2215]"
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺\u2212", "0123456789-+-")
 
 _GROUPS = re.compile(DIGIT_GROUPS)
+# Brackets, but not the braces of a command such as \boxed{3,5}.
+_OPENS_PAIR = re.compile(r"(?:[(\[]|(?<![A-Za-z}])\{)\Z")
+_CLOSES_PAIR = re.compile(r"\\?[)\]}]")
 _DIGITS = re.compile(r"[0-9]+")
 _FRACTION = re.compile(rf"\\[dtc]?frac(?![a-zA-Z])|[{VULGAR}]")
 _OTHER_BASE = re.compile(r"0[xXbBoO][0-9A-Fa-f]+\b")
@@ -36,11 +39,7 @@ _SLASH = re.compile(
 _GAP = re.compile(r"[ ]and[ ]|[ \u00a0\u2009\u202f]|\\[ ,]|")
 _FRACTION_COMMAND = re.compile(r"\\[dtc]?frac(?![a-zA-Z])")
 _ARGUMENT = re.compile(r"\s*(?:\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\}){0,200})\}|([0-9]))")
-_MAGNITUDES = {
-    **{"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12},
-    **{"lakh": 5, "crore": 7, "百": 2, "백": 2, "千": 3, "천": 3},
-    **{"万": 4, "萬": 4, "만": 4, "亿": 8, "億": 8, "억": 8},
-}
+_FULL_HOUR = re.compile(r":00(?![0-9:])")
 _MAGNITUDE = re.compile(
     r"[ \u00a0-]?(?:(?P<word>hundred|thousand|million|billion|trillion|lakh|crore)s?\b"
     r"|(?P<sign>百(?!分)|백|千(?![克米瓦卡伏赫帕焦])|천|[万萬만亿億억])(?P<more>[ ]?[0-9][^\s]*)?)",
@@ -65,12 +64,14 @@ class Unsigned(NamedTuple):
         end: offset behind its last one.
         value: the number; None if these characters cannot be read as a whole.
         ratio: what stands over and under its slash, where there is one.
+        magnitude: a word behind it that multiplies it ("million").
     """
 
     start: int
     end: int
     value: Fraction | None
     ratio: tuple[Fraction, Fraction] | None = None
+    magnitude: str | None = None
 
 
 def unsigned_at(text: str, start: int, whole: Callable[[str], Fraction | None]) -> list[Unsigned]:
@@ -88,8 +89,10 @@ def unsigned_at(text: str, start: int, whole: Callable[[str], Fraction | None]) 
     groups = _GROUPS.match(text, start)
     if groups is None:
         return [_carried_on(text, _fraction_sign(text, start, whole))]
-    pair = text[start - 1 : start] in ("(", "[") and text[groups.end() : groups.end() + 1] in ")]"
-    items = read_groups(groups.group(), listed=bool(pair or _SLASH.match(text, groups.end())))
+    is_pair = _OPENS_PAIR.search(text, max(0, start - 2), start) and _CLOSES_PAIR.match(
+        text, groups.end()
+    )
+    items = read_groups(groups.group(), listed=bool(is_pair or _SLASH.match(text, groups.end())))
     if items is None:
         return [_carried_on(text, Unsigned(start, groups.end(), None))]
     read = [Unsigned(start + item.start, start + item.end, item.value) for item in items]
@@ -120,12 +123,10 @@ def _power(base: Fraction | None, power: re.Match[str]) -> Fraction | None:
     digits = len(str(base.numerator)) + len(str(base.denominator))
     if digits * abs(int(exponent)) > _MOST_DIGITS or (base == 0 and int(exponent) < 0):
         return None
-    return base ** int(exponent)
+    return Fraction(base ** int(exponent))
 
 
-def _with_fraction(
-    text: str, top: Unsigned, whole: Callable[[str], Fraction | None]
-) -> Unsigned:
+def _with_fraction(text: str, top: Unsigned, whole: Callable[[str], Fraction | None]) -> Unsigned:
     """Return the numeral with what is under its slash, or with the fraction after it."""
     if slash := _SLASH.match(text, top.end):
         return _over(text, top, slash)
@@ -164,9 +165,7 @@ def _over(text: str, top: Unsigned, slash: re.Match[str]) -> Unsigned:
     return Unsigned(top.start, bottom.end, top.value / bottom.value, (top.value, bottom.value))
 
 
-def _fraction_sign(
-    text: str, start: int, whole: Callable[[str], Fraction | None]
-) -> Unsigned:
+def _fraction_sign(text: str, start: int, whole: Callable[[str], Fraction | None]) -> Unsigned:
     r"""Return the numeral that "½" or "\frac" begins; a cut-off "\frac" takes its line with it."""
     if text[start] != "\\":
         value = Fraction(unicodedata.numeric(text[start])).limit_denominator(10)
@@ -177,18 +176,18 @@ def _fraction_sign(
     if top is None or bottom is None:
         line_end = text.find("\n", start)
         return Unsigned(start, len(text) if line_end < 0 else line_end, None)
-    over, under = (whole(argument[1] or argument[2] or "") for argument in (top, bottom))
-    value = over / under if over is not None and under else None
-    return Unsigned(start, bottom.end(), value)
+    above, below = (whole(argument[1] or argument[2] or "") for argument in (top, bottom))
+    return Unsigned(start, bottom.end(), above / below if above is not None and below else None)
 
 
 def _carried_on(text: str, numeral: Unsigned) -> Unsigned:
     """Return the numeral with a magnitude behind it, or without a value if it goes on otherwise."""
     if magnitude := _MAGNITUDE.match(text, numeral.end):
-        exponent = _MAGNITUDES[(magnitude["word"] or magnitude["sign"]).lower()]
-        readable = numeral.value is not None and not magnitude["more"]
-        value = numeral.value * 10**exponent if readable and numeral.value is not None else None
-        return numeral._replace(end=magnitude.end(), value=value, ratio=None)
+        word = (magnitude["word"] or magnitude["sign"]).lower()
+        value = None if magnitude["more"] else numeral.value
+        return numeral._replace(end=magnitude.end(), value=value, magnitude=word)
+    if hour := _FULL_HOUR.match(text, numeral.end):
+        return numeral._replace(end=hour.end())
     goes_on = _GOES_ON.match(text, numeral.end)
     return numeral._replace(end=goes_on.end(), value=None) if goes_on else numeral
 
@@ -201,6 +200,5 @@ def _repeating(match: re.Match[str]) -> Fraction | None:
     whole, fixed, cycle = match["whole"], match["fixed"], match["cycle"] or match["round"]
     if len(match.group()) > MOST_CHARACTERS:
         return None
-    return Fraction(int((whole + fixed + cycle) or 0) - int((whole + fixed) or 0)) / (
-        10 ** len(fixed) * (10 ** len(cycle) - 1)
-    )
+    without_end = int((whole + fixed + cycle) or 0) - int((whole + fixed) or 0)
+    return Fraction(without_end, 10 ** len(fixed) * (10 ** len(cycle) - 1))

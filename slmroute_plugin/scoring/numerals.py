@@ -14,12 +14,30 @@ from typing import NamedTuple
 from slmroute_plugin.scoring.digit_groups import MOST_CHARACTERS
 from slmroute_plugin.scoring.numeral_grammar import VULGAR, unsigned_at
 
+# Powers of ten.
+MAGNITUDES = {
+    "hundred": 2,
+    "thousand": 3,
+    "million": 6,
+    "billion": 9,
+    "trillion": 12,
+    "lakh": 5,
+    "crore": 7,
+    "百": 2,
+    "백": 2,
+    "千": 3,
+    "천": 3,
+    "万": 4,
+    "萬": 4,
+    "만": 4,
+    "亿": 8,
+    "億": 8,
+    "억": 8,
+}
 _LATIN = r"A-Za-z\u00c0-\u024f\u0370-\u03ff"
 _CURRENCY = r"(?:\\?[$\u20ac\u00a3\u00a5\u20b9\u20a9\u20bd]\s?)"
 _DASH = "[-\u2212\u2013\u2010\u2011\ufe63]"
-_START = re.compile(
-    rf"\\[dtc]?frac(?![a-zA-Z])|(?<![0-9.{_LATIN}])\.[0-9]|[0-9]|[{VULGAR}]"
-)
+_START = re.compile(rf"\\[dtc]?frac(?![a-zA-Z])|(?<![0-9.{_LATIN}])\.[0-9]|[0-9]|[{VULGAR}]")
 _NAME = re.compile(rf"[{_LATIN}]")
 _BRACED = r"\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\}){0,200}\}"
 # Numbers in these are parts of something else: roots, powers of letters, indices, binomials.
@@ -31,7 +49,7 @@ _WITHIN = re.compile(
 _SIGN = re.compile(
     rf"""
     (?:
-        (?P<attached>(?<![0-9_{_LATIN})\]}}%])(?<![0-9)\]}}%][ ]){_DASH})
+        (?P<attached>(?<![0-9_{_LATIN})\]}}%])(?<![0-9)\]}}%][ -]){_DASH})
       | (?:[=({{\[]\s?|\b(?:is|are|be|equals)\s)(?P<apart>{_DASH}\s)
       | (?P<negative>\bnegative\s+) | (?P<minus>\bminus\s+)
     ){_CURRENCY}?\Z
@@ -44,7 +62,7 @@ _TAKES_SIGN = re.compile(
     r"(?:\A|[=:(,{\[\"'*$.;\n]|\b(?:is|are|was|be|equals|to|gives?|get|answer|or|and))\s*\Z",
     re.IGNORECASE,
 )
-_MONEY_MAGNITUDES = {"k": 10**3, "m": 10**6, "b": 10**9, "bn": 10**9}
+_MONEY_MAGNITUDES = {"k": "thousand", "m": "million", "b": "billion", "bn": "billion"}
 _MONEY_MAGNITUDE = re.compile(r"[ ]?(k|m|bn?)\b", re.IGNORECASE)
 _BEFORE = 40
 
@@ -57,12 +75,20 @@ class Numeral(NamedTuple):
         end: offset behind its last one; a percent sign or unit is not included.
         value: the number; None if these characters cannot be read as a whole.
         ratio: what stands over and under a slash ("8/10"), where there is one.
+        magnitude: a word behind it that multiplies it ("million", "万"), which `value` leaves out.
     """
 
     start: int
     end: int
     value: Fraction | None
     ratio: tuple[Fraction, Fraction] | None = None
+    magnitude: str | None = None
+
+    @property
+    def multiplied(self) -> Fraction | None:
+        """The number with its magnitude."""
+        exponent = MAGNITUDES[self.magnitude] if self.magnitude else 0
+        return None if self.value is None else self.value * 10**exponent
 
 
 def numerals(text: str) -> list[Numeral]:
@@ -70,9 +96,9 @@ def numerals(text: str) -> list[Numeral]:
 
     Read are thousands separators of several styles, decimals, "1e3", "10^6", "1.2 × 10^6",
     "3/4", "1⁄2", "½", "\frac{-3}{2}", "3 1/2" (three and a half), "0.\overline{3}", "2 million",
-    "-3", "–3", "minus 3" and currencies. What goes on from a numeral belongs to it: "4√2",
-    "10:30", "1.2.3" and "2^n" have no value. Digits of a name ("x2"), an index, a power of a
-    letter or a root are not numerals.
+    "-3", "–3", "minus 3", "7:00" (the hour) and currencies. What goes on from a numeral belongs
+    to it: "4√2", "10:30", "1.2.3" and "2^n" have no value. Digits of a name ("x2"), an index, a
+    power of a letter or a root are not numerals.
 
     >>> [str(numeral.value) for numeral in numerals("from 1,250.5 to 1.2 * 10^6")]
     ['2501/2', '1200000']
@@ -101,7 +127,7 @@ def _scan(text: str) -> Iterator[Numeral]:
             position = read.end
             value = None if read.end - read.start > MOST_CHARACTERS else read.value
             if not is_part:
-                yield _signed(text, Numeral(read.start, read.end, value, read.ratio))
+                yield _signed(text, Numeral(*read[:2], value, read.ratio, read.magnitude))
 
 
 def _signed(text: str, numeral: Numeral) -> Numeral:
@@ -125,5 +151,4 @@ def _with_money(text: str, amount: Numeral) -> Numeral:
     magnitude = _MONEY_MAGNITUDE.match(text, amount.end)
     if magnitude is None or amount.value is None:
         return amount
-    value = amount.value * _MONEY_MAGNITUDES[magnitude[1].lower()]
-    return amount._replace(end=magnitude.end(), value=value)
+    return amount._replace(end=magnitude.end(), magnitude=_MONEY_MAGNITUDES[magnitude[1].lower()])

@@ -43,7 +43,7 @@ def last_line_option(text: str, options: Sequence[str]) -> Extracted | None:
 
 
 def plain_letter_at(text: str, start: int, options: Sequence[str]) -> Extracted | None:
-    """Return the letter at `start`, titled ("option B") or not, if no option's text begins there."""
+    """Return the letter at `start`, titled ("option B") or not, where no option's text begins."""
     title = _TITLE.match(text, start)
     start = title.end() if title else start
     mention = mention_at(text, start, options)

@@ -17,11 +17,13 @@ _PROSE = re.compile(
     rf"(?<![\\A-Za-z{{])(?!(?:{_FUNCTIONS})\b)"
     r"(?:[A-Za-z]{3,}|is|of|to|in|as|so|we|it|if|cm|km|kg|mm)\b"
 )
-_WORD = re.compile(r"[^\W\d_]{2,}")
+_LETTER = r"[A-Za-z\u00c0-\u1fff\u2c00-\ud7ff]"
+_WORD = re.compile(rf"{_LETTER}{{2,}}")
 _LEADING_NAME = re.compile(
-    r"(?:(?:an?|the)\s+)?(?P<name>[^\W\d_]{2,})(?=\s*[,;:(]|\s+(?:since|because|as|who|which)\b)"
+    rf"(?:(?:an?|the)\s+)?(?P<name>{_LETTER}{{2,}})"
+    r"(?=\s*[,;:]|\s+(?:\(|(?:since|because|as|who|which)\b))"
 )
-_MARKUP = " \t\r\n*_`\"'\u201c\u201d:;,.。"
+_MARKUP = " \t\r\n*_`\"'\u201c\u201d:;,.。$"
 _SIGNS = r"[-\u2212\u2013+\u00b1(\[{\\|\u221a]"
 _WITHIN = 24
 

@@ -16,9 +16,7 @@ _CONTENT = re.compile(r"[^\W_]")
 _BAR = "[|\uff5c]"
 
 # <think>, [THINK], ◁think▷, <|begin_of_thought|>, and the channels of gpt-oss.
-_THOUGHT = (
-    r"(?:seed:)?(?:think(?:ing)?|thoughts?|reasoning|scratchpad|reflection|inner_monologue)"
-)
+_THOUGHT = r"(?:seed:)?(?:think(?:ing)?|thoughts?|reasoning|scratchpad|reflection|inner_monologue)"
 _THOUGHT_BEGINS = re.compile(
     rf"[<\[\u25c1]{_BAR}?(?:begin_of_)?{_THOUGHT}{_BAR}?[>\]\u25b7]"
     r"|<\|channel\|>\s*(?:analysis|commentary)\b[^<]*<\|message\|>|\Aanalysis(?=[A-Z])",
@@ -62,8 +60,8 @@ _TAG = re.compile(
     r"(?P<attributes>(?:\s+[\w:-]+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'))*)\s*(?P<empty>/)?>"
     r"|\[(?P<bracket_closes>/)?(?P<bracket_name>[A-Za-z]\w{0,40})\]"
 )
-_INLINE = frozenset(
-    "a b i u s em strong span code mark small big font tt kbd del ins q cite var math mi mn mo".split()
+_INLINE = re.compile(
+    "a|b|i|u|s|em|strong|span|code|mark|small|big|font|tt|kbd|del|ins|q|cite|var|math|m[ino]"
 )
 _EMPTY = frozenset({"br", "hr", "wbr", "p", "li"})
 _SAID = frozenset({"yes", "no", "true", "false"})
@@ -179,4 +177,4 @@ def _is_lone_tag(match: re.Match[str], name: str) -> bool:
 
 
 def _replacement(name: str, closes: bool) -> str:
-    return _SCRIPTS.get((name, closes)) or (" " if name in _INLINE else "\n")
+    return _SCRIPTS.get((name, closes)) or (" " if _INLINE.fullmatch(name) else "\n")
