@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from slmroute_plugin.scoring.numerals import Numeral
+from slmroute_plugin.reply_text.numeral import Numeral
 
 _SIGN = r"(?:\*\*|[-+*/^=x\u2212\u2013\u00d7\u00f7\u00b7\u22c5\u2219]|\\times|\\div|\\cdot)"
 _WORD = (

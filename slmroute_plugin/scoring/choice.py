@@ -7,9 +7,9 @@ from string import ascii_uppercase
 from typing import ClassVar
 
 from slmroute_plugin.observation import AnswerKind
-from slmroute_plugin.scoring.characters import plain_characters
+from slmroute_plugin.reply_text.characters import plain_characters
+from slmroute_plugin.reply_text.mapped_text import MappedText
 from slmroute_plugin.scoring.final_marker import marker_ends, sentence_end, skip_lead_in
-from slmroute_plugin.scoring.mapped_text import MappedText
 from slmroute_plugin.scoring.option_letter import (
     last_word,
     letters_called_right,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from slmroute_plugin.scoring.characters import OTHER_SCRIPT
+from slmroute_plugin.reply_text.characters import OTHER_SCRIPT
 
 _REASONS = (
     "because|since|as|is|are|was|would|will|should|must|seems|if|but|though|although|while|for"

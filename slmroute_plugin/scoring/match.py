@@ -8,9 +8,9 @@ import unicodedata
 from typing import ClassVar
 
 from slmroute_plugin.observation import AnswerKind
-from slmroute_plugin.scoring.characters import UNSPACED, plain_characters
+from slmroute_plugin.reply_text.characters import UNSPACED, plain_characters
+from slmroute_plugin.reply_text.mapped_text import MappedText
 from slmroute_plugin.scoring.final_marker import marker_ends, skip_lead_in, statement_end
-from slmroute_plugin.scoring.mapped_text import MappedText
 from slmroute_plugin.scoring.rule import Extracted, Reference, Rule
 
 _ARTICLE = re.compile(r"\b(?:a|an|the)\b")

@@ -11,8 +11,8 @@ import unicodedata
 from collections.abc import Callable
 from typing import NamedTuple
 
-from slmroute_plugin.scoring.characters import plain_characters
-from slmroute_plugin.scoring.mapped_text import MappedText
+from slmroute_plugin.reply_text.characters import plain_characters
+from slmroute_plugin.reply_text.mapped_text import MappedText
 
 _TEXT = re.compile(r"\\(?:text[a-z]*|mbox|hbox)\s*\{[^{}]*\}")
 _SYMBOLS = {
@@ -164,7 +164,7 @@ def as_latex(expression: str) -> str:
         pieces += (_rewritten(plain[done : text.start()]), text.group())
         done = text.end()
     pieces.append(_rewritten(plain[done:]))
-    return " ".join("".join(pieces).split())
+    return " ".join("".join(pieces).split()).rstrip(" .,;")
 
 
 def _rewritten(plain: str) -> str:

@@ -7,11 +7,11 @@ from fractions import Fraction
 from typing import ClassVar
 
 from slmroute_plugin.observation import AnswerKind
+from slmroute_plugin.reply_text.numeral import Numeral, numerals
+from slmroute_plugin.reply_text.wrapping import unwrapped
 from slmroute_plugin.scoring.calculation import mentioned_outcome, outcome
 from slmroute_plugin.scoring.final_marker import marker_ends, sentence_end, skip_lead_in
-from slmroute_plugin.scoring.numerals import Numeral, numerals
 from slmroute_plugin.scoring.rule import Extracted, Reference, Rule
-from slmroute_plugin.scoring.wrapping import unwrapped
 
 _CLOSED = re.compile(r"[\s*_)$%]{0,4}(?:[,;(]|\.(?=\s|\Z)|\n|\Z)")
 _CONTENT = re.compile(r"[^\W_]")

@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from slmroute_plugin.scoring.characters import UNSPACED
+from slmroute_plugin.reply_text.characters import UNSPACED
 
 _TOKEN = re.compile(r"[-\u2212]?[0-9][0-9,]*(?:[./:][0-9]+)*%?|[^\W_]+")
 _REFUTED_BEFORE = re.compile(

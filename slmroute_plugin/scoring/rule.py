@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from slmroute_plugin.observation import AnswerKind
-from slmroute_plugin.scoring.wrapping import unwrapped
+from slmroute_plugin.reply_text.wrapping import unwrapped
 
 
 @dataclass(frozen=True)

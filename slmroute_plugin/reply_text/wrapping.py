@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from slmroute_plugin.scoring.characters import plain_characters
-from slmroute_plugin.scoring.mapped_text import Edit, MappedText
+from slmroute_plugin.reply_text.characters import plain_characters
+from slmroute_plugin.reply_text.mapped_text import Edit, MappedText
 
 _CONTENT = re.compile(r"[^\W_]")
 _BAR = "[|\uff5c]"
@@ -69,20 +69,24 @@ _SCRIPTS = {("sup", False): "^{", ("sub", False): "_{", ("sup", True): "}", ("su
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[\w+-]*[ \t]*$", re.MULTILINE)
 
 
-def unwrapped(text: str) -> MappedText:
+def unwrapped(text: str, *, answer_alone: bool = True) -> MappedText:
     """Return what is to be read of a reply, with the way back to it.
 
     - Thinking is not an answer: what follows the last end of a thought is read. Where a thought
       begins and does not end, only what stands before it is, which may be nothing.
     - Of an element for the answer (`<answer>…</answer>`, `[ANSWER]…`), the last with content is
-      read alone.
+      read alone, unless something beside the answer is asked for.
     - The user's next turn, which a model that runs on makes up, ends the reply.
     - Control tokens of chat formats, with the role that one announces, and tags become line
       breaks; tags that format words become spaces, `<sup>` and `<sub>` become `^` and `_`.
       A word in angle brackets by itself ("<B>", "<yes>") is not a tag.
     - Characters take their plain form, see `plain_characters`.
+
+    Args:
+        text: the reply.
+        answer_alone: whether an element for the answer is read alone.
     """
-    reply = _final_part(MappedText.of(text))
+    reply = _final_part(MappedText.of(text), answer_alone)
     reply = reply.edited(_without_tokens(reply.text))
     reply = reply.edited(_without_tags(reply.text))
     return plain_characters(reply)
@@ -94,10 +98,10 @@ def is_unfinished_thinking(text: str) -> bool:
     >>> is_unfinished_thinking("<think>It may be B"), is_unfinished_thinking("<think></think>B")
     (True, False)
     """
-    return bool(text.strip()) and not _final_part(MappedText.of(text)).text.strip()
+    return bool(text.strip()) and not _final_part(MappedText.of(text), True).text.strip()
 
 
-def _final_part(reply: MappedText) -> MappedText:
+def _final_part(reply: MappedText, answer_alone: bool) -> MappedText:
     text = reply.text
     start, end = 0, len(text)
     begins = [match.span() for match in _THOUGHT_BEGINS.finditer(text)]
@@ -105,7 +109,7 @@ def _final_part(reply: MappedText) -> MappedText:
     if ends:
         start = ends[-1]
     unfinished = next((at for at, _ in begins if at >= start), None)
-    answer = _answer_element(text, start)
+    answer = _answer_element(text, start) if answer_alone else None
     if answer:
         start, end = answer
     elif unfinished is not None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import NamedTuple
 
-from slmroute_plugin.scoring.digit_groups import DIGIT_GROUPS, MOST_CHARACTERS, read_groups
+from slmroute_plugin.reply_text.digit_groups import DIGIT_GROUPS, MOST_CHARACTERS, read_groups
 
 VULGAR = "\u00bc-\u00be\u2150-\u215e\u2189"
 _INTEGER = r"[-+\u2212]?[0-9]+"
@@ -189,7 +189,7 @@ def _carried_on(text: str, numeral: Unsigned) -> Unsigned:
     if hour := _FULL_HOUR.match(text, numeral.end):
         return numeral._replace(end=hour.end())
     goes_on = _GOES_ON.match(text, numeral.end)
-    return numeral._replace(end=goes_on.end(), value=None) if goes_on else numeral
+    return numeral._replace(end=goes_on.end(), value=None, ratio=None) if goes_on else numeral
 
 
 def _fraction(digits: str) -> Fraction | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from slmroute_plugin.scoring.mapped_text import Edit, MappedText
+from slmroute_plugin.reply_text.mapped_text import Edit, MappedText
 
 # A letter of a script that is neither Latin nor Greek, which serve as symbols beside digits.
 OTHER_SCRIPT = r"[^\W\d_\u0000-\u03ff\u1d00-\u2bff\u2c60-\u2c7f\ua720-\ua7ff]"

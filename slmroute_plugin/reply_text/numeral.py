@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
-from slmroute_plugin.scoring.digit_groups import MOST_CHARACTERS
-from slmroute_plugin.scoring.numeral_grammar import VULGAR, unsigned_at
+from slmroute_plugin.reply_text.digit_groups import MOST_CHARACTERS
+from slmroute_plugin.reply_text.numeral_grammar import VULGAR, unsigned_at
 
 # Powers of ten.
 MAGNITUDES = {
