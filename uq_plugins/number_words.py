@@ -1,4 +1,4 @@
-"""English number words, as digits."""
+"""The digits of English number words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The numbers of a line, and what each is out of: percentages, ratios, ranges and bare numbers."""
+"""The numbers of a line: percentages, ratios, ranges and bare numbers."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Expression(NamedTuple):
     """A number as it is written.
 
     Attributes:
-        start: offset in the line at which it begins.
-        end: offset behind it, a percent sign included.
-        kind: a ratio such as "8/10", a range such as "70-80%", a percentage or a bare number.
-        part: the number itself, or what stands over the ratio; None if it cannot be read.
-        whole: what stands under the ratio.
+        start: The offset in the line at which it begins.
+        end: The offset behind it, a percent sign included.
+        kind: A ratio such as "8/10", a range such as "70-80%", a percentage or a bare number.
+        part: The number itself, or the number over the slash; None if it cannot be read.
+        whole: The number under the slash.
     """
 
     start: int

@@ -1,4 +1,4 @@
-"""One way to write each character, whatever script, width or keyboard it comes from.
+"""The plain form of each character, whatever script, width or keyboard it comes from.
 
 Models answer in full-width letters, digits of other scripts and with emoji; a rule should see
 the letters and digits alone.

@@ -1,4 +1,4 @@
-"""Digits with separators between them: thousands of several styles, decimals, and lists."""
+"""The reading of digits with separators between them: thousands, decimals, and lists."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def read_groups(run: str, *, listed: bool = False) -> list[Item] | None:
     other numbers make a list ("1,2,3"; "1.5,2.5").
 
     Args:
-        run: the digits and their separators.
-        listed: whether brackets around the run make a pair of "3,5".
+        run: The digits and their separators.
+        listed: Whether brackets around the run make a pair of "3,5".
 
     Returns:
-        One item or several; None if it can be read neither way ("1.2.3", "1,00", "2516_9"), or is
-        longer than any answer.
+        One item or several; None if the run can be read neither way ("1.2.3", "1,00", "2516_9"),
+        or is longer than any answer.
     """
     if len(run) > MOST_CHARACTERS:
         return None

@@ -1,4 +1,4 @@
-"""A text that was edited, and where each of its characters stood before."""
+"""A text that was edited, and the way back from its characters to the original."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Edit(NamedTuple):
-    """The characters from `start` to `end`, and what takes their place."""
+    """A replacement of the characters from `start` to `end`."""
 
     start: int
     end: int
@@ -20,9 +20,9 @@ class MappedText:
     """A text, and for each of its characters the span of the original that it comes from.
 
     Args:
-        text: what is to be read.
-        starts: offsets in the original at which the characters begin.
-        ends: offsets in the original at which they end.
+        text: The text that is to be read.
+        starts: The offsets in the original at which the characters begin.
+        ends: The offsets in the original at which the characters end.
     """
 
     text: str

@@ -71,11 +71,12 @@ class Numeral(NamedTuple):
     """A number that is written in digits.
 
     Attributes:
-        start: offset of its first character, a sign or currency included.
-        end: offset behind its last one; a percent sign or unit is not included.
-        value: the number; None if these characters cannot be read as a whole.
-        ratio: what stands over and under a slash ("8/10"), where there is one.
-        magnitude: a word behind it that multiplies it ("million", "万"), which `value` leaves out.
+        start: The offset of its first character, a sign or currency included.
+        end: The offset behind its last character; a percent sign or unit is not included.
+        value: The number; None if these characters cannot be read as a whole.
+        ratio: The numbers over and under a slash ("8/10"), where there is one.
+        magnitude: The word behind it that multiplies it ("million", "万"), which `value` leaves
+            out.
     """
 
     start: int

@@ -1,4 +1,4 @@
-"""A numeral without its sign, read from its first character to its last one."""
+"""The grammar of numerals without their signs, read from first character to last."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ class Unsigned(NamedTuple):
     """A numeral without its sign.
 
     Attributes:
-        start: offset of its first character.
-        end: offset behind its last one.
-        value: the number; None if these characters cannot be read as a whole.
-        ratio: what stands over and under its slash, where there is one.
-        magnitude: a word behind it that multiplies it ("million").
+        start: The offset of its first character.
+        end: The offset behind its last character.
+        value: The number; None if these characters cannot be read as a whole.
+        ratio: The numbers over and under its slash, where there is one.
+        magnitude: The word behind it that multiplies it ("million").
     """
 
     start: int
@@ -78,9 +78,9 @@ def unsigned_at(text: str, start: int, whole: Callable[[str], Fraction | None]) 
     """Return the numeral that begins at `start`, or the numerals of a list such as "1,2,3".
 
     Args:
-        text: what is read.
-        start: offset of a digit, a decimal point, a vulgar fraction or a LaTeX fraction.
-        whole: reads an argument of a LaTeX fraction as one numeral.
+        text: The text that holds it.
+        start: The offset of a digit, a decimal point, a vulgar fraction or a LaTeX fraction.
+        whole: The function that reads an argument of a LaTeX fraction as one numeral.
     """
     if other := _OTHER_BASE.match(text, start):
         return [Unsigned(start, other.end(), None)]

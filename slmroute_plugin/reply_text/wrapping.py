@@ -1,4 +1,4 @@
-"""What wraps or trails the answer in a reply: thinking, tags, control tokens, later turns.
+"""The wrapping around the answer in a reply: thinking, tags, control tokens, later turns.
 
 All rules, and the readers of stated confidences, see a reply through `unwrapped`, so that none
 has to know what may stand around an answer.
@@ -83,8 +83,8 @@ def unwrapped(text: str, *, answer_alone: bool = True) -> MappedText:
     - Characters take their plain form, see `plain_characters`.
 
     Args:
-        text: the reply.
-        answer_alone: whether an element for the answer is read alone.
+        text: The reply.
+        answer_alone: Whether an element for the answer is read alone.
     """
     reply = _final_part(MappedText.of(text), answer_alone)
     reply = reply.edited(_without_tokens(reply.text))

@@ -1,4 +1,4 @@
-"""Whether a reply says true (yes) or false (no)."""
+"""The rule for questions of true or false, yes or no."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _BEFORE = 16
 
 
 class BooleanRule(Rule):
-    """Whether the reply says "true" (true, yes) or "false" (false, no); the span is the word's.
+    """A rule that reads "true" (true, yes) or "false" (false, no); the span is the word's.
 
     The first of these that names one decides:
 

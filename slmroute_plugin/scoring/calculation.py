@@ -1,4 +1,4 @@
-"""What comes out of a calculation that a reply writes where its answer should stand."""
+"""The result of a calculation that a reply writes where its answer should stand."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def outcome(text: str, numbers: Sequence[Numeral], end: int) -> Numeral | None:
     Without a result ("5 + 3") it is the last number.
 
     Args:
-        text: the reply.
-        numbers: the numbers of the sentence, in order.
-        end: where the sentence ends.
+        text: The reply.
+        numbers: The numbers of the sentence, in order.
+        end: The offset at which the sentence ends.
 
     Returns:
         None if no calculation begins with the first number.

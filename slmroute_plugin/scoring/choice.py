@@ -1,4 +1,4 @@
-"""The option that a reply to a multiple-choice question chooses."""
+"""The rule for multiple-choice questions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from slmroute_plugin.scoring.rule import Extracted, Reference, Rule
 
 
 class ChoiceRule(Rule):
-    """The letter of the option chosen; the span is the letter's, or that of the option's text.
+    """A rule that reads the letter of an option; the span is the letter's, or its option's text.
 
     The first of these that names an option decides:
 

@@ -1,4 +1,4 @@
-"""Where a reply announces its final answer.
+"""The phrases by which a reply announces its final answer, and the sentences after them.
 
 Models lead up to an answer with a phrase ("the answer is", "Guess:"), a mark of a data set's
 own ("####", as in GSM8K) or LaTeX's \\boxed{}. All rules read replies by this one set of them.

@@ -1,4 +1,4 @@
-r"""Where LaTeX stands in a reply: \boxed{} and formulas between dollar signs or brackets."""
+r"""The LaTeX in a reply: \boxed{}, and formulas between dollar signs or brackets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_BOXES = 20
 
 
 class Span(NamedTuple):
-    """The characters from `start` to `end`."""
+    """A stretch of text, from `start` to `end`."""
 
     start: int
     end: int

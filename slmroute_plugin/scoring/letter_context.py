@@ -1,4 +1,4 @@
-"""What stands beside a letter: whether it is a word of its own, denied, or one of several."""
+"""The neighbours of a letter: whether it is a word of its own, denied, or one of several."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ def joined(text: str, position: int, rivals: str) -> bool:
     """Return whether the letter at `position` is one of several ("A or B", "A、B").
 
     Args:
-        text: what is read.
-        position: the letter's offset.
-        rivals: the letters of all options.
+        text: The text that holds it.
+        position: The letter's offset.
+        rivals: The letters of all options.
     """
     rivals = rivals.lower() if text[position].islower() else rivals
     after = _JOINED_AFTER.match(text, position + 1)

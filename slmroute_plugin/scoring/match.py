@@ -1,4 +1,4 @@
-"""Whether a reply agrees with a short reference answer, word for word."""
+"""The rule for short answers, which are compared word for word."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _DENIAL = re.compile(r"not|never|neither|nor|(?:is|was|are|were|does|did|do|has|
 
 
 class MatchRule(Rule):
-    """The reply's first line, or what it announces, held against the reference answers.
+    """A rule that holds the first line, or the line after a final marker, against the references.
 
     Both are normalised as by the official scorers of SQuAD and CoQA: lower case, without
     punctuation, articles and surplus white space; of several ways to write a character in

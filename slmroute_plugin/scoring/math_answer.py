@@ -1,4 +1,4 @@
-r"""Two mathematical answers side by side: what can be told of them before they are computed."""
+r"""The comparison of two mathematical answers, as far as nothing has to be computed."""
 
 from __future__ import annotations
 
@@ -34,11 +34,12 @@ _JOINED = re.compile(r"(?:\\text\s*\{)?\s*\b(?:and|or)\b\s*\}?", re.IGNORECASE)
 
 
 class Comparison(NamedTuple):
-    """What is left to be computed of two answers, in LaTeX; any pair being equal makes them so.
+    """A verdict on two answers, or what is left to be computed for it.
 
     Attributes:
-        verdict: whether they are equal, where it can be told already.
-        pairs: targets and answers to be compared as expressions.
+        verdict: Whether the answers are equal, where that can be told already.
+        pairs: The targets and answers to be compared as expressions, in LaTeX; one equal pair
+            makes the answers equal.
     """
 
     verdict: bool | None

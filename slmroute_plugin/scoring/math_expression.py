@@ -1,4 +1,4 @@
-"""The final mathematical expression of a reply."""
+"""The rule for answers that are mathematical expressions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LONGEST = 2000
 
 
 class MathRule(Rule):
-    r"""The final expression; `value` is its LaTeX, or its plain text, between dollar signs.
+    r"""A rule that reads the final expression; `value` is its text between dollar signs.
 
     The first of these that holds anything decides:
 

@@ -1,4 +1,4 @@
-r"""Mathematics as models type it, turned into the LaTeX that is compared.
+r"""The way from mathematics as models type it to the LaTeX that is compared.
 
 "3 sqrt(2)", "x²", "pi/3", "(-∞,3)∪(3,∞)" and "1 1/4" are not LaTeX, and a LaTeX parser reads them
 as something else ("pi" as p·i) or not at all.
@@ -182,9 +182,9 @@ def _braced(text: str, before: re.Pattern[str], *, single: bool = False) -> str:
     """Return the text with braces in place of the parentheses after each match of `before`.
 
     Args:
-        text: what is rewritten.
-        before: what stands in front of the parenthesis.
-        single: whether an argument without parentheses is put in braces too.
+        text: The text that is rewritten.
+        before: The pattern of what stands in front of the parenthesis.
+        single: Whether an argument without parentheses is put in braces too.
     """
     position = 0
     while match := before.search(text, position):

@@ -1,4 +1,4 @@
-r"""Units, currencies and percent signs around a mathematical expression."""
+r"""The units, currencies and percent signs around a mathematical expression."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ class Measured(NamedTuple):
     """An expression and what it counts.
 
     Attributes:
-        expression: without its unit, currency and percent signs.
-        unit: the canonical name of a common unit; None for none, or for another.
-        is_percent: whether percent signs stood in it.
+        expression: The expression without its unit, currency and percent signs.
+        unit: The canonical name of a common unit; None without a unit, or for another unit.
+        is_percent: Whether percent signs stood in it.
     """
 
     expression: str

@@ -1,4 +1,4 @@
-r"""Whether two expressions in LaTeX have the same value, by math-verify under guard.
+r"""The comparison of the values of expressions in LaTeX, by math-verify under guard.
 
 math-verify compares what its parser made of an expression. The guard sees to it that the parser
 took the whole expression, and that small numbers are not rounded to the same one. To be imported

@@ -1,4 +1,4 @@
-"""A process that compares mathematical expressions, one JSON line in, one out.
+"""A process that compares mathematical expressions, a JSON line in and a line out for each.
 
 math-verify limits its time by SIGALRM, which takes the alarm away from others in the process
 and does not work outside the main thread; sympy can also fill the memory or stay in C code. In a

@@ -1,4 +1,4 @@
-"""The final number of a reply."""
+"""The rule for answers that are numbers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ _OPEN_MARKERS = ":=\n"
 
 
 class NumberRule(Rule):
-    """The final number; `value` is its shortest exact form ("1234.5", "-3", "1/3", "2 million").
+    """A rule that reads the final number, in its shortest exact form.
+
+    The form is "1234.5", "-3", "1/3" or "2 million".
 
     After the last final marker, the number with which the statement begins, unless a calculation
     goes on from there ("the answer is 5 + 3 = 8"): then what comes out of it; else the last number

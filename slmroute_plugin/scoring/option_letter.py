@@ -1,4 +1,4 @@
-"""Where a reply names an option by its letter, and where a letter is only a letter."""
+"""The places where a reply names an option by its letter."""
 
 from __future__ import annotations
 

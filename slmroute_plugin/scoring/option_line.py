@@ -1,4 +1,4 @@
-"""Lines of a reply that hold one option and nothing else."""
+"""The lines of a reply that hold one option and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a reply names an option by its text instead of its letter."""
+"""The places where a reply names an option by its text instead of its letter."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Mention(NamedTuple):
     """An option that is named by its text.
 
     Attributes:
-        option: the option's index, from 0.
-        start: offset at which the text that names it begins.
-        end: offset at which it ends.
+        option: The option's index, from 0.
+        start: The offset at which the text that names it begins.
+        end: The offset at which that text ends.
     """
 
     option: int

@@ -1,4 +1,4 @@
-"""A mathematical expression that stands in a sentence without LaTeX's marks around it."""
+"""The mathematical expression in a sentence, without LaTeX's marks around it."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def plain_expression(
     r"""Return the expression in `text[start:end]`, with its plain text as value.
 
     Args:
-        text: what is read.
-        start: offset from which on it may begin, with words like "about" before it.
-        end: offset at which it ends at the latest.
-        announced: whether a name before a comma or a reason ("Evelyn, since…") is the answer.
+        text: The text that holds it.
+        start: The offset from which on it may begin, with words like "about" before it.
+        end: The offset at which it ends at the latest.
+        announced: Whether a name before a comma or a reason ("Evelyn, since…") is the answer.
     """
     start = _start(text, start)
     while end > start and text[end - 1] in _MARKUP:

@@ -1,4 +1,4 @@
-"""A scoring rule: what a reply is held against, what the rule finds in it, and the verdict."""
+"""A scoring rule: the reference of a reply, the answer that a rule finds in it, the verdict."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Reference:
     """The right answers to a question, and its choices.
 
     Args:
-        targets: acceptable answers; for a choice its letter, for a boolean "true" or "false".
-        options: texts of the options in the order of their letters; empty if there are none.
-        false_answers: answers known to be wrong, for rules that compare against them.
+        targets: The acceptable answers; for a choice its letter, for a boolean "true" or "false".
+        options: The texts of the options in the order of their letters; empty without options.
+        false_answers: The answers known to be wrong, for rules that compare against them.
     """
 
     targets: tuple[str, ...]
@@ -64,10 +64,11 @@ class Verdict(NamedTuple):
     """A decision on a reply: right or wrong, and who says so.
 
     Attributes:
-        correct: whether the reply is right.
-        answer: the answer that the rule found in it; None if it found none.
-        scored_by: the rule's name, or `judge:<model>`.
-        judge_error: why the judge, though asked, gave no verdict, so that the rule did.
+        correct: Whether the reply is right.
+        answer: The answer that the rule found in it; None if it found none.
+        scored_by: The rule's name, or `judge:<model>`.
+        judge_error: The reason why the judge, though asked, gave no verdict, so that the rule
+            did.
     """
 
     correct: bool

@@ -16,7 +16,7 @@ def rule(name: str) -> Rule:
     """Return the rule of that name.
 
     Raises:
-        ValueError: no rule has it; names the value, the nearest rule and all of them.
+        ValueError: If no rule has it; names the value, the nearest rule and all of them.
     """
     rules: dict[str, type[Rule]] = {
         known.name: known
