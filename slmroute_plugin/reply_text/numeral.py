@@ -43,7 +43,7 @@ _BRACED = r"\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\}){0,200}\}"
 # Numbers in these are parts of something else: roots, powers of letters, indices, binomials.
 _WITHIN = re.compile(
     rf"(?:\\sqrt\s*(?:\[[^][{{}}]{{0,20}}\])?|\^|(?<=[0-9{_LATIN}}})\]])_|\\[dt]?binom\s*{_BRACED})"
-    rf"\s*(?:{_BRACED}|[-\u2212]?[0-9.]+)"
+    rf"\s*(?:{_BRACED}|\([^()]{{0,200}}\)|[-\u2212]?[0-9.{VULGAR}]+)"
     r"|\u221a\s*(?:\([^()]{0,200}\)|[0-9.,]+)|\bsqrt\s*\([^()]{0,200}\)"
 )
 _SIGN = re.compile(
@@ -58,8 +58,10 @@ _SIGN = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_TAKES_SIGN = re.compile(
-    r"(?:\A|[=:(,{\[\"'*$.;\n]|\b(?:is|are|was|be|equals|to|gives?|get|answer|or|and))\s*\Z",
+# "5 apples minus 3", "x minus 3"; but "after 5 days it is minus 3".
+_SUBTRACTED_FROM = re.compile(
+    r"(?:[0-9)\]}%]|\b[b-hj-z])"
+    r"(?:\s(?!(?:is|was|be|equals?|gives?|to|or|and|answer)\b)[^\W\d_]+){0,3}\s*\Z",
     re.IGNORECASE,
 )
 _MONEY_MAGNITUDES = {"k": "thousand", "m": "million", "b": "billion", "bn": "billion"}
@@ -140,7 +142,7 @@ def _signed(text: str, numeral: Numeral) -> Numeral:
     start = sign.start()
     if sign["apart"]:
         start = sign.start("apart")
-    elif sign["minus"] and not _TAKES_SIGN.search(before[:start]):
+    elif sign["minus"] and _SUBTRACTED_FROM.search(before[:start]):
         return numeral
     value = numeral.value if sign["money"] or numeral.value is None else -numeral.value
     signed = numeral._replace(start=offset + start, value=value)

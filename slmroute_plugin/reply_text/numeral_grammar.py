@@ -49,9 +49,10 @@ _MAGNITUDE = re.compile(
 # and ordinals ("90^\circ", "5^{th}") do not.
 _GOES_ON = re.compile(
     r"[ ]?(?:\\sqrt|\u221a|\\pi\b|\u03c0|sqrt\s*\(|pi\b|\\over\b\s*[0-9]*)"
-    r"|(?::[0-9]+)+|_\{?\w+\}?"
+    r"|_\{?\w+\}?"
     r"|[ ]?\^(?!\s?\{?\s?(?:\\circ|\\text|\\mathrm|\\prime|\u00b0|o\b|th\b|st\b|nd\b|rd\b))"
-    rf"|(?:\s?{_SLASH_SIGN}\s?[0-9][0-9.]*)+|(?:\.[0-9]+)+"
+    rf"|(?:\s?{_SLASH_SIGN}\s?[0-9{VULGAR}][0-9.]*)+|(?:[.:'\u2019][0-9{VULGAR}]+)+"
+    rf"|[0-9⁰¹²³⁴-⁹{VULGAR}]+"
 )
 _MOST_DIGITS = 1000
 
@@ -188,8 +189,9 @@ def _carried_on(text: str, numeral: Unsigned) -> Unsigned:
         return numeral._replace(end=magnitude.end(), value=value, magnitude=word)
     if hour := _FULL_HOUR.match(text, numeral.end):
         return numeral._replace(end=hour.end())
-    goes_on = _GOES_ON.match(text, numeral.end)
-    return numeral._replace(end=goes_on.end(), value=None, ratio=None) if goes_on else numeral
+    while goes_on := _GOES_ON.match(text, numeral.end):
+        numeral = numeral._replace(end=goes_on.end(), value=None, ratio=None)
+    return numeral
 
 
 def _fraction(digits: str) -> Fraction | None:
