@@ -1,4 +1,4 @@
-"""English number words, as digits."""
+"""The digits of English number words."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _COUNTED = re.compile(r"\s*(?:%|out\s+of\b|in\s+(?:a|ten)\b)")
 
 
 def as_digits(text: str) -> str:
-    """`text`, in lower case, with its number words below a thousand written as digits.
+    """Return `text`, which is in lower case, with its number words below a thousand as digits.
 
     The word "one" stays where it may be a pronoun: alone, and not before a percent sign,
     "out of", or "in ten".

@@ -1,4 +1,4 @@
-"""Extracting the final answer from a reply, and deciding whether it is right."""
+"""The scoring of replies: which final answer a reply gives, and whether that is right."""
 
 from slmroute_plugin.scoring.rule import Extracted, Reference, Rule, Verdict, score
 from slmroute_plugin.scoring.rules import rule

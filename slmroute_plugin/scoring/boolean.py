@@ -1,31 +1,45 @@
-"""Whether a reply says true (yes) or false (no)."""
+"""The rule for questions of true or false, yes or no."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import ClassVar
 
 from slmroute_plugin.observation import AnswerKind
 from slmroute_plugin.scoring.final_marker import marker_ends, sentence_end, skip_lead_in
-from slmroute_plugin.scoring.rule import Extracted, Reference
+from slmroute_plugin.scoring.rule import Extracted, Reference, Rule
 
 _NEGATION = (
     r"(?:not|never|(?:is|was|are|were|ca|does|would)n['\u2019]?t|cannot)"
     r"(?:\s+(?:be|necessarily|really|actually|entirely|completely|quite|strictly))?\s+"
 )
+# Words of other languages, and "correct", which says more than a polarity within a sentence.
+_SPACED_YES = r"yep|yeah|sí|oui|ja|sim|да|верно|نعم|صحيح|हाँ|예|네|참|맞습니다"
+_SPACED_NO = r"nope|non|nein|não|нет|неверно|لا|خطأ|नहीं|아니요|아니오|아닙니다|거짓"
+_UNSPACED_YES = r"是的?|对的?|對的?|正确|正確|真|没错|はい|正しい"
+_UNSPACED_NO = r"不是的?|否|不对|不對|不正确|不正確|错误?|錯誤?|假|いいえ|正しくない|誤り"
 _WORD = re.compile(
     r"(?<!\w)(?:(?P<offered>(?:true|false|yes|no)[\s*_`\"')]{0,4}(?:/|\bor\b)[\s*_`\"'(]{0,4}"
     r"(?:true|false|yes|no))"
-    rf"|(?P<negation>{_NEGATION})?(?:(?P<true>true)|(?P<false>false))"
-    r"|(?P<yes>yes)|(?P<no>no))(?!\w)",
+    rf"|(?P<negation>{_NEGATION})?(?:(?P<true>true)|(?P<false>false)"
+    rf"|(?P<correct>correct|right)|(?P<incorrect>incorrect|wrong))"
+    rf"|(?P<yes>yes)|(?P<no>no)|(?P<spaced_yes>{_SPACED_YES})|(?P<spaced_no>{_SPACED_NO}))(?!\w)"
+    rf"|(?:(?P<unspaced_no>{_UNSPACED_NO})|(?P<unspaced_yes>{_UNSPACED_YES}))(?!\w)",
     re.IGNORECASE,
 )
-_STANDS_ALONE = re.compile(r"[\s*_`\"'\u201d\u2019)\]}$\\]*(?:[.,;:!?\u2013\u2014-]|\n|\Z)")
-_LAST_WORD = re.compile(r"[\s.)\]}*_`\"'$!\\]*\Z")
+_POSITIVE = frozenset({"true", "yes", "correct", "spaced_yes", "unspaced_yes"})
+_ENGLISH = frozenset({"true", "false", "yes", "no"})
+_STANDS_ALONE = re.compile(
+    r"[\s*_`\"'\u201d\u2019)\]}$\\]*(?:[.,;:!?\u2013\u2014\u3001\u3002\u060c\u0964]|-(?!\w)|\n|\Z)"
+)
+_SAID_OF_IT = re.compile(r"\b(?:is|are|was|were|be|seems)\s+\Z", re.IGNORECASE)
+_LAST_WORD = re.compile(r"[\W_]*\Z")
+_BEFORE = 16
 
 
-class BooleanRule:
-    """Whether the reply says "true" (true, yes) or "false" (false, no); the span is the word's.
+class BooleanRule(Rule):
+    """A rule that reads "true" (true, yes) or "false" (false, no); the span is the word's.
 
     The first of these that names one decides:
 
@@ -38,14 +52,16 @@ class BooleanRule:
     A denied word says the opposite ("not true" is false), and its span includes the denial,
     which is what names the answer there. "True or false" offered together name neither. Yes and
     no count beyond the head of a reply or a statement only where they stand alone: "there is no
-    evidence" says nothing.
+    evidence" says nothing. "Correct", "wrong" and words of other languages ("是", "нет") count
+    where they stand alone at a head or on the last line, and "correct" also where it is said of
+    something ("the statement is incorrect.").
     """
 
     name: ClassVar[str] = "boolean"
     kind: ClassVar[AnswerKind] = "boolean"
 
-    def extract(self, text: str, reference: Reference) -> Extracted | None:
-        """The value "true" or "false"."""
+    def find(self, text: str, reference: Reference) -> Extracted | None:
+        """Return the value "true" or "false"."""
         words = [word for word in _WORD.finditer(text) if not word["offered"]]
         if not words:
             return None
@@ -57,24 +73,27 @@ class BooleanRule:
         )
 
     def correct(self, answer: str, reference: Reference) -> bool:
-        """Whether the polarity is the target's; "yes" and "no" serve as targets too."""
+        """Return whether the polarity is the target's; "yes" and "no" serve as targets too."""
         return answer in {_polarity(target) for target in reference.targets}
 
 
-def _at(text: str, start: int, words: list[re.Match[str]]) -> Extracted | None:
+def _at(text: str, start: int, words: Sequence[re.Match[str]]) -> Extracted | None:
     head = skip_lead_in(text, start)
-    return next((_extracted(word) for word in words if word.start() == head), None)
+    word = next((word for word in words if word.start() == head), None)
+    if word is None or (_group(word) not in _ENGLISH and not _stands_alone(text, word)):
+        return None
+    return _extracted(word)
 
 
-def _announced(text: str, words: list[re.Match[str]]) -> Extracted | None:
+def _announced(text: str, words: Sequence[re.Match[str]]) -> Extracted | None:
     for position in marker_ends(text):
         end = sentence_end(text, position)
         within = [word for word in words if position <= word.start() < end]
-        found = _at(text, position, within) or next(
+        answer = _at(text, position, within) or next(
             (_extracted(word) for word in within if _is_answer(text, word)), None
         )
-        if found:
-            return found
+        if answer:
+            return answer
     return None
 
 
@@ -84,17 +103,33 @@ def _last_line(text: str, word: re.Match[str]) -> Extracted | None:
     return _extracted(word) if alone else None
 
 
-def _only(text: str, words: list[re.Match[str]]) -> Extracted | None:
+def _only(text: str, words: Sequence[re.Match[str]]) -> Extracted | None:
     answers = [_extracted(word) for word in words if _is_answer(text, word)]
     return answers[0] if len({answer.value for answer in answers}) == 1 else None
 
 
 def _is_answer(text: str, word: re.Match[str]) -> bool:
-    return bool(word["true"] or word["false"] or _STANDS_ALONE.match(text, word.end()))
+    """Return whether a word inside a sentence says what the reply answers."""
+    group = _group(word)
+    if group in ("true", "false"):
+        return True
+    if group in ("correct", "incorrect"):
+        before = text[max(0, word.start() - _BEFORE) : word.start()]
+        said = word["negation"] or _SAID_OF_IT.search(before)
+        return bool(said) and _stands_alone(text, word)
+    return group in _ENGLISH and _stands_alone(text, word)
+
+
+def _stands_alone(text: str, word: re.Match[str]) -> bool:
+    return _STANDS_ALONE.match(text, word.end()) is not None
+
+
+def _group(word: re.Match[str]) -> str:
+    return word.lastgroup or ""
 
 
 def _extracted(word: re.Match[str]) -> Extracted:
-    positive = bool(word["true"] or word["yes"]) != bool(word["negation"])
+    positive = (_group(word) in _POSITIVE) != bool(word["negation"])
     return Extracted("true" if positive else "false", *word.span())
 
 

@@ -1,4 +1,4 @@
-"""Whether two mathematical expressions are the same, in bounded time and from any thread."""
+"""The comparison of mathematical expressions, in bounded time and from any thread."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _START_SECONDS = 60.0
 
 
 class MathEquivalence:
-    """Compares expressions in a worker process, which starts at the first question.
+    """A comparer of expressions, in a worker process which starts at the first question.
 
     A worker that does not answer in time, or dies, is replaced for the next question, and the
     expressions count as different.
 
     Args:
-        seconds: the longest that one comparison may take; the first one has a minute more, in
-            which the worker loads sympy.
+        seconds: The longest time that a comparison may take. The first comparison has a minute
+            more, in which the worker loads sympy.
     """
 
     def __init__(self, seconds: float = _SECONDS) -> None:
@@ -33,7 +33,7 @@ class MathEquivalence:
         self._worker: subprocess.Popen[str] | None = None
 
     def __call__(self, target: str, answer: str) -> bool:
-        """Whether `answer` is the same as `target`; both in LaTeX between dollar signs."""
+        """Return whether `answer` has the value of `target`; both are LaTeX."""
         with self._lock:
             seconds = self._seconds
             if self._worker is None:
@@ -49,7 +49,7 @@ class MathEquivalence:
 
 
 def math_equivalence() -> MathEquivalence:
-    """The comparer that all rules of this process share."""
+    """Return the comparer that all rules of this process share."""
     return _comparer_of(os.getpid())
 
 
@@ -73,7 +73,7 @@ def _started() -> subprocess.Popen[str]:
 
 
 def _ask(worker: subprocess.Popen[str], question: str, seconds: float) -> str:
-    """The worker's reply; empty if it died, or was ended after so many seconds."""
+    """Return the worker's reply; an empty text if it died, or was ended after so many seconds."""
     assert worker.stdin and worker.stdout
     timer = threading.Timer(seconds, worker.kill)
     timer.daemon = True

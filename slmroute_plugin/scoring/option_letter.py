@@ -1,4 +1,4 @@
-"""Where a reply names an option by its letter, and where a letter is only a letter."""
+"""The places where a reply names an option by its letter."""
 
 from __future__ import annotations
 
@@ -6,48 +6,14 @@ import re
 from collections.abc import Sequence
 from string import ascii_uppercase
 
+from slmroute_plugin.scoring.letter_context import joined, refuted_after, stands_by_itself
 from slmroute_plugin.scoring.option_text import mention_at, refuted_before
 from slmroute_plugin.scoring.rule import Extracted
 
-_DELIMITED = re.compile(
-    r"""
-    [)\]}>\u00bb\u201d"`;!?|:\uff1a,]
-  | \*+(?!\w) | _+(?!\w) | \$(?!\w) | ['\u2019](?!\w) | \.(?![A-Za-z]\b) | \\[)\]]
-  | \s*[-\u2013\u2014]+(?!\w)
-  | [^\S\n]*(?:\n|\Z)
-  | \s+\(
-  | \s+(?:
-        because|since|as|is|are|was|would|will|should|must|seems|if|but|though|although|while|for
-      | given|due|based|with|which|that|so|then|therefore|however|I
-    )\b
-    """,
-    re.VERBOSE,
-)
-_REFUTED_AFTER = re.compile(
-    r"""
-    [)\]*_.:"'\u2019]{0,4}[^\S\n]+
-    (?:
-        (?:is|was|would\s+be|seems|looks)\s+(?:(?:also|clearly|likely|probably|the)\s+)?
-        (?:not|wrong|incorrect|false|unlikely|impossible|invalid|never)\b
-      | (?:does|did|can|could|would|will|should)\s*not\b
-      | (?:is|was|does|did|can|could|would|wo|should)n['\u2019]?t\b
-    )
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
-_JOINED_AFTER = re.compile(
-    r"[)\]*_]{0,3}[ \t]*(?:,[ \t]*(?:and|or)\b|,|/|&|\+|[-\u2013]|\band\b|\bor\b)[ \t]*"
-    r"(?:(?:option|choice)[ \t]+)?[(\[*_]{0,3}([A-Za-z])(?!\w)",
-    re.IGNORECASE,
-)
-_JOINED_BEFORE = re.compile(
-    r"(?<!\w)([A-Za-z])[)\]*_]{0,3}[ \t]*(?:,[ \t]*(?:and|or)|,|/|&|\+|[-\u2013]|\band|\bor)[ \t]*"
-    r"(?:(?:option|choice)[ \t]+)?[(\[*_]{0,3}\Z",
-    re.IGNORECASE,
-)
+TITLE = r"(?:\b(?i:option|choice|answer|letter|opci[oó]n|вариант)|选项|選項|選択肢|선택지|보기)"
 _NAMED = re.compile(
     r"(?<!\w)\((?P<parenthesised>[A-Za-z])\)"
-    r"|\b(?i:option|choice|answer|letter)[ \t]+[(\[*_\"']{0,3}(?P<titled>[A-Z])(?!\w)"
+    rf"|{TITLE}[ \t]*[(\[*_\"']{{0,3}}(?P<titled>(?<![A-Za-z])[A-Z])(?!\w)"
     r"|(?<![\w*])\*\*\(?(?P<bold>[A-Z])[).:]?\*\*"
 )
 _CALLED_RIGHT = re.compile(
@@ -58,51 +24,51 @@ _CALLED_RIGHT = re.compile(
     r"(?i:correct|right|best|true|accurate|appropriate|suitable|logical|plausible|answer|"
     r"(?<=most )likely)\b"
 )
-_LAST_WORD = re.compile(r"(?<![\w'\u2019.])([A-Z])[\s.)\]}*_`\"'$!\\]*\Z")
+# A question, a list or a sum that breaks off does not end with an answer.
+_LAST_WORD = re.compile(r"(?<![\w'\u2019.])([A-Z])(?:[^\w?:,;/&+=-]|_)*\Z")
 _CAPITAL = re.compile(r"(?<![\w'\u2019.])[A-Z](?!\w)")
 _SECOND_LINE = re.compile(r"[\s*#>(-]*[Bb][).:*]")
 _SECOND_LABEL = re.compile(r"(?<!\w)\(?B[).:]")
 _GAP = re.compile(r"[^\w\n]{1,4}")
 _TAIL = 64
-_BEFORE = 32
 
 
 def letters(options: Sequence[str]) -> str:
-    """The letters of the options, A, B, …; at most 26."""
+    """Return the letters of the options, A, B, …; at most 26."""
     return ascii_uppercase[: len(options)]
 
 
 def letter_at(
     text: str, position: int, options: Sequence[str], *, titled: bool = False
 ) -> Extracted | None:
-    """The option letter, of either case, that stands at `position` and means an option.
+    """Return the option letter, of either case, that stands at `position` and means an option.
 
-    It does if a delimiter, the end of a line, its own option's text or a word such as "because"
-    comes next, or if it is a capital that is `titled` ("option B"); "A cat" and "I think" begin
-    sentences. Letters in a row ("B or C") and letters that are denied ("A is wrong", "not B")
-    are no choice.
+    It does if it stands by itself, if its own option's text comes next, or if it is a capital
+    that is `titled` ("option B"); "A cat" and "I think" begin sentences. Letters in a row ("B or
+    C") and letters that are denied ("A is wrong", "not B") do not mean one.
     """
     letter = text[position : position + 1]
-    index = letters(options).find(letter.upper()) if letter.isascii() and letter else -1
+    rivals = letters(options)
+    index = rivals.find(letter.upper()) if letter.isascii() and letter else -1
     end = position + 1
-    if index < 0 or _joined(text, position, options) or refuted_before(text, position):
+    if index < 0 or joined(text, position, rivals) or refuted_before(text, position):
         return None
     if not _own_text_follows(text, end, options, index):
         titled = titled and letter.isupper() and not text[end : end + 1].isalnum()
-        if _REFUTED_AFTER.match(text, end) or not (titled or _DELIMITED.match(text, end)):
+        if refuted_after(text, end) or not (titled or stands_by_itself(text, end)):
             return None
     return Extracted(letter.upper(), position, end)
 
 
 def letters_within(text: str, options: Sequence[str], start: int, end: int) -> list[Extracted]:
-    """Upper-case letters in `text[start:end]` that mean an option, in the order of the text."""
-    found = _CAPITAL.finditer(text, start, end)
-    at = (letter_at(text, match.start(), options) for match in found)
+    """Return the capitals in `text[start:end]` that mean an option, in the order of the text."""
+    capitals = _CAPITAL.finditer(text, start, end)
+    at = (letter_at(text, capital.start(), options) for capital in capitals)
     return [letter for letter in at if letter]
 
 
 def named_letters(text: str, options: Sequence[str]) -> list[Extracted]:
-    """Letters marked as options wherever they stand: "(B)", "option B", "**B**"."""
+    """Return the letters marked as options wherever they stand: "(B)", "option B", "**B**"."""
     at = (
         letter_at(text, match.start(match.lastgroup or 0), options, titled=bool(match["titled"]))
         for match in _NAMED.finditer(text)
@@ -111,20 +77,20 @@ def named_letters(text: str, options: Sequence[str]) -> list[Extracted]:
 
 
 def letters_called_right(text: str, options: Sequence[str]) -> list[Extracted]:
-    """Letters of which the reply says that they are right: "B is the best answer"."""
+    """Return the letters of which the reply says that they are right: "B is the best answer"."""
     at = (letter_at(text, match.start("letter"), options) for match in _CALLED_RIGHT.finditer(text))
     return [letter for letter in at if letter]
 
 
 def last_word(text: str, options: Sequence[str]) -> Extracted | None:
-    """The upper-case letter with which the reply ends, if it does."""
+    """Return the upper-case letter with which the reply ends, if it does."""
     offset = max(0, len(text.rstrip()) - _TAIL)
     match = _LAST_WORD.search(text, offset)
     return letter_at(text, match.start(1), options) if match else None
 
 
 def lists_options(text: str, position: int, options: Sequence[str]) -> bool:
-    """Whether the label at `position` opens a list of the options rather than naming one.
+    """Return whether the label at `position` opens a list of the options rather than naming one.
 
     It does if it is the first option's and the second option's label heads the next line, or
     follows on the same line in front of its own text.
@@ -139,18 +105,10 @@ def lists_options(text: str, position: int, options: Sequence[str]) -> bool:
     return any(_own_text_follows(text, label.end(), options, 1) for label in labels)
 
 
-def _joined(text: str, position: int, options: Sequence[str]) -> bool:
-    rivals = letters(options)
-    rivals = rivals.lower() if text[position].islower() else rivals
-    after = _JOINED_AFTER.match(text, position + 1)
-    before = _JOINED_BEFORE.search(text[max(0, position - _BEFORE) : position])
-    return any(match.group(1) in rivals for match in (before, after) if match)
-
-
 def _own_text_follows(text: str, position: int, options: Sequence[str], index: int) -> bool:
     gap = _GAP.match(text, position)
     if gap is None:
         return False
     starts = range(gap.end(), position, -1)
-    found = (mention_at(text, start, options) for start in starts)
-    return any(mention is not None and mention.option == index for mention in found)
+    named = (mention_at(text, start, options) for start in starts)
+    return any(mention is not None and mention.option == index for mention in named)

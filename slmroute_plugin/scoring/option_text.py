@@ -1,4 +1,4 @@
-"""Where a reply names an option by its text instead of its letter."""
+"""The places where a reply names an option by its text instead of its letter."""
 
 from __future__ import annotations
 
@@ -8,16 +8,26 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
+from slmroute_plugin.reply_text.characters import UNSPACED
+
 _TOKEN = re.compile(r"[-\u2212]?[0-9][0-9,]*(?:[./:][0-9]+)*%?|[^\W_]+")
 _REFUTED_BEFORE = re.compile(
-    r"(?:\bnot|n['\u2019]t|\bneither|\bnor|\bnever|\bthan|\bexcept)\s+(?:(?:the|an?|be)\s+)?[\W_]{0,4}\Z",
+    r"(?:(?:\bnot|n['\u2019]t|\bneither|\bnor|\bnever|\bthan|\bexcept|\bне|\bليس)\s+"
+    r"|(?:不是|并非|並非|不选|不選|不应选|而非)\s*)(?:(?:the|an?|be)\s+)?[\W_]{0,4}\Z",
     re.IGNORECASE,
 )
+_UNSPACED = re.compile(UNSPACED)
 _NEGATION_WINDOW = 24
 
 
 class Mention(NamedTuple):
-    """An option named by its text: which one (0-based), and the span that names it."""
+    """An option that is named by its text.
+
+    Attributes:
+        option: The option's index, from 0.
+        start: The offset at which the text that names it begins.
+        end: The offset at which that text ends.
+    """
 
     option: int
     start: int
@@ -27,47 +37,47 @@ class Mention(NamedTuple):
 def mentions(
     text: str, options: Sequence[str], start: int = 0, end: int | None = None
 ) -> list[Mention]:
-    """Options named in `text[start:end]`, in the order of the text.
+    """Return the options named in `text[start:end]`, in the order of the text.
 
     Case, punctuation and the white space between words do not count; signs, decimals and
     fractions do ("5" is not named by "-5" or "1.5"). A mention inside a longer one is dropped,
     and so is one that is denied ("not Paris"). Options that cannot be told apart are all returned.
     """
-    found = [
+    every = [
         Mention(index, match.start(), match.end())
         for index, option in enumerate(options)
         for match in _pattern(option).finditer(text, start, len(text) if end is None else end)
     ]
-    found = [mention for mention in found if not refuted_before(text, mention.start)]
-    found.sort(key=lambda mention: (mention.start, -mention.end))
+    affirmed = [mention for mention in every if not refuted_before(text, mention.start)]
+    affirmed.sort(key=lambda mention: (mention.start, -mention.end))
     outermost: list[Mention] = []
-    for mention in found:
+    for mention in affirmed:
         if not outermost or mention.end > outermost[-1].end or mention[1:] == outermost[-1][1:]:
             outermost.append(mention)
     return _literal_first(text, options, outermost)
 
 
 def mention_at(text: str, position: int, options: Sequence[str]) -> Mention | None:
-    """The longest option text that begins at `position`; None if there is none, or a tie."""
-    found = [
+    """Return the longest option text that begins at `position`; None without any, or in a tie."""
+    here = [
         Mention(index, match.start(), match.end())
         for index, option in enumerate(options)
         if (match := _pattern(option).match(text, position))
     ]
-    longest = [mention for mention in found if mention.end == max(other.end for other in found)]
+    longest = [mention for mention in here if mention.end == max(other.end for other in here)]
     longest = _literal_first(text, options, longest)
     return longest[0] if len(longest) == 1 else None
 
 
 def refuted_before(text: str, position: int) -> bool:
-    """Whether what stands right before `position` denies what stands there ("not", "isn't")."""
+    """Return whether what stands before `position` denies what stands there ("not", "isn't")."""
     return bool(_REFUTED_BEFORE.search(text[max(0, position - _NEGATION_WINDOW) : position]))
 
 
-def _literal_first(text: str, options: Sequence[str], found: list[Mention]) -> list[Mention]:
-    """Of options that share a span ("n" and "n!"), the one whose punctuation matches too."""
+def _literal_first(text: str, options: Sequence[str], named: list[Mention]) -> list[Mention]:
+    """Keep, of options that share a span ("n" and "n!"), the one whose punctuation matches too."""
     by_span: dict[tuple[int, int], list[Mention]] = {}
-    for mention in found:
+    for mention in named:
         by_span.setdefault((mention.start, mention.end), []).append(mention)
     kept: list[Mention] = []
     for rivals in by_span.values():
@@ -114,12 +124,14 @@ def _token_pattern(token: str) -> str:
 
 def _left_edge(token: str) -> str:
     if not _is_number(token):
-        return r"(?<![^\W_])"
+        return "" if _UNSPACED.match(token[0]) else r"(?<![^\W_])"
     return r"(?<![\w\u2212-])(?<![0-9][.,/:])"
 
 
 def _right_edge(token: str) -> str:
-    return r"(?![.,/:]?[0-9])(?![\w%])" if _is_number(token) else r"(?![^\W_])"
+    if _is_number(token):
+        return r"(?![.,/:]?[0-9])(?![\w%])"
+    return "" if _UNSPACED.match(token[-1]) else r"(?![^\W_])"
 
 
 def _is_number(token: str) -> bool:

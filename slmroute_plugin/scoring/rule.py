@@ -1,21 +1,23 @@
-"""A scoring rule: what a reply is held against, what the rule finds in it, and the verdict."""
+"""A scoring rule: the reference of a reply, the answer that a rule finds in it, the verdict."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, NamedTuple
 
 from slmroute_plugin.observation import AnswerKind
+from slmroute_plugin.reply_text.wrapping import unwrapped
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What the right answer is, and what the choices were.
+    """The right answers to a question, and its choices.
 
     Args:
-        targets: acceptable answers; for a choice its letter, for a boolean "true" or "false".
-        options: texts of the options in the order of their letters; empty if there are none.
-        false_answers: answers known to be wrong, for rules that compare against them.
+        targets: The acceptable answers; for a choice its letter, for a boolean "true" or "false".
+        options: The texts of the options in the order of their letters; empty without options.
+        false_answers: The answers known to be wrong, for rules that compare against them.
     """
 
     targets: tuple[str, ...]
@@ -24,34 +26,49 @@ class Reference:
 
 
 class Extracted(NamedTuple):
-    """A final answer found in a reply: its normal form, and the span of text that names it."""
+    """A final answer that a reply gives: its normal form, and the span of text that names it."""
 
     value: str
     start: int
     end: int
 
 
-class Rule(Protocol):
-    """One way to find the final answer in a reply and to score it."""
+class Rule(ABC):
+    """One way to find the final answer in a reply and to score it.
+
+    A rule reads what `unwrapped` leaves of a reply, so that tags, control tokens, emoji and the
+    like never hide an answer; the span that it names is mapped back to the reply.
+    """
 
     name: ClassVar[str]
     kind: ClassVar[AnswerKind]
 
     def extract(self, text: str, reference: Reference) -> Extracted | None:
-        """The final answer in `text`, or None if there is none."""
+        """Return the final answer in the reply `text`, or None if there is none."""
+        reply = unwrapped(text)
+        answer = self.find(reply.text, reference)
+        if answer is None:
+            return None
+        return Extracted(answer.value, *reply.original_span(answer.start, answer.end))
 
+    @abstractmethod
+    def find(self, text: str, reference: Reference) -> Extracted | None:
+        """Return the final answer in an unwrapped text, or None if there is none."""
+
+    @abstractmethod
     def correct(self, answer: str, reference: Reference) -> bool:
-        """Whether an extracted `answer` (its `value`) is right."""
+        """Return whether an extracted `answer` (its `value`) is right."""
 
 
 class Verdict(NamedTuple):
-    """Whether a reply is right, and who says so.
+    """A decision on a reply: right or wrong, and who says so.
 
     Attributes:
-        correct: whether it is right.
-        answer: the answer that the rule found in it; None if none.
-        scored_by: the rule's name, or `judge:<model>`.
-        judge_error: why the judge, though asked, gave no verdict, so that the rule did.
+        correct: Whether the reply is right.
+        answer: The answer that the rule found in it; None if it found none.
+        scored_by: The rule's name, or `judge:<model>`.
+        judge_error: The reason why the judge, though asked, gave no verdict, so that the rule
+            did.
     """
 
     correct: bool
@@ -61,8 +78,8 @@ class Verdict(NamedTuple):
 
 
 def score(rule: Rule, text: str, reference: Reference) -> Verdict:
-    """The verdict of `rule` on the reply `text`; a reply without an answer is wrong."""
-    found = rule.extract(text, reference)
-    if found is None:
+    """Return the verdict of `rule` on the reply `text`; a reply without an answer is wrong."""
+    answer = rule.extract(text, reference)
+    if answer is None:
         return Verdict(False, None, rule.name)
-    return Verdict(rule.correct(found.value, reference), found.value, rule.name)
+    return Verdict(rule.correct(answer.value, reference), answer.value, rule.name)

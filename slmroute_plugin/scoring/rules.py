@@ -13,10 +13,10 @@ from slmroute_plugin.scoring.rule import Rule
 
 
 def rule(name: str) -> Rule:
-    """The rule of that name.
+    """Return the rule of that name.
 
     Raises:
-        ValueError: there is none; names the value, the nearest rule and all of them.
+        ValueError: If no rule has it; names the value, the nearest rule and all of them.
     """
     rules: dict[str, type[Rule]] = {
         known.name: known

@@ -1,4 +1,4 @@
-"""Scoring the replies to one question, by the judge where there is one, else by the rule."""
+"""The scoring of replies to one question, by the judge where there is one, else by the rule."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from slmroute_plugin.scoring.rule import Reference, Rule, Verdict, score
 
 @dataclass(frozen=True)
 class QuestionScorer:
-    """Decides whether replies to one question are right.
+    """A scorer of replies to one question.
 
     Args:
-        rule: the task's rule.
-        question: as the user turn states it.
-        reference: what replies are held against.
-        judge: asked in place of the rule.
+        rule: The task's rule.
+        question: The question as the user turn states it.
+        reference: The answers that replies are held against.
+        judge: The judge, which is asked in place of the rule.
     """
 
     rule: Rule
@@ -27,13 +27,13 @@ class QuestionScorer:
     judge: Judge | None = None
 
     def __call__(self, text: str) -> Verdict:
-        """The verdict on a reply."""
+        """Return the verdict on a reply."""
         if self.judge is None:
             return score(self.rule, text, self.reference)
         return self.judge.verdict(self.rule, self.case(text))
 
     def case(self, text: str) -> Case:
-        """The reply as it is put to the judge."""
+        """Return the reply as it is put to the judge."""
         return Case(self.question, self.reference, str(text))
 
     @property
@@ -48,6 +48,6 @@ class QuestionScorer:
 
 
 def cases(scorer: QuestionScorer, answer: str) -> list[Case]:
-    """All that the judge is asked about an answer: it, and methods' own in its place."""
+    """Return what the judge is asked about an answer: the answer, and methods' own in its place."""
     texts = [answer, *answer.own_answers.values()] if isinstance(answer, Answer) else [answer]
     return [scorer.case(text) for text in texts]

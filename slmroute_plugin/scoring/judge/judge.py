@@ -1,4 +1,4 @@
-"""Asking the judge about all answers of a task at once, and what becomes of its replies."""
+"""The judge, which is asked about all answers of a task at once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from slmroute_plugin.llm.exchange import Llm, LlmError, LlmReply, LlmRequest
+from slmroute_plugin.reply_text.wrapping import is_unfinished_thinking
 from slmroute_plugin.scoring.judge.prompt import REMINDER, Case, fill, parse_reply
 from slmroute_plugin.scoring.judge.settings import JudgeSettings
 from slmroute_plugin.scoring.rule import Rule, Verdict, score
@@ -20,19 +21,19 @@ _QUOTED = 60
 
 
 class Opinion(NamedTuple):
-    """What the judge says of one case: a verdict, or why there is none."""
+    """A judge's verdict on one case, or the reason why there is none."""
 
     correct: bool | None
     error: str | None = None
 
 
 class Judge:
-    """Scores free-form answers by asking an LLM; each case is asked about only once.
+    """A judge of free-form answers: an LLM, which is asked about each case only once.
 
     Args:
-        settings: the name of the LLM, and what it is told.
-        llm: returns the LLM; called when the first case is asked about.
-        what: the work, as a task's name.
+        settings: The name of the LLM, and what it is told.
+        llm: The function that returns the LLM; called when the first case is asked about.
+        what: The name of the work, as a task's name.
     """
 
     def __init__(self, settings: JudgeSettings, llm: Callable[[], Llm], what: str) -> None:
@@ -43,7 +44,7 @@ class Judge:
         self._opinions: dict[Case, Opinion] = {}
 
     def consider(self, cases: Sequence[Case]) -> None:
-        """Ask about all cases that are new, concurrently; what fails is summed up in the log."""
+        """Ask about all cases that are new, concurrently, and sum up in the log what fails."""
         new = [case for case in dict.fromkeys(cases) if self._is_open(case)]
         if new:
             opinions = self._ask(new)
@@ -51,17 +52,18 @@ class Judge:
             self._sum_up(opinions)
 
     def leave_to_another(self, cases: Sequence[Case]) -> None:
-        """Never ask about these: another process does, and its verdicts are the ones kept."""
+        """Take these cases for judged: another process asks about them, and keeps the verdicts."""
         for case in filter(self._is_open, cases):
             self._opinions[case] = Opinion(None, "judged by another process")
 
     def verdict(self, rule: Rule, case: Case) -> Verdict:
-        """Whether an answer is right: the judge says so, and where it does not, the rule.
+        """Return whether an answer is right, by the judge, else by the rule.
 
-        An empty answer is wrong without a question to anybody.
+        An answer without content, which is empty or never gets beyond its thinking, is wrong
+        without a question to anybody.
         """
         ruled = score(rule, case.answer, case.reference)
-        if not case.answer.strip():
+        if not _has_content(case):
             return ruled._replace(correct=False)
         self.consider([case])
         opinion = self._opinions[case]
@@ -70,7 +72,7 @@ class Judge:
         return ruled._replace(correct=opinion.correct, scored_by=self.name)
 
     def _is_open(self, case: Case) -> bool:
-        return bool(case.answer.strip()) and case not in self._opinions
+        return _has_content(case) and case not in self._opinions
 
     def _ask(self, cases: Sequence[Case]) -> list[Opinion]:
         prompts = [fill(self._settings.prompt, case) for case in cases]
@@ -112,6 +114,10 @@ class Judge:
 
 
 _UNREAD = Opinion(None)
+
+
+def _has_content(case: Case) -> bool:
+    return bool(case.answer.strip()) and not is_unfinished_thinking(case.answer)
 
 
 def _opinion(reply: LlmReply) -> Opinion:

@@ -1,4 +1,4 @@
-"""What the judge is shown: the fields of a case as JSON, which no text inside them can leave."""
+"""The prompt of the judge: the fields of a case as JSON, which no text inside them can leave."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ _REPLY = re.compile(r"[\s*_`]*(in)?correct[\s*_`]*\.?[\s*_`]*", re.IGNORECASE | 
 
 
 class Case(NamedTuple):
-    """One answer to judge.
+    """An answer to judge.
 
     Attributes:
-        question: the question as the user turn states it.
-        reference: the answers that are right, and those known to be wrong.
-        answer: the reply to judge.
+        question: The question as the user turn states it.
+        reference: The answers that are right, and those known to be wrong.
+        answer: The reply to judge.
     """
 
     question: str
@@ -58,7 +58,7 @@ class Case(NamedTuple):
 
 
 def fill(template: str, case: Case) -> str:
-    """The prompt for a case: each placeholder gives way to one line of JSON.
+    """Return the prompt for a case, with one line of JSON for each placeholder.
 
     Placeholders inside the fields stay what they are: text.
 
@@ -75,7 +75,7 @@ def fill(template: str, case: Case) -> str:
 
 
 def template_fault(template: str) -> str | None:
-    """What is wrong with a template, if anything is.
+    """Return what is wrong with a template, or None if nothing is.
 
     >>> template_fault("Is {answer} like {references}? CORRECT or INCORRECT")
     'lacks the placeholder {question}'
@@ -105,7 +105,7 @@ def _escape(found: re.Match[str]) -> str:
 
 
 def parse_reply(text: str) -> bool | None:
-    """True for CORRECT, False for INCORRECT, None for all else.
+    """Return True for CORRECT, False for INCORRECT, None for all else.
 
     Case, surrounding blanks, Markdown's marks and one full stop do not matter; a second word does.
 

@@ -11,11 +11,11 @@ from slmroute_plugin.scoring.judge.prompt import PROMPT, template_fault
 
 
 class JudgeSettings(LlmSettings):
-    """The LLM that scores free-form answers: reached like the LLM of a route.
+    """The settings of the LLM that scores free-form answers, reached like the LLM of a route.
 
     Attributes:
-        prompt: what it is told, with the placeholders {question}, {references} and {answer},
-            and {false_answers} if need be. Each is filled with one JSON value.
+        prompt: The text that it is told, with the placeholders {question}, {references} and
+            {answer}, and {false_answers} if need be. Each is filled with one JSON value.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -37,5 +37,5 @@ class JudgeSettings(LlmSettings):
         return replay
 
     def llm(self) -> LlmSettings:
-        """How the model is reached, without what it is told."""
+        """Return how the model is reached, without what it is told."""
         return LlmSettings.model_validate(self.model_dump(exclude={"prompt"}))
