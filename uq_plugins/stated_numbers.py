@@ -62,13 +62,13 @@ def _scan(line: str, numbers: list[Numeral]) -> Iterator[Expression]:
         if first.ratio or first.value is None:
             part, whole = first.ratio or (None, None)
             yield Expression(first.start, _end(line, first), "ratio", part, whole)
-        elif second and second.value is not None and (
-            _OUT_OF.fullmatch(between) or (_IN.fullmatch(between) and second.value in _TENS)
+        elif (
+            second
+            and second.value is not None
+            and (_OUT_OF.fullmatch(between) or (_IN.fullmatch(between) and second.value in _TENS))
         ):
             numbers.pop(0)
-            yield Expression(
-                first.start, _end(line, second), "ratio", first.value, second.value
-            )
+            yield Expression(first.start, _end(line, second), "ratio", first.value, second.value)
         elif second and _TO.fullmatch(between):
             numbers.pop(0)
             yield Expression(first.start, _end(line, second), "range", None)

@@ -29,7 +29,10 @@ def test_edits_of_a_part_lead_back_to_the_whole() -> None:
 @given(st.text(max_size=30), st.data())
 def test_untouched_characters_are_found_where_they_were(text: str, data: st.DataObject) -> None:
     cuts = data.draw(st.lists(st.integers(0, len(text)), max_size=6).map(sorted))
-    edits = [Edit(start, end, "xyz"[: start % 4]) for start, end in zip(cuts[::2], cuts[1::2])]
+    edits = [
+        Edit(start, end, "xyz"[: start % 4])
+        for start, end in zip(cuts[::2], cuts[1::2], strict=False)
+    ]
     edited = MappedText.of(text).edited(edits)
     assert len(edited.text) == len(edited.starts) == len(edited.ends)
     replaced = {at for edit in edits for at in range(edit.start, edit.end)}

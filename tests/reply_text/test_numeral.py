@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from hypothesis import assume, given
@@ -245,9 +246,11 @@ def test_a_credited_numeral_is_never_part_of_a_longer_one(text: str) -> None:
 def test_any_text_gives_numerals_in_order(text: str) -> None:
     spans = [(number.start, number.end) for number in numerals(unwrapped(text).text)]
     assert all(start < end for start, end in spans)
-    assert all(end <= start for (_, end), (start, _) in zip(spans, spans[1:]))
+    assert all(end <= start for (_, end), (start, _) in pairwise(spans))
 
 
-@pytest.mark.parametrize("piece", ["1.,", "1 ", "1/", "10^", "\\frac", "\\frac{1}{", "-", "½", "5 x"])
+@pytest.mark.parametrize(
+    "piece", ["1.,", "1 ", "1/", "10^", "\\frac", "\\frac{1}{", "-", "½", "5 x"]
+)
 def test_a_long_reply_takes_no_time(piece: str) -> None:
     numerals(piece * 5_000)

@@ -160,7 +160,9 @@ def test_the_way_back_leads_to_the_reply() -> None:
 def test_any_text_can_be_unwrapped(text: str) -> None:
     plain = unwrapped(text)
     assert len(plain.text) == len(plain.starts) == len(plain.ends)
-    assert all(0 <= start <= end <= len(text) for start, end in zip(plain.starts, plain.ends))
+    assert all(
+        0 <= start <= end <= len(text) for start, end in zip(plain.starts, plain.ends, strict=True)
+    )
 
 
 @pytest.mark.parametrize("piece", ["<", "[", "<a", "<|", "<think>", "<answer>", "[INST]", "</a>"])
