@@ -174,7 +174,7 @@ def test_too_few_samples_in_one_request_are_made_up_for(
 FATAL = {
     "a wrong key": (lambda s: s.status(401, {"message": "Incorrect API key"}), "HTTP 401", 1),
     "an unknown model": (lambda s: s.status(404, {"message": "no model any"}), "no model any", 1),
-    "no server": (lambda s: s.cut(), "the connection broke", 18),
+    "no server": (lambda s: s.cut(), "the connection broke", 21),
 }
 
 
