@@ -36,6 +36,9 @@ class RowTask(ConfigurableTask):  # type: ignore[misc]
         ValueError: If one of our keys is missing or wrong, or if the data lacks a split.
     """
 
+    # lm-eval's own, which says nothing of its type.
+    _filters: list[Any]
+
     def __init__(
         self, data_dir: str | None, cache_dir: str | None, download_mode: Any, config: Doc | None
     ) -> None:
