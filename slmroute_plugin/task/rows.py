@@ -121,7 +121,7 @@ class RowTask(ConfigurableTask):  # type: ignore[misc]
         with named_columns(str(self.config.task), doc):
             text = super().doc_to_text(doc, doc_to_text)
         # Of a stock task, the cue is part of the text, and not a character may change.
-        return text if self.stock else self._with_cue(text)
+        return text if self.stock else _with_cue(text, self.keys.cue)
 
     def doc_to_target(self, doc: Doc, doc_to_target: Any = None) -> Any:
         """Return the right answer; for a choice, its letter."""
@@ -181,10 +181,13 @@ class RowTask(ConfigurableTask):  # type: ignore[misc]
         return values
 
     def _restated_text(self, doc: Doc, signal: Restated) -> str:
-        question = super().doc_to_text(doc).rstrip()
-        if self.stock and self.keys.cue:
-            question = question.removesuffix(self.keys.cue).rstrip()
-        return self._with_cue(f"{question}\n\n{signal.instruction}")
+        question, cue = super().doc_to_text(doc).rstrip(), self.keys.cue
+        if self.stock:
+            # The text ends with the cue as it is, and the white space behind it is put back later.
+            cue = cue.rstrip()
+            question = question.removesuffix(cue).rstrip()
+        return _with_cue(f"{question}\n\n{signal.instruction}", cue)
 
-    def _with_cue(self, text: str) -> str:
-        return f"{text.rstrip()}\n{self.keys.cue}" if self.keys.cue else text.rstrip()
+
+def _with_cue(text: str, cue: str) -> str:
+    return f"{text.rstrip()}\n{cue}" if cue else text.rstrip()

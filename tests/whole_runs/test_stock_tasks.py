@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,10 +11,11 @@ import datasets
 import lm_eval.tasks
 import pytest
 from lm_eval import simple_evaluate
+from lm_eval.loggers import EvaluationTracker
 from lm_eval.tasks import TaskManager
 from stock_tasks import COLOUR_ROWS, KnownReplies, stock_index, write_stock_tasks
 
-from slmroute_plugin.analysis.study.reading import read_study
+from slmroute_plugin.analysis.study.reading import read_study, sample_texts
 from slmroute_plugin.settings.schema import SettingsError
 from slmroute_plugin.task.wrapped_files import wrapped_files
 
@@ -150,7 +150,7 @@ def test_predictions_alone_have_confidences_too(run: Callable[..., Any]) -> None
     assert sums["results"]["stock_sums"]["bypass,flexible"] == 999
     assert sums["results"]["stock_sums"]["acc,slm"] == 0.75
     colours = run(KnownReplies(), "stock_colours", True, **options)
-    assert colours["results"]["stock_colours"]["bypass,none"] == 999
+    assert colours["results"]["stock_colours"]["bypass,slm"] == 999
     assert rows_of(colours, "stock_colours", "slm")[0]["confidence/choice_margin"] == 0.0
 
 
@@ -176,7 +176,7 @@ def test_multiple_choice_keeps_its_requests_and_scores_and_gains_confidences(
     assert first["answer"] == "blue"
     # exp(-1) against exp(-4) and exp(-5).
     assert first["confidence/choice_prob"] == pytest.approx(0.936240, abs=1e-6)
-    assert first["confidence/choice_margin"] == pytest.approx(0.889628, abs=1e-6)
+    assert first["confidence/choice_margin"] == pytest.approx(0.889627, abs=1e-6)
     assert "auroc/choice_entropy,slm" in wrapped["results"]["stock_colours"]
 
 
@@ -185,7 +185,12 @@ def test_a_group_leads_to_wrapped_tasks_and_keeps_its_score(run: Callable[..., A
     stock, wrapped = (run(model, "stock_group", each) for each in (False, True))
     for task in ("stock_sums", "stock_colours"):
         assert_same_scores(stock, wrapped, task)
-    assert wrapped["results"]["stock_group"] == stock["results"]["stock_group"]
+    # The group sums `acc` up by filter.
+    old, new = (each["results"]["stock_group"] for each in (stock, wrapped))
+    assert {name: new[name] for name in old if "none" in name} == {
+        name: value for name, value in old.items() if "none" in name
+    }
+    assert new["acc,slm"] == pytest.approx((6 + 2) / 14)
 
 
 def test_a_route_is_refused_for_multiple_choice(run: Callable[..., Any], tmp_path: Path) -> None:
@@ -198,7 +203,7 @@ def test_a_route_is_refused_for_multiple_choice(run: Callable[..., Any], tmp_pat
 @pytest.mark.parametrize(
     ("named", "said"),
     [
-        ("metric: chrf", r"stock_sums: the metric 'chrf' of an answer is \("),
+        ("metric: chrf", r"stock_sums: the metric 'chrf' of an answer is \["),
         ("metric: exact", "stock_sums: it has no metric 'exact'"),
         ("filter: loose", "stock_sums: it has no filter 'loose'"),
         ("rules: 1", r"unknown keys under `scoring`: \['rules'\]"),
@@ -214,20 +219,56 @@ def test_scoring_that_cannot_be_used_is_an_error_before_the_first_question(
     assert not asked
 
 
+def save(folder: Path, model: str, results: Any) -> None:
+    """Write the samples of a run as lm-eval writes them."""
+    tracker = EvaluationTracker(output_path=str(folder))
+    tracker.general_config_tracker.model_name_sanitized = model
+    tracker.date_id = "2026-01-01T00-00-00.000000"
+    for task, samples in results["samples"].items():
+        tracker.save_results_samples(task, samples)
+
+
 def test_the_report_reads_wrapped_tasks(run: Callable[..., Any], tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
     model = KnownReplies(reply, preference)
-    folder = tmp_path / "runs" / "a-model"
-    folder.mkdir(parents=True)
-    for task in ("stock_sums", "stock_colours"):
-        samples = run(model, task, True, uq=["verbalization_2s"])["samples"][task]
-        lines = [json.dumps(row, default=str) + "\n" for row in samples]
-        (folder / f"samples_{task}_2026-01-01T00-00-00.jsonl").write_text("".join(lines))
-    study = read_study(tmp_path / "runs")
+    save(runs, "small", run(model, "stock_sums", True, uq=["verbalization_2s"]))
+    save(runs, "small", run(model, "stock_colours", True))
+    study = read_study(runs)
+    assert not study.problems
     slms = {setting.slm.task: setting.slm for setting in study.settings}
     assert slms["stock_sums"].accuracy == 0.75
     assert set(slms["stock_sums"].scores) == {"verbalization_2s"}
     assert len(slms["stock_colours"].doc_id) == len(COLOUR_ROWS)
     assert {"choice_prob", "choice_prob_norm"} <= set(slms["stock_colours"].scores)
+    assert [text.answer for text in sample_texts(slms["stock_colours"])][:4] == [
+        "blue", "blue", "blue", "red"
+    ]  # fmt: skip
+
+
+def test_the_report_reads_runs_that_never_heard_of_us(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
+    plain, wrapped = tmp_path / "plain", tmp_path / "wrapped runs"
+    model = KnownReplies(reply, preference)
+    save(plain, "small", run(model, "stock_colours", False))
+    save(wrapped, "small", run(model, "stock_colours", True))
+    (stock,), (ours,) = (read_study(folder).settings for folder in (plain, wrapped))
+    assert stock.slm.correct.tolist() == ours.slm.correct.tolist()
+    assert set(stock.slm.scores) == set(ours.slm.scores)
+    for method, scores in ours.slm.scores.items():
+        assert stock.slm.scores[method].confidence == pytest.approx(scores.confidence)
+        assert stock.slm.scores[method].correct.tolist() == scores.correct.tolist()
+
+
+def test_a_plain_run_of_a_generative_task_is_an_llm_to_route_to(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    save(runs, "small", run(KnownReplies(reply), "stock_sums", True, uq=["verbalization_2s"]))
+    save(runs, "large", run(KnownReplies(reply), "stock_sums", False))
+    (setting,) = read_study(runs).settings
+    assert setting.slm.model == "small"
+    assert setting.llms["large"].correct.tolist() == setting.slm.correct.tolist()
 
 
 def test_gsm8k_on_real_rows_keeps_its_scores(real_data: Path, tmp_path: Path) -> None:

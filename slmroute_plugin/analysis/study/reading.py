@@ -12,10 +12,10 @@ from slmroute_plugin.analysis.study.costs import estimated_costs
 from slmroute_plugin.analysis.study.joining import join_runs
 from slmroute_plugin.analysis.study.runs import Problem, Scores, Study, TaskRun
 from slmroute_plugin.analysis.study.sample_columns import Wanted, distinct_texts, read_columns
+from slmroute_plugin.analysis.study.stock_rows import answer_text, answering_lines
 from slmroute_plugin.llm.prices import prices
 from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.storage.sample_files import (
-    SLM_FILTER,
     TASK_PREFIX,
     TRAINING_SUFFIX,
     SampleFileError,
@@ -23,7 +23,6 @@ from slmroute_plugin.storage.sample_files import (
     lines_in_words,
     prompt_of,
     read_samples,
-    reply_of,
     sample_files,
 )
 
@@ -135,9 +134,9 @@ def read_run(path: Path, model: str, task: str) -> TaskRun:
 
 def sample_texts(run: TaskRun) -> Iterator[SampleText]:
     """Yield the texts of a run's rows, read anew from its file and in the file's order."""
-    for row in read_samples(run.path, _named_before):
-        if row.get("filter") == SLM_FILTER:
-            yield SampleText(int(row["doc_id"]), _question(row), reply_of(row), _target(row))
+    for line in answering_lines(run.path, _named_before):
+        row = line.row
+        yield SampleText(int(row["doc_id"]), _question(row), answer_text(row), _target(row))
 
 
 def newest_files(results: Path) -> tuple[list[SampleFile], list[str]]:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from slmroute_plugin.methods.option_likelihoods import choice_confidences
-from slmroute_plugin.storage.sample_files import SLM_FILTER
+from slmroute_plugin.methods.option_likelihoods import choice_confidences, likeliest
+from slmroute_plugin.storage.sample_files import (
+    SLM_FILTER,
+    NumberedRow,
+    Unread,
+    numbered_samples,
+    reply_of,
+)
 
 # The metrics of lm-eval that say whether a single answer is right, in order of preference.
 _VERDICTS = ("acc", "exact_match", "acc_norm")
@@ -30,6 +37,30 @@ def answering_filter(filters: Iterable[str]) -> str | None:
     if SLM_FILTER in names:
         return SLM_FILTER
     return names[-1] if names else None
+
+
+def answering_lines(path: Path, unread: Unread) -> Iterator[NumberedRow]:
+    """Yield the rows that hold a model's answers; rows of a stock run as rows of our tasks.
+
+    Args:
+        path: The sample file.
+        unread: Is told of each line that holds no row.
+
+    Raises:
+        SampleFileError: If the file cannot be opened.
+    """
+    filters: dict[str, None] = {}
+    for line in numbered_samples(path, unread):
+        filters[str(line.row.get("filter"))] = None
+        if line.row.get("filter") == SLM_FILTER:
+            yield line
+    answering = answering_filter(filters)
+    if answering == SLM_FILTER:
+        return
+    # The last filter of a stock run is known at the end of the file.
+    for line in numbered_samples(path, lambda _: None):
+        if str(line.row.get("filter")) == answering:
+            yield line._replace(row=as_our_row(line.row))
 
 
 def as_our_row(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,6 +100,15 @@ def as_our_row(row: Mapping[str, Any]) -> dict[str, Any]:
         if own != metric:
             ours[f"acc/{method}"] = float(row[own])
     return ours
+
+
+def answer_text(row: Mapping[str, Any]) -> str:
+    """Return the reply in a row, or the chosen option of multiple choice by likelihood."""
+    options = _options(row)
+    if options is None:
+        return reply_of(row)
+    chosen = likeliest([option.log_likelihood for option in options])
+    return "" if chosen is None else options[chosen].text
 
 
 def _is_verdict(value: Any) -> bool:

@@ -135,10 +135,10 @@ def test_a_broken_file_is_named_with_its_place_and_the_rest_is_read(
     assert said in problem.why
 
 
-def test_samples_of_other_tasks_are_foreign(results: Path, write: Write) -> None:
-    path = write("small", "x", [{"doc_id": 0, "filter": "none", "acc": 1.0, "doc_hash": "h"}])
+def test_samples_that_tell_no_right_from_wrong_are_foreign(results: Path, write: Write) -> None:
+    path = write("small", "x", [{"doc_id": 0, "filter": "none", "bleu": 0.3, "doc_hash": "h"}])
     (problem,) = read_study(results).problems
-    assert "no rows under the filter 'slm'" in problem.why
+    assert "its rows under the filter 'none' have no acc" in problem.why
     path.write_text("")
     assert read_study(results).problems
 

@@ -6,7 +6,11 @@ from typing import Any
 
 import pytest
 
-from slmroute_plugin.analysis.study.stock_rows import answering_filter, as_our_row
+from slmroute_plugin.analysis.study.stock_rows import (
+    answer_text,
+    answering_filter,
+    as_our_row,
+)
 
 # As lm-eval writes it: of numbers, texts.
 CHOICE: dict[str, Any] = {
@@ -82,3 +86,8 @@ def test_our_filter_answers_where_it_is_there_and_else_the_last() -> None:
     assert answering_filter(["none", "slm", "routed"]) == "slm"
     assert answering_filter(["strict", "flexible", "strict"]) == "flexible"
     assert answering_filter([]) is None
+
+
+def test_the_answer_is_the_chosen_option_or_the_reply() -> None:
+    assert answer_text(CHOICE) == "ab"
+    assert answer_text({"filtered_resps": ["It is 7"], "arguments": {}}) == "It is 7"
