@@ -147,17 +147,27 @@ def newest_files(results: Path) -> tuple[list[SampleFile], list[str]]:
     """
     files: list[SampleFile] = []
     notes: list[str] = []
-    for folder in sorted(path for path in results.iterdir() if path.is_dir()):
-        for task, paths in sample_files(folder).items():
+    folders = sorted(path for path in results.iterdir() if path.is_dir())
+    found = {folder: sample_files(folder) for folder in folders}
+    names = {task for tasks in found.values() for task in tasks}
+    for folder, tasks in found.items():
+        for task, paths in tasks.items():
             if task.endswith(TRAINING_SUFFIX):
                 continue
-            files.append(SampleFile(folder.name, task.removeprefix(TASK_PREFIX), paths[-1]))
+            files.append(SampleFile(folder.name, _shown_name(task, names), paths[-1]))
             if len(paths) > 1:
                 notes.append(
                     f"{folder.name}, {task}: {len(paths)} runs, of which the newest was taken "
                     f"({paths[-1].name})"
                 )
     return files, notes
+
+
+def _shown_name(task: str, names: Collection[str]) -> str:
+    """Return a task's name without our prefix, and mark lm-eval's task of the same name."""
+    if f"{TASK_PREFIX}{task}" in names:
+        return f"{task} (lm-eval)"
+    return task.removeprefix(TASK_PREFIX)
 
 
 def _shortfalls(run: TaskRun) -> Iterator[Problem]:
