@@ -114,18 +114,17 @@ def test_the_metric_and_the_filter_that_the_file_names_decide(run: Callable[...,
 
 
 def test_a_real_backend_gives_stock_replies_and_confidences(
-    run: Callable[..., Any], tiny: Callable[..., Any], tmp_path: Path
+    run: Callable[..., Any], tiny: Callable[..., Any]
 ) -> None:
-    model = tiny(max_length=512)
-    methods = ["perplexity", "verbalization_1s", "p_true"]
-    stock = run(model, "stock_sums", False)
-    wrapped = run(model, "stock_sums", True, uq=methods)
+    model = tiny(max_length=512, num_hidden_layers=2)
+    options = {"limit": 3, "num_fewshot": 0, "gen_kwargs": {"max_gen_toks": 4}}
+    stock = run(model, "stock_sums", False, options=options)
+    wrapped = run(model, "stock_sums", True, uq=["perplexity"], options=options)
     assert_same_scores(stock, wrapped, "stock_sums")
-    (first, *_) = slm = rows_of(wrapped, "stock_sums", "slm")
-    assert len({row["resps"][0][0] for row in slm}) > 1
-    assert all(0 < row["confidence/perplexity"] < 1 for row in slm)
-    assert first["auroc/p_true"] == [first["confidence/p_true"], first["acc"]]
-    assert first["acc/verbalization_1s"] in (0.0, 1.0)
+    for row in rows_of(wrapped, "stock_sums", "slm"):
+        assert row["resps"][0][0]
+        assert 0 < row["confidence/perplexity"] < 1
+        assert row["auroc/perplexity"] == [row["confidence/perplexity"], row["acc"]]
 
 
 def test_a_restated_question_keeps_the_cue_last(run: Callable[..., Any]) -> None:
