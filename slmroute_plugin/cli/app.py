@@ -6,8 +6,7 @@ import inspect
 import sys
 from importlib.metadata import version
 from io import TextIOWrapper
-from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -20,8 +19,8 @@ from slmroute_plugin.cli import judge as judge_commands
 from slmroute_plugin.cli import probes as probe_commands
 from slmroute_plugin.cli import report as report_commands
 from slmroute_plugin.cli import sweep as sweep_command
+from slmroute_plugin.cli import tasks as task_commands
 from slmroute_plugin.cli import vllm_args as vllm_args_command
-from slmroute_plugin.include_path import include_path
 from slmroute_plugin.plugins.methods import registered_methods
 
 
@@ -57,19 +56,13 @@ app = typer.Typer(
 
 app.add_typer(probe_commands.app, name="probes")
 app.add_typer(journal_commands.app, name="journal")
+app.add_typer(task_commands.app, name="tasks")
 app.command()(probe_commands.score)
 app.command()(judge_commands.judge)
 app.command()(report_commands.report)
 app.command()(calibrate_command.calibrate)
 app.command()(sweep_command.sweep)
 app.command()(vllm_args_command.vllm_args)
-
-
-class TaskRow(NamedTuple):
-    """A task and the tags that stand for it in `--tasks`."""
-
-    name: str
-    tags: tuple[str, ...]
 
 
 def _print_version(wanted: bool) -> None:
@@ -89,33 +82,6 @@ def slmroute(
     ] = False,
 ) -> None:
     """Give every answer of a small language model a confidence, and route by it, inside lm-eval."""
-
-
-@app.command()
-def tasks(
-    as_list: Annotated[
-        bool, typer.Option("--list", help="List the tasks and their tags instead.")
-    ] = False,
-) -> None:
-    """Print the folder to give to lm-eval's --include_path, and nothing else.
-
-    Example: lm_eval --model hf --model_args pretrained=Qwen/Qwen3-0.6B
-    --tasks slmroute_gsm8k --include_path $(slmroute tasks)
-
-    Example: slmroute tasks --list
-    """
-    try:
-        folder = include_path()
-    except FileNotFoundError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
-    if not as_list:
-        typer.echo(str(folder))
-        return
-    table = Table(Column("Task", no_wrap=True), "Tags", title=f"Tasks in {folder}")
-    for row in _task_rows(folder):
-        table.add_row(row.name, ", ".join(row.tags))
-    _console().print(table)
 
 
 @app.command()
@@ -143,23 +109,8 @@ def methods() -> None:
             f"{registered.distribution}\n{kind.__module__}",
             _first_line(kind),
         )
-    _console().print(table)
-
-
-def _console() -> Console:
-    """Make a console that prints texts as they are."""
     # Brackets in a plugin's own words are not markup.
-    return Console(markup=False, highlight=False)
-
-
-def _task_rows(folder: Path) -> list[TaskRow]:
-    """List the tasks of a folder with their tags."""
-    # lm-eval takes seconds to import, which `--help` and the bare path must not cost.
-    from lm_eval.tasks import TaskManager
-
-    manager = TaskManager(include_path=folder, include_defaults=False)
-    index = manager.task_index
-    return [TaskRow(name, tuple(sorted(index[name].tags))) for name in manager.all_subtasks]
+    Console(markup=False, highlight=False).print(table)
 
 
 def _first_line(kind: type) -> str:

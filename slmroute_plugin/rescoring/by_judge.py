@@ -118,11 +118,13 @@ def _judge_task(
         return
     if unread:
         yield Unjudged(name, lines_in_words(unread))
-    readable = [answer for row in rows if (answer := _readable(row)) is not None]
-    if len(readable) < len(rows):
-        missing = len(rows) - len(readable)
+    # A stock task of lm-eval has rows of its own filters too, which its own metrics score.
+    ours = [row for row in rows if "scored_by" in row] or rows
+    readable = [answer for row in ours if (answer := _readable(row)) is not None]
+    if len(readable) < len(ours):
+        missing = len(ours) - len(readable)
         yield Unjudged(
-            name, f"{missing} of {len(rows)} rows of {path} lack `doc` or the reply: left as is"
+            name, f"{missing} of {len(ours)} rows of {path} lack `doc` or the reply: left as is"
         )
     if not readable:
         return

@@ -1,5 +1,6 @@
-"""The task class that lm-eval sees, and its parts."""
+"""The task classes that lm-eval sees, and their parts."""
 
+from slmroute_plugin.task.likelihood_task import LikelihoodTask
 from slmroute_plugin.task.routed_task import RoutedTask
 
-__all__ = ["RoutedTask"]
+__all__ = ["LikelihoodTask", "RoutedTask"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 UNDEFINED = "undefined"
@@ -133,3 +133,13 @@ def aggregation_for(column: str) -> Callable[[Any], Any]:
     }
     # lm-eval knows the standard error of its own `mean` by identity.
     return by_name.get(column) or by_prefix.get(column.partition("/")[0]) or mean
+
+
+def higher_is_better(columns: Iterable[str]) -> dict[str, bool]:
+    """Return which sample columns that we write are better if they are higher; others are left out.
+
+    >>> higher_is_better(["acc", "scored_by", "auroc/p_true"])
+    {'acc': True, 'auroc/p_true': True}
+    """
+    better = ("acc", "auroc", "answer")
+    return {column: True for column in columns if column.partition("/")[0] in better}

@@ -1,4 +1,4 @@
-"""The filters for lm-eval that pass on the SLM's answers, and that have a task judged at once."""
+"""The filters for lm-eval that pass on the SLM's answers or their texts, or have a task judged."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 from lm_eval.api.filter import Filter
 
+from slmroute_plugin.observation import Answer
+
 # It gets the rows and the replies to them, so that a judge is asked about all at once.
 Consider = Callable[[Sequence[Mapping[str, Any]], Sequence[str]], None]
 
@@ -14,9 +16,18 @@ Consider = Callable[[Sequence[Mapping[str, Any]], Sequence[str]], None]
 class SlmFilter(Filter):  # type: ignore[misc]
     """A filter that keeps the SLM's answer to each question; rows under it score the SLM."""
 
-    def apply(self, resps: Iterable[list[str]], docs: list[dict[str, object]]) -> list[str]:
+    def apply(self, resps: Iterable[list[str]], docs: list[dict[str, object]]) -> list[Answer]:
         """Return the first response to each question."""
-        return [responses[0] for responses in resps]
+        firsts = [responses[0] for responses in resps]
+        return [each if isinstance(each, Answer) else Answer(str(each)) for each in firsts]
+
+
+class PlainTextFilter(Filter):  # type: ignore[misc]
+    """A filter that takes the confidences off answers, before filters that come with a task."""
+
+    def apply(self, resps: Iterable[list[str]], docs: list[dict[str, object]]) -> list[list[str]]:
+        """Return the same responses as plain texts."""
+        return [[str(response) for response in responses] for responses in resps]
 
 
 class JudgingFilter(Filter):  # type: ignore[misc]

@@ -9,6 +9,7 @@ from typing import Any
 from slmroute_plugin.scoring import Rule, rule
 from slmroute_plugin.storage.source import PROBE_ROWS, ProbeRows, Source
 from slmroute_plugin.task.model_arguments import model_id
+from slmroute_plugin.task.stock_scoring import TASK_RULE, StockScoring, take_stock_scoring
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,8 @@ class TaskKeys:
     """The values of our keys in a task's file.
 
     Attributes:
-        rule: The rule by which replies are scored, from `scoring.rule`.
+        rule: The rule by which replies are scored, from `scoring.rule`; for the rule `task`, the
+            metric and the filter of the task's own.
         false_answers: The column or template of wrong answers that replies are compared with,
             from `scoring.false_answers`; None for none.
         cue: The last line of the user turn ("Answer:"), below any further instruction; or "".
@@ -26,7 +28,7 @@ class TaskKeys:
         probe_rows: What probes may do with the rows.
     """
 
-    rule: Rule
+    rule: Rule | StockScoring
     false_answers: str | None
     cue: str
     subsample: Mapping[str, int] | None
@@ -49,11 +51,13 @@ def take_keys(config: MutableMapping[str, Any]) -> TaskKeys:
     """Take our keys out of a task's configuration, which keeps those of lm-eval only.
 
     Raises:
-        ValueError: If `scoring` names no known rule or holds unknown keys, or if the value of
-            `probe_rows` is unknown.
+        ValueError: If `scoring` names no known rule or holds unknown keys, if the rule is `task`
+            and the task cannot be scored by its own metric, or if the value of `probe_rows` is
+            unknown.
     """
     scoring = dict(config.pop("scoring", None) or {})
-    chosen = rule(str(scoring.pop("rule", "")))
+    name = str(scoring.pop("rule", ""))
+    chosen = take_stock_scoring(config, scoring) if name == TASK_RULE else rule(name)
     false_answers: str | None = scoring.pop("false_answers", None)
     if scoring:
         raise ValueError(f"{config.get('task')}: unknown keys under `scoring`: {sorted(scoring)}")

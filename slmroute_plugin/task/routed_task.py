@@ -18,21 +18,23 @@ from slmroute_plugin.processes import is_first_of_equals
 from slmroute_plugin.routing.routed_answer import RoutedAnswer
 from slmroute_plugin.run.instance import RoutedInstance
 from slmroute_plugin.run.request import REQUEST_TYPE, add_request_type
+from slmroute_plugin.scoring import score
 from slmroute_plugin.scoring.judge.judge import Judge
 from slmroute_plugin.scoring.scorer import QuestionScorer, cases
 from slmroute_plugin.settings.chosen_methods import chosen_methods
 from slmroute_plugin.settings.parsing import parse_settings
 from slmroute_plugin.signals import Restated
 from slmroute_plugin.storage.sample_files import SLM_FILTER
-from slmroute_plugin.task.aggregations import aggregation_for
+from slmroute_plugin.task.aggregations import aggregation_for, higher_is_better
 from slmroute_plugin.task.cached_requests import are_current
 from slmroute_plugin.task.columns import routed_columns, slm_columns
-from slmroute_plugin.task.filters import JudgingFilter, SlmFilter
+from slmroute_plugin.task.filters import JudgingFilter, PlainTextFilter, SlmFilter
 from slmroute_plugin.task.model_arguments import exposed_keys, model_arguments, model_name
 from slmroute_plugin.task.questions import question_of
 from slmroute_plugin.task.routed_filter import RoutedFilter, RoutedTaskFacts
 from slmroute_plugin.task.row_checks import named_template
 from slmroute_plugin.task.rows import Doc, RowTask
+from slmroute_plugin.task.stock_scoring import GENERATED, check_output_type
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +49,9 @@ class RoutedTask(RowTask):
     """An lm-eval task whose answers carry confidences.
 
     It is written in YAML like any other task, with these keys besides lm-eval's:
-        scoring: The rule, `{rule: <name>, false_answers: <column or template>}`.
+        scoring: The rule, `{rule: <name>, false_answers: <column or template>}`; or, for a task
+            that comes with lm-eval, `{rule: task, metric: <name>, filter: <name>}`, which leaves
+            its prompts, filters and metrics as they are.
         cue: A last line of the user turn ("Answer:"), below any further instruction.
         subsample: A fixed random part of the split to evaluate, `{rows: n, seed: s}`.
         dataset: The family of data that the task draws from (default: its name on the Hub, or
@@ -77,6 +81,7 @@ class RoutedTask(RowTask):
         self._samples: list[int] | None = None
         self._columns: dict[str, None] = {}
         self._messages: list[Message] = []
+        check_output_type(config or {}, GENERATED, type(self).__name__)
         super().__init__(data_dir, cache_dir, download_mode, config)
         self.judge: Judge | None = None
         if self.settings.judge and self.rule.kind == "free":
@@ -85,11 +90,17 @@ class RoutedTask(RowTask):
         judging: list[Callable[[], Any]] = []
         if self.judge:
             judging.append(partial(JudgingFilter, self._consider))
-        self._filters = [FilterEnsemble(SLM_FILTER, [SlmFilter, *judging])]
+        stock = self._filters if self.stock else []
+        self._filters = [
+            *(FilterEnsemble(each.name, [PlainTextFilter, *each.filters]) for each in stock),
+            FilterEnsemble(SLM_FILTER, [SlmFilter, *judging]),
+        ]
         if self.settings.route and self.source.rows != "training":
             facts = RoutedTaskFacts(self.source.task, self.settings, self.config.generation_kwargs)
             routed: Callable[[], Any] = partial(RoutedFilter, facts, self.settings.route)
             self._filters.append(FilterEnsemble("routed", [routed, *judging]))
+        if self.stock:
+            self._try_metric()
         add_request_type()
 
     def scorer(self, doc: Doc, judge: Judge | None = None) -> QuestionScorer:
@@ -173,6 +184,10 @@ class RoutedTask(RowTask):
     def process_results(self, doc: Any, results: Sequence[Any]) -> dict[str, Any]:
         """Return the columns of one sample; see `results/README.md`."""
         reply = results[0]
+        if self.stock and not isinstance(reply, Answer | RoutedAnswer):
+            # A filter that came with the task made it: the metrics that came with the task follow.
+            stock: dict[str, Any] = super().process_results(doc, results)
+            return stock
         answer = reply if isinstance(reply, Answer) else Answer(str(reply))
         columns: dict[str, Any] = {}
         if "bypass" in self._metric_fn_list:
@@ -186,18 +201,23 @@ class RoutedTask(RowTask):
 
     def aggregation(self) -> dict[str, Callable[[Any], Any]]:
         """Return the aggregation of each column for lm-eval's table."""
-        return {
+        stock = self._aggregation_list if self.stock else {}
+        return stock | {
             column: self._aggregation_list.get(column) or aggregation_for(column)
             for column in self._columns
         }
 
     def higher_is_better(self) -> dict[str, bool]:
         """Return which columns are better if they are higher; others are left out."""
-        return {
-            column: True
-            for column in self._columns
-            if column.partition("/")[0] in ("acc", "auroc", "answer")
-        }
+        stock = self._higher_is_better if self.stock else {}
+        return stock | higher_is_better(self._columns)
+
+    def _try_metric(self) -> None:
+        """Score an empty reply, so that a metric that says no right or wrong shows at once."""
+        try:
+            score(self.rule, "", self.reference(self.task_docs[0]))
+        except ValueError as error:
+            raise ValueError(f"{self.config.task}: {error}") from None
 
     def _consider(self, docs: Sequence[Doc], answers: Sequence[str]) -> None:
         if self.judge is None:

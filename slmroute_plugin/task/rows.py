@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.utils import apply_template, create_iterator
 
-from slmroute_plugin.scoring import Reference
+from slmroute_plugin.scoring import Reference, Rule
 from slmroute_plugin.signals import Restated
 from slmroute_plugin.task.data import check_split, mirrored, named_dataset
 from slmroute_plugin.task.keys import take_keys
 from slmroute_plugin.task.questions import AskedRow
 from slmroute_plugin.task.row_checks import named_columns
+from slmroute_plugin.task.stock_rule import StockReference, StockRule
+from slmroute_plugin.task.stock_scoring import StockScoring
 
 Doc = Mapping[str, Any]
 
@@ -25,11 +28,16 @@ class RowTask(ConfigurableTask):  # type: ignore[misc]
     Attributes:
         keys: The values of our keys.
         rule: The rule by which replies are scored.
+        stock: The metric and the filter that score replies, of a task whose prompts, filters and
+            metrics stay those of lm-eval; None for a task of ours.
         source: The source of the task's answers.
 
     Raises:
         ValueError: If one of our keys is missing or wrong, or if the data lacks a split.
     """
+
+    # lm-eval's own, which says nothing of its type.
+    _filters: list[Any]
 
     def __init__(
         self, data_dir: str | None, cache_dir: str | None, download_mode: Any, config: Doc | None
@@ -37,10 +45,15 @@ class RowTask(ConfigurableTask):  # type: ignore[misc]
         own = dict(config or {})
         own.pop("class", None)
         self.keys = take_keys(own)
-        self.rule = self.keys.rule
+        scoring = self.keys.rule
+        self.stock = scoring if isinstance(scoring, StockScoring) else None
+        self.rule: Rule = StockRule(self, scoring) if isinstance(scoring, StockScoring) else scoring
         self.source = self.keys.source(own)
         self._eval_docs: Any = None
         super().__init__(data_dir, cache_dir, download_mode, config=own)
+        # lm-eval replaces a task's metrics for --predict_only, and answers are scored all the same.
+        self._as_configured = copy(self)
+        self._stock_filters = {each.name: each for each in self._filters}
 
     def download(self, dataset_kwargs: dict[str, Any] | None = None, **kwargs: Any) -> None:
         """Load the dataset from `$SLMROUTE_DATA/<org>/<name>` if that folder exists, else the Hub.
@@ -106,7 +119,9 @@ class RowTask(ConfigurableTask):  # type: ignore[misc]
     def doc_to_text(self, doc: Doc, doc_to_text: Any = None) -> str:
         """Return the user turn: the question and its instruction, and the cue."""
         with named_columns(str(self.config.task), doc):
-            return self._with_cue(super().doc_to_text(doc, doc_to_text))
+            text = super().doc_to_text(doc, doc_to_text)
+        # Of a stock task, the cue is part of the text, and not a character may change.
+        return text if self.stock else _with_cue(text, self.keys.cue)
 
     def doc_to_target(self, doc: Doc, doc_to_target: Any = None) -> Any:
         """Return the right answer; for a choice, its letter."""
@@ -121,6 +136,8 @@ class RowTask(ConfigurableTask):  # type: ignore[misc]
         query = self.config.doc_to_decontamination_query
         if not self.config.should_decontaminate or query is None:
             return self.doc_to_text(doc)
+        if callable(query):
+            return str(query(doc))
         # The method of lm-eval would read a rendered template as a Python literal.
         return str(doc[query] if query in doc else apply_template(query, doc))
 
@@ -132,6 +149,10 @@ class RowTask(ConfigurableTask):  # type: ignore[misc]
         false: Any = []
         if self.keys.false_answers:
             false = super().doc_to_target(doc, self.keys.false_answers)
+        if self.stock:
+            # Where there are options, lm-eval takes a number for the option at that index.
+            named = [options[at] if options and isinstance(at, int) else at for at in targets]
+            return StockReference(tuple(str(right) for right in named), tuple(options), doc=doc)
         return Reference(
             targets=tuple(str(right) for right in targets),
             options=tuple(str(option) for option in options),
@@ -142,14 +163,31 @@ class RowTask(ConfigurableTask):  # type: ignore[misc]
         """Read a row as it is asked, with the user turn of each restated question."""
         return AskedRow(
             query=self.doc_to_decontamination_query(doc),
-            text=self.doc_to_text(doc),
+            text=self.doc_to_text(doc).rstrip(),
             restated={signal: self._restated_text(doc, signal) for signal in restated},
             reference=self.reference(doc),
         )
 
-    def _restated_text(self, doc: Doc, signal: Restated) -> str:
-        question = super().doc_to_text(doc).rstrip()
-        return self._with_cue(f"{question}\n\n{signal.instruction}")
+    def filtered_reply(self, doc: Doc, reply: str, filter_name: str) -> Any:
+        """Return what a filter of the task's file makes of a reply to a row."""
+        replies: Any = [[reply]]
+        for step in self._stock_filters[filter_name].filters:
+            replies = step().apply(replies, [doc])
+        return next(iter(replies))
 
-    def _with_cue(self, text: str) -> str:
-        return f"{text.rstrip()}\n{self.keys.cue}" if self.keys.cue else text.rstrip()
+    def metric_values(self, doc: Doc, results: Sequence[Any]) -> dict[str, Any]:
+        """Return the values of the metrics in the task's file for the filtered results of a row."""
+        values: dict[str, Any] = ConfigurableTask.process_results(self._as_configured, doc, results)
+        return values
+
+    def _restated_text(self, doc: Doc, signal: Restated) -> str:
+        question, cue = super().doc_to_text(doc).rstrip(), self.keys.cue
+        if self.stock:
+            # The text ends with the cue as it is, and the white space behind it is put back later.
+            cue = cue.rstrip()
+            question = question.removesuffix(cue).rstrip()
+        return _with_cue(f"{question}\n\n{signal.instruction}", cue)
+
+
+def _with_cue(text: str, cue: str) -> str:
+    return f"{text.rstrip()}\n{cue}" if cue else text.rstrip()

@@ -12,10 +12,10 @@ from slmroute_plugin.analysis.study.costs import estimated_costs
 from slmroute_plugin.analysis.study.joining import join_runs
 from slmroute_plugin.analysis.study.runs import Problem, Scores, Study, TaskRun
 from slmroute_plugin.analysis.study.sample_columns import Wanted, distinct_texts, read_columns
+from slmroute_plugin.analysis.study.stock_rows import answer_text, answering_lines
 from slmroute_plugin.llm.prices import prices
 from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.storage.sample_files import (
-    SLM_FILTER,
     TASK_PREFIX,
     TRAINING_SUFFIX,
     SampleFileError,
@@ -23,7 +23,6 @@ from slmroute_plugin.storage.sample_files import (
     lines_in_words,
     prompt_of,
     read_samples,
-    reply_of,
     sample_files,
 )
 
@@ -135,9 +134,9 @@ def read_run(path: Path, model: str, task: str) -> TaskRun:
 
 def sample_texts(run: TaskRun) -> Iterator[SampleText]:
     """Yield the texts of a run's rows, read anew from its file and in the file's order."""
-    for row in read_samples(run.path, _named_before):
-        if row.get("filter") == SLM_FILTER:
-            yield SampleText(int(row["doc_id"]), _question(row), reply_of(row), _target(row))
+    for line in answering_lines(run.path, _named_before):
+        row = line.row
+        yield SampleText(int(row["doc_id"]), _question(row), answer_text(row), _target(row))
 
 
 def newest_files(results: Path) -> tuple[list[SampleFile], list[str]]:
@@ -148,17 +147,27 @@ def newest_files(results: Path) -> tuple[list[SampleFile], list[str]]:
     """
     files: list[SampleFile] = []
     notes: list[str] = []
-    for folder in sorted(path for path in results.iterdir() if path.is_dir()):
-        for task, paths in sample_files(folder).items():
+    folders = sorted(path for path in results.iterdir() if path.is_dir())
+    found = {folder: sample_files(folder) for folder in folders}
+    names = {task for tasks in found.values() for task in tasks}
+    for folder, tasks in found.items():
+        for task, paths in tasks.items():
             if task.endswith(TRAINING_SUFFIX):
                 continue
-            files.append(SampleFile(folder.name, task.removeprefix(TASK_PREFIX), paths[-1]))
+            files.append(SampleFile(folder.name, _shown_name(task, names), paths[-1]))
             if len(paths) > 1:
                 notes.append(
                     f"{folder.name}, {task}: {len(paths)} runs, of which the newest was taken "
                     f"({paths[-1].name})"
                 )
     return files, notes
+
+
+def _shown_name(task: str, names: Collection[str]) -> str:
+    """Return a task's name without our prefix, and mark lm-eval's task of the same name."""
+    if f"{TASK_PREFIX}{task}" in names:
+        return f"{task} (lm-eval)"
+    return task.removeprefix(TASK_PREFIX)
 
 
 def _shortfalls(run: TaskRun) -> Iterator[Problem]:

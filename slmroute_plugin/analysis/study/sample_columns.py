@@ -11,12 +11,11 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute
 
+from slmroute_plugin.analysis.study.stock_rows import answering_lines
 from slmroute_plugin.storage.sample_files import (
-    SLM_FILTER,
     SampleFileError,
     UnreadLine,
     lines_in_words,
-    numbered_samples,
 )
 
 _CONFIDENCE, _CORRECT, _FITTED_ON = "confidence/", "acc/", "fitted_on/"
@@ -51,7 +50,8 @@ class Columns(NamedTuple):
 
     Attributes:
         wanted: the names of the columns.
-        table: one row for each row under the filter `slm`: `doc_id`, and the columns of `wanted`.
+        table: one row for each answer, `doc_id` and the columns of `wanted`: the rows under the
+            filter `slm`, or those of a stock run of lm-eval.
         unread: the lines that hold no row.
     """
 
@@ -61,7 +61,7 @@ class Columns(NamedTuple):
 
 
 def read_columns(path: Path) -> Columns:
-    """Read the rows under the filter `slm`; a line that holds no row costs itself alone.
+    """Read the rows that hold the answers; a line that holds no row costs itself alone.
 
     Raises:
         SampleFileError: a value of the wrong type or outside its range, no such rows, or one
@@ -70,10 +70,8 @@ def read_columns(path: Path) -> Columns:
     unread: list[UnreadLine] = []
     wanted: Wanted | None = None
     columns: dict[str, list[Any]] = {}
-    for line in numbered_samples(path, unread.append):
+    for line in answering_lines(path, unread.append):
         row = line.row
-        if row.get("filter") != SLM_FILTER:
-            continue
         if wanted is None:
             wanted = _wanted(path, row)
             columns = {name: [] for name in _schema(wanted).names}
@@ -81,22 +79,21 @@ def read_columns(path: Path) -> Columns:
             values.append(row.get(name))
     if wanted is None:
         damage = f" ({lines_in_words(unread)})" if unread else ""
-        raise SampleFileError(
-            f"{path}: no rows under the filter {SLM_FILTER!r}, as slmroute's tasks have{damage}"
-        )
+        raise SampleFileError(f"{path}: no rows of answers{damage}")
     table = _table(path, wanted, columns)
     _check(path, wanted, table)
     return Columns(wanted, table, unread)
 
 
 def _wanted(path: Path, row: Mapping[str, Any]) -> Wanted:
-    """Name the columns to read, by the first row under the filter `slm`.
+    """Name the columns to read, by the first row of an answer.
 
     Raises:
         SampleFileError: the row lacks `doc_id`, `doc_hash` or `acc`.
     """
     if missing := [name for name in ("doc_id", "doc_hash", "acc") if name not in row]:
-        raise SampleFileError(f"{path}: its rows have no {', '.join(missing)}")
+        where = f"its rows under the filter {row.get('filter')!r}"
+        raise SampleFileError(f"{path}: {where} have no {', '.join(missing)}")
     return Wanted.of(row)
 
 
@@ -145,8 +142,8 @@ def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
 
 def _first_fault(path: Path, wanted: Wanted) -> str:
     """Return what is wrong with the first row that cannot be used, named with its line."""
-    for line in numbered_samples(path, lambda _: None):
-        if line.row.get("filter") == SLM_FILTER and (fault := _fault(line.row, wanted)):
+    for line in answering_lines(path, lambda _: None):
+        if fault := _fault(line.row, wanted):
             return f"{path}, line {line.line}: {fault}"
     return f"{path}: a value that is too large"
 

@@ -135,10 +135,22 @@ def test_a_broken_file_is_named_with_its_place_and_the_rest_is_read(
     assert said in problem.why
 
 
-def test_samples_of_other_tasks_are_foreign(results: Path, write: Write) -> None:
-    path = write("small", "x", [{"doc_id": 0, "filter": "none", "acc": 1.0, "doc_hash": "h"}])
+def test_a_stock_task_beside_ours_of_the_same_name_is_kept_apart(
+    write: Write, slm_rows: Rows, results: Path
+) -> None:
+    for task in ("gsm8k", "arc"):
+        ours = write("small", task, slm_rows(4))
+        stock = ours.with_name(ours.name.replace("slmroute_", ""))
+        stock.write_bytes(ours.read_bytes())
+    ours.unlink()
+    tasks = {setting.slm.task for setting in read_study(results).settings}
+    assert tasks == {"gsm8k", "gsm8k (lm-eval)", "arc"}
+
+
+def test_samples_that_tell_no_right_from_wrong_are_foreign(results: Path, write: Write) -> None:
+    path = write("small", "x", [{"doc_id": 0, "filter": "none", "bleu": 0.3, "doc_hash": "h"}])
     (problem,) = read_study(results).problems
-    assert "no rows under the filter 'slm'" in problem.why
+    assert "its rows under the filter 'none' have no acc" in problem.why
     path.write_text("")
     assert read_study(results).problems
 

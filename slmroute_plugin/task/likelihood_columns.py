@@ -1,0 +1,61 @@
+"""The sample columns of a question whose answer is the likeliest of its options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from slmroute_plugin.methods.option_likelihoods import choice_confidences, likeliest
+from slmroute_plugin.task.stock_scoring import TASK_RULE
+
+PLAIN, NORMALISED = "acc", "acc_norm"
+
+_UNDEFINED = "a log-likelihood is not a number, or there are fewer than two options"
+
+
+class OptionLikelihood(NamedTuple):
+    """What a model says of an option.
+
+    Attributes:
+        log_likelihood: The natural log-likelihood of the option's text behind the prompt.
+        is_greedy: Whether greedy decoding would give that text.
+    """
+
+    log_likelihood: float
+    is_greedy: bool
+
+
+def likelihood_columns(
+    log_likelihoods: Sequence[float],
+    options: Sequence[str],
+    metrics: Mapping[str, float],
+    metric: str,
+) -> dict[str, Any]:
+    """Return the columns of one sample: its correctness, and the confidences in its answer.
+
+    Args:
+        log_likelihoods: The log-likelihood of each option.
+        options: The texts of the options.
+        metrics: The values of the task's metrics for the sample, `acc` and `acc_norm` among them.
+        metric: The metric that says whether the answer is right.
+    """
+    chosen = likeliest(log_likelihoods, options if metric == NORMALISED else None)
+    columns: dict[str, Any] = {
+        "acc": float(metrics[metric]),
+        "answer": None if chosen is None else options[chosen],
+        "scored_by": TASK_RULE,
+    }
+    reasons = {}
+    confidences = choice_confidences(log_likelihoods, options)
+    for method, confidence in confidences._asdict().items():
+        # Normalised log-likelihoods may choose another option, which is right or wrong by itself.
+        own = NORMALISED if method == "choice_prob_norm" else PLAIN
+        correct = float(metrics[own])
+        if own != metric:
+            columns[f"acc/{method}"] = correct
+        columns[f"confidence/{method}"] = confidence
+        columns[f"auroc/{method}"] = [confidence, correct]
+        if confidence is None:
+            reasons[method] = _UNDEFINED
+    columns["no_confidence"] = reasons
+    return columns

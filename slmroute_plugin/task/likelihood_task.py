@@ -1,0 +1,103 @@
+"""The task class of lm-eval for multiple choice by likelihood, with confidences in the choice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from lm_eval.api.filter import Filter, FilterEnsemble
+
+from slmroute_plugin.settings.parsing import parse_settings
+from slmroute_plugin.settings.schema import SettingsError
+from slmroute_plugin.storage.sample_files import SLM_FILTER
+from slmroute_plugin.task.aggregations import aggregation_for, higher_is_better
+from slmroute_plugin.task.likelihood_columns import (
+    NORMALISED,
+    PLAIN,
+    OptionLikelihood,
+    likelihood_columns,
+)
+from slmroute_plugin.task.rows import Doc, RowTask
+from slmroute_plugin.task.stock_scoring import LIKELIHOOD, check_output_type
+
+
+class OptionFilter(Filter):  # type: ignore[misc]
+    """A filter that passes on what the model says of each option; rows under it score the SLM."""
+
+    def apply(
+        self, resps: Iterable[Sequence[tuple[float, bool]]], docs: Sequence[Doc]
+    ) -> list[OptionLikelihood]:
+        """Return the first response to each option."""
+        return [OptionLikelihood(*responses[0]) for responses in resps]
+
+
+class LikelihoodTask(RowTask):
+    """An lm-eval task whose answers are the likeliest options, with confidences in them.
+
+    Requests, filters and metrics are those of lm-eval: nothing is generated, and the confidences
+    come from the log-likelihoods that the task asks for anyway. It takes `scoring`, as
+    `{rule: task, metric: <name>}`, and the keys `subsample`, `dataset` and `probe_rows`, as
+    `RoutedTask` does.
+
+    Raises:
+        SettingsError: If `metadata.slmroute` cannot be used, or asks for a route.
+        ValueError: If a key is missing or wrong, or if the data lacks a split.
+    """
+
+    def __init__(
+        self,
+        data_dir: str | None = None,
+        cache_dir: str | None = None,
+        download_mode: Any = None,
+        config: Mapping[str, Any] | None = None,
+    ) -> None:
+        config = config or {}
+        settings = parse_settings((config.get("metadata") or {}).get("slmroute"))
+        if settings.route:
+            raise SettingsError(
+                f"metadata.slmroute.route: {config.get('task')} scores given options and asks for "
+                "no text, so nothing can be sent to another model while it runs. Leave the task "
+                "or the route out; `slmroute report` draws the curves of both models' samples."
+            )
+        check_output_type(config, LIKELIHOOD, type(self).__name__)
+        self._columns: dict[str, None] = {}
+        super().__init__(data_dir, cache_dir, download_mode, config)
+        if self.stock is None:
+            raise ValueError(
+                f"{config.get('task')}: its options are scored by its own metric; write "
+                "`scoring: {rule: task}`."
+            )
+        # Both are needed for the confidences, whichever metrics the task lists.
+        self._as_configured._metric_fn_list = {
+            **self._metric_fn_list,
+            **dict.fromkeys((PLAIN, NORMALISED)),
+        }
+        self._filters = [*self._filters, FilterEnsemble(SLM_FILTER, [OptionFilter])]
+
+    def process_results(self, doc: Doc, results: Sequence[Any]) -> dict[str, Any]:
+        """Return the columns of one sample; see `results/README.md`."""
+        if self.stock is None or not isinstance(results[0], OptionLikelihood):
+            stock: dict[str, Any] = super().process_results(doc, results)
+            return stock
+        options = self.doc_to_choice(doc)
+        columns = likelihood_columns(
+            # Behind them, `acc_mutual_info` has those without the prompt.
+            [each.log_likelihood for each in results[: len(options)]],
+            options,
+            self.metric_values(doc, results),
+            self.stock.metric,
+        )
+        if "bypass" in self._metric_fn_list:
+            columns["bypass"] = 999
+        self._columns |= dict.fromkeys(columns)
+        return columns
+
+    def aggregation(self) -> dict[str, Callable[[Any], Any]]:
+        """Return the aggregation of each column for lm-eval's table."""
+        stock: dict[str, Callable[[Any], Any]] = self._aggregation_list
+        return {column: aggregation_for(column) for column in self._columns} | stock
+
+    def higher_is_better(self) -> dict[str, bool]:
+        """Return which columns are better if they are higher; others are left out."""
+        stock: dict[str, bool] = self._higher_is_better
+        return stock | higher_is_better(self._columns)
