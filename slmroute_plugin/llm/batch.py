@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -18,10 +19,13 @@ from slmroute_plugin.openai_protocol.attempts import Attempts
 from slmroute_plugin.openai_protocol.bodies import parse_body, read_body
 from slmroute_plugin.openai_protocol.endpoint import Endpoint
 from slmroute_plugin.openai_protocol.failures import Failure, failure_of
+from slmroute_plugin.openai_protocol.parameters import refused_parameter, without
 
 if TYPE_CHECKING:
     from anyio import CancelScope
     from openai import AsyncOpenAI
+
+logger = logging.getLogger(__name__)
 
 # The `create` of the package, which returns a response whose body is not read yet.
 Create: TypeAlias = Callable[..., Awaitable[Any]]
@@ -42,6 +46,12 @@ class Call:
     parameters: Mapping[str, Any]
 
     @property
+    def stops(self) -> Sequence[str]:
+        """The stop strings among the parameters."""
+        stop = self.parameters.get("stop") or ()
+        return (stop,) if isinstance(stop, str) else tuple(stop)
+
+    @property
     def prompt_tokens(self) -> int:
         """The estimated number of tokens of the conversation."""
         return _tokens(message["content"] for message in self.messages)
@@ -60,7 +70,8 @@ class LlmBatch:
         endpoint: The endpoint that the questions go to.
         settings: The model, and the limits that hold for each batch.
         limits: The limits that hold for all batches of the process.
-        back_off_s: The scale of the waits between attempts, in seconds.
+        attempts: The attempts at each request, which know whether the server has answered any.
+        refused: The parameters that the model refuses, and that are not sent; grows as it does.
         done: A function that is called with each call and its reply, as the reply comes.
 
     Attributes:
@@ -72,13 +83,15 @@ class LlmBatch:
         endpoint: Endpoint,
         settings: LlmSettings,
         limits: Limits,
-        back_off_s: float,
+        attempts: Attempts,
+        refused: set[str],
         done: Callable[[Call, LlmReply], None],
     ) -> None:
         self._endpoint = endpoint
         self._settings = settings
         self._limits = limits
-        self._attempts = Attempts(endpoint, settings.max_attempts, back_off_s)
+        self._attempts = attempts
+        self._refused = refused
         self._done = done
         self.stopped: str | None = None
 
@@ -133,21 +146,44 @@ class LlmBatch:
         await self._limits.tokens.wait(call.tokens)
         if self._limits.budget.is_spent:
             return LlmReply(error=self._limits.budget.refusal, cost_usd=0.0)
+        sent = without(call.parameters, self._refused)
         start = time.monotonic()
         # The package's own timeout is for each read: a body that trickles would never meet it.
-        with fail_after(self._settings.timeout_s):
-            # The body is read here rather than by the package: servers differ in what they
-            # leave out, and a missing field is no reason to lose an answer.
-            raw = await create(
-                model=self._settings.name,
-                messages=list(call.messages),
-                extra_body=dict(call.parameters),
-            )
+        try:
+            with fail_after(self._settings.timeout_s):
+                # The body is read here rather than by the package: servers differ in what they
+                # leave out, and a missing field is no reason to lose an answer.
+                raw = await create(
+                    model=self._settings.name,
+                    messages=list(call.messages),
+                    extra_body=sent,
+                )
+        except Exception as error:
+            if not self._has_learned(error, sent):
+                raise
+            return await self._attempt(create, call)
         latency_s = time.monotonic() - start
         return self._read(call, self._endpoint.without_key(raw.text), latency_s)
 
+    def _has_learned(self, error: Exception, sent: Mapping[str, Any]) -> bool:
+        """Return whether a parameter was refused that is left out from now on."""
+        name = refused_parameter(error, sent)
+        if name is None:
+            return False
+        if name not in self._refused:
+            logger.warning(
+                "%s refuses the parameter %s, which is left out from now on: %s",
+                self._settings.name,
+                name,
+                failure_of(error, self._endpoint).text,
+            )
+            self._refused.add(name)
+        return True
+
     def _read(self, call: Call, text: str, latency_s: float) -> LlmReply:
-        body = read_body(parse_body(text), self._settings.think_end)
+        # Stop strings that the server does not know end the answer here.
+        stops = call.stops if "stop" in self._refused else ()
+        body = read_body(parse_body(text), self._settings.think_end, stops)
         model = self._settings.name
         cost = cost_usd(model, body.prompt_tokens, body.completion_tokens)
         estimate = cost_usd(model, call.prompt_tokens, _tokens([body.text or ""]))
@@ -173,5 +209,10 @@ def _client(endpoint: Endpoint, settings: LlmSettings) -> AsyncOpenAI:
     from openai import AsyncOpenAI
 
     return AsyncOpenAI(
-        api_key=endpoint.key, base_url=endpoint.url, timeout=settings.timeout_s, max_retries=0
+        api_key=endpoint.key,
+        base_url=endpoint.address,
+        default_query=endpoint.query,
+        default_headers=endpoint.headers,
+        timeout=settings.timeout_s,
+        max_retries=0,
     )

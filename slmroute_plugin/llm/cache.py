@@ -91,7 +91,8 @@ class AnswerCache:
         with self._faults():
             select = "SELECT reply FROM answers WHERE key = ?"
             row = self._connection.execute(select, (key,)).fetchone()
-            return None if row is None else replace(LlmReply(**json.loads(row[0])), cached=True)
+            reply = None if row is None else replace(LlmReply(**json.loads(row[0])), cached=True)
+        return None if reply is None or reply.text is None else reply
 
     def put(self, key: str, model: str, reply: LlmReply) -> None:
         """Keep an answer, unless it failed.

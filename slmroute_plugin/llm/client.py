@@ -13,6 +13,7 @@ from slmroute_plugin.llm.exchange import LlmError, LlmReply, LlmRequest
 from slmroute_plugin.llm.limits import Budget, Limits, Pace
 from slmroute_plugin.llm.progress import Asking
 from slmroute_plugin.llm.settings import LlmSettings
+from slmroute_plugin.openai_protocol.attempts import Attempts
 from slmroute_plugin.openai_protocol.endpoint import Endpoint, is_openai
 
 
@@ -43,8 +44,10 @@ class OpenAiLlm:
             Pace(settings.requests_per_minute),
             Pace(settings.tokens_per_minute),
         )
-        self._reached = False
+        self._has_answered = False
+        self._asks_first_alone = True
         self._refused: tuple[Endpoint, str] | None = None
+        self._refused_parameters: set[str] = set()
 
     def ask(self, requests: Sequence[LlmRequest], what: str) -> list[LlmReply]:
         """Answer every request, in order, from the cache or by asking.
@@ -58,10 +61,12 @@ class OpenAiLlm:
             requests: The questions.
             what: The name of the work, for whoever watches.
 
+        Where nothing more can be asked (no key, no credit, no server, a refused key, an unknown
+        model), the answers that there are by then are returned, and the rest have an error.
+
         Raises:
-            LlmError: If there is no key, no credit or no server, if the key is refused, if the
-                model is unknown, or if the cache is damaged. Requests on their way are given up;
-                answers that have come are on disk.
+            LlmError: If nothing can be asked and there is no answer at all, or if the cache is
+                damaged.
         """
         if not requests:
             return []
@@ -71,8 +76,15 @@ class OpenAiLlm:
             distinct = {call.key: call for call in calls}
             kept = {key: reply for key in distinct if (reply := cache.get(key)) is not None}
             pending = [call for key, call in distinct.items() if key not in kept]
-            replies = kept | self._ask(pending, cache, what, len(distinct)) if pending else kept
-        return _in_order(calls, replies)
+            asked: dict[str, LlmReply] = {}
+            if pending:
+                try:
+                    asked = self._ask(pending, cache, what, len(distinct))
+                except LlmError as error:
+                    if not kept:
+                        raise
+                    asked = {call.key: LlmReply(error=str(error)) for call in pending}
+        return _in_order(calls, kept | asked)
 
     def _call(self, request: LlmRequest) -> Call:
         wanted = {**request.generation, **self._settings.generation}
@@ -94,6 +106,11 @@ class OpenAiLlm:
     def _ask(
         self, calls: Sequence[Call], cache: AnswerCache, what: str, distinct: int
     ) -> dict[str, LlmReply]:
+        """Ask all calls.
+
+        Raises:
+            LlmError: If nothing could be asked, and no reply came.
+        """
         from anyio.from_thread import start_blocking_portal
 
         where = endpoint(self._url, self._settings.api_key_env)
@@ -107,19 +124,29 @@ class OpenAiLlm:
                 replies[call.key] = reply
                 bar.advance(reply)
 
-            batch = LlmBatch(where, self._settings, self._limits, self._back_off_s, done)
+            attempts = Attempts(
+                where, self._settings.max_attempts, self._back_off_s, self._has_answered
+            )
+            refused = self._refused_parameters
+            batch = LlmBatch(where, self._settings, self._limits, attempts, refused, done)
             # The event loop has a thread of its own, because the caller's may run another. When
             # the caller is interrupted, all requests on their way are cancelled.
             try:
                 with start_blocking_portal() as portal:
-                    portal.call(batch.ask, calls, not self._reached)
+                    portal.call(batch.ask, calls, self._asks_first_alone)
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(self._interrupted(what, replies, len(calls))) from None
-        if batch.stopped is not None:
-            self._refused = (where, f"{self.name} at {self._url} cannot be asked: {batch.stopped}")
-            raise LlmError(self._refused[1])
-        self._reached = True
-        return replies
+        self._has_answered = attempts.has_answered
+        self._asks_first_alone = not self._has_answered or batch.stopped is not None
+        if batch.stopped is None:
+            return replies
+        why = f"{self.name} at {self._url} cannot be asked: {batch.stopped}"
+        if not self._has_answered:
+            # Nothing will be different for the next task. After an answer, it may well be.
+            self._refused = (where, why)
+        if not replies:
+            raise LlmError(why)
+        return {call.key: replies.get(call.key) or LlmReply(error=why) for call in calls}
 
 
 def _in_order(calls: Sequence[Call], replies: dict[str, LlmReply]) -> list[LlmReply]:

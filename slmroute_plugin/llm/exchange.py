@@ -26,9 +26,14 @@ class LlmRequest:
     doc_hash: str = ""
 
 
+_NO_TEXT = "the answer has no text"
+
+
 @dataclass(frozen=True)
 class LlmReply:
-    """A reply of a stronger model to one question.
+    """A reply of a stronger model to one question: either an answer or an error.
+
+    Wherever a reply comes from, a text of blanks alone is not an answer, but an error.
 
     Attributes:
         text: The answer without its thinking; None if there is no answer.
@@ -55,6 +60,13 @@ class LlmReply:
     finish_reason: str | None = None
     cached: bool = False
     logprobs: Sequence[Mapping[str, Any]] | None = None
+
+    def __post_init__(self) -> None:
+        if self.text is not None and self.text.strip():
+            return
+        object.__setattr__(self, "text", None)
+        if self.error is None:
+            object.__setattr__(self, "error", _NO_TEXT)
 
 
 class Llm(Protocol):

@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Attempts:
     """A limit of attempts for each request, and the waits between them.
 
@@ -24,11 +24,14 @@ class Attempts:
         endpoint: The endpoint that the requests go to.
         most: The largest number of attempts, the first included.
         back_off_s: The scale of the waits in seconds; see `Failure.wait_s`.
+        has_answered: Whether the server has answered a request, so that a refusal is about its
+            question and not about the key or the model.
     """
 
     endpoint: Endpoint
     most: int
     back_off_s: float
+    has_answered: bool = False
     # A generator of its own: the seeds of the process are for the model's samples.
     _random: Random = field(default_factory=Random, repr=False, compare=False)
 
@@ -38,9 +41,12 @@ class Attempts:
 
         for attempt in range(1, self.most + 1):
             try:
-                return await request()
+                result = await request()
             except Exception as error:
-                failure = failure_of(error, self.endpoint)
+                failure = failure_of(error, self.endpoint).judged(has_answered=self.has_answered)
+            else:
+                self.has_answered = True
+                return result
             if not failure.may_pass:
                 return failure
             if attempt < self.most:

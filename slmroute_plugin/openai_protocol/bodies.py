@@ -7,9 +7,17 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any, NamedTuple
 
+from slmroute_plugin.openai_protocol.answer_text import (
+    check_complete,
+    encodable,
+    is_cut,
+    mapping,
+    reported,
+    text_of,
+    why_no_answer,
+)
 from slmroute_plugin.openai_protocol.failures import BadBody
 
-_LONGEST_QUOTE = 200
 _MOST_TOKENS = 2**53
 
 
@@ -45,84 +53,51 @@ def parse_body(text: str) -> Any:
         raise BadBody("the server's answer is not JSON") from None
 
 
-def read_body(body: Any, think_end: str | None) -> Body:
+def read_body(body: Any, think_end: str | None, stops: Sequence[str] = ()) -> Body:
     """Read the answer in a chat completion, from its first choice.
 
     Args:
         body: Any JSON value.
         think_end: The text behind which the answer begins, if it is there.
+        stops: The texts before which the answer ends, if the server does not end it there.
 
     Raises:
-        BadBody: If the value has no choices or is not a completion; another attempt may help.
+        BadBody: If the value has no choices, is not a completion, or was broken off by the server;
+            another attempt may help.
     """
     if not isinstance(body, dict):
         raise BadBody("the server's answer is not a JSON object")
     choices = body.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        raise BadBody(f"the server's answer has no choices{_reported(body)}")
+        raise BadBody(f"the server's answer has no choices{reported(body)}")
     choice = choices[0]
-    finish = choice.get("finish_reason")
-    finish = _encodable(finish) if isinstance(finish, str) else None
-    text, error = _answer(_mapping(choice.get("message")), finish, think_end)
-    usage = _mapping(body.get("usage"))
+    check_complete(choice, body)
+    text, error = _answer(choice, think_end, stops)
+    finish, usage = choice.get("finish_reason"), mapping(body.get("usage"))
     return Body(
         text,
         error,
-        finish,
+        encodable(finish) if isinstance(finish, str) else None,
         _count(usage.get("prompt_tokens")),
         _count(usage.get("completion_tokens")),
-        _logprobs(_mapping(choice.get("logprobs")).get("content")),
+        _logprobs(mapping(choice.get("logprobs")).get("content")),
     )
 
 
-def _reported(body: Mapping[str, Any]) -> str:
-    error = body.get("error")
-    message = error.get("message") if isinstance(error, dict) else error
-    return f": {_quote(message)}" if message else ""
-
-
 def _answer(
-    message: Mapping[str, Any], finish: str | None, think_end: str | None
+    choice: Mapping[str, Any], think_end: str | None, stops: Sequence[str]
 ) -> tuple[str | None, str | None]:
-    content = _text(message.get("content"))
-    if finish == "content_filter":
-        return None, "the server's content filter stopped the answer"
-    if message.get("refusal"):
-        return None, f"the model refused: {_quote(message['refusal'])}"
-    if content is None:
-        return None, f"the answer has no text (finish_reason {finish})"
-    if think_end and think_end in content:
-        content = content.rpartition(think_end)[2].lstrip()
-    if finish == "length" and _is_before_answer(content, think_end):
-        return None, "the tokens ran out before the answer began: raise max_tokens"
-    return content, None
-
-
-def _text(content: Any) -> str | None:
-    if isinstance(content, list):
-        # Some servers send parts, among them the model's thinking.
-        parts = [_mapping(part) for part in content]
-        texts = [part.get("text") for part in parts if part.get("type") == "text"]
-        content = "".join(text for text in texts if isinstance(text, str)) if texts else None
-    return _encodable(content) if isinstance(content, str) else None
-
-
-def _is_before_answer(content: str, think_end: str | None) -> bool:
-    started = content.strip()
-    return not started or bool(think_end and started.startswith(think_end.replace("/", "", 1)))
-
-
-def _quote(value: Any) -> str:
-    return _encodable(" ".join(str(value).split()))[:_LONGEST_QUOTE]
-
-
-def _encodable(text: str) -> str:
-    # JSON can hold half a surrogate pair, and no file can.
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
+    """Return the answer behind its thinking, or the reason why there is none."""
+    text = text_of(mapping(choice.get("message")).get("content"))
+    if text is not None and think_end:
+        if think_end in text:
+            text = text.rpartition(think_end)[2].lstrip()
+        elif is_cut(choice) and text.strip().startswith(think_end.replace("/", "", 1)):
+            text = ""  # it is thinking without an end
+    if text is not None:
+        text = text[: min((at for stop in stops if (at := text.find(stop)) >= 0), default=None)]
+    error = why_no_answer(choice, text, "max_tokens")
+    return (None, error) if error is not None or text is None else (encodable(text), None)
 
 
 def _count(value: Any) -> int | None:

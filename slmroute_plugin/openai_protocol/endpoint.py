@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 OPENAI_URL = "https://api.openai.com/v1"
 NO_KEY = "none"
 # A shorter key is a placeholder (`none`, `EMPTY`) and may well be a word of an answer.
 _SHORTEST_SECRET = 8
+_SECRET_NAMES = re.compile(
+    r"key$|token|secret|passw|credential|^auth|^sig(nature)?$|^code$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -16,13 +21,29 @@ class Endpoint:
     """An API's base URL and its key.
 
     Attributes:
-        url: The base URL.
+        url: The base URL, which may have a query.
         key: The key, or `none` without a key. The key is never shown, and is cut out of all that
             the server sends.
     """
 
     url: str
     key: str = field(repr=False)
+
+    @property
+    def address(self) -> str:
+        """The base URL without its query, to which the paths of requests are appended."""
+        return urlunsplit(urlsplit(self.url)._replace(query=""))
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """The query of the base URL, which goes with each request: Azure's `api-version`."""
+        return dict(parse_qsl(urlsplit(self.url).query))
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers that go with each request: Azure wants the key under a name of its own."""
+        is_azure = "api-version" in self.query and self.key != NO_KEY
+        return {"api-key": self.key} if is_azure else {}
 
     def without_key(self, text: str) -> str:
         """Replace the key in a text by `[key]`, because servers quote a key that they refuse."""
@@ -36,6 +57,8 @@ def url_fault(url: str) -> str | None:
 
     >>> url_fault("http://localhost:8000/v1") is None
     True
+    >>> url_fault("https://my.openai.azure.com/openai/deployments/d?api-version=1") is None
+    True
     """
     try:
         parts = urlsplit(url)
@@ -44,10 +67,11 @@ def url_fault(url: str) -> str | None:
         return "is not a URL"
     if parts.scheme not in ("http", "https") or not parts.hostname:
         return "must begin with http:// or https:// and name a host"
-    if parts.username or parts.password or parts.query or parts.fragment:
-        return (
-            "must not hold a user, a password, a query or a fragment: the key has its own variable"
-        )
+    if parts.username or parts.password or parts.fragment:
+        return "must not hold a user, a password or a fragment: the key has its own variable"
+    names = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
+    if any(_SECRET_NAMES.search(name) for name in names):
+        return "must not hold a key in its query: the key has its own variable"
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -16,8 +17,18 @@ LONGEST_RETRY_AFTER_S = 600.0
 _LONGEST_TEXT = 300
 _MOST_DOUBLINGS = 100
 _PASSING = frozenset({408, 409, 425, 429})
-_FATAL = frozenset({401, 402, 403, 404})
-_FATAL_CODES = frozenset({"insufficient_quota", "invalid_api_key", "model_not_found"})
+# No money is left, for whatever question.
+_FATAL = frozenset({402})
+_FATAL_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
+# A key, a permission or a model is missing; or this one question is not allowed, which servers
+# report in the same way.
+_REFUSED = frozenset({401, 403, 404})
+_REFUSED_CODES = frozenset({"invalid_api_key", "model_not_found"})
+_MODERATION = re.compile(
+    r"moderat|content.?(policy|filter|management)|usage polic|flagged|safety|guardrail|"
+    r"inappropriate|harmful|prohibited|jailbreak",
+    re.IGNORECASE,
+)
 
 
 class BadBody(Exception):
@@ -32,6 +43,8 @@ class Failure(NamedTuple):
         may_pass: Whether another attempt may succeed.
         is_fatal: Whether no other question can succeed either, for want of a key, permission, a
             model or money.
+        is_refused: Whether a key, permission or a model is missing, unless the refusal is about
+            this question alone: it is, once the server has answered another question.
         is_unreached: Whether no connection came about.
         retry_after_s: The seconds that the server asks to wait; None if it states none.
     """
@@ -41,6 +54,15 @@ class Failure(NamedTuple):
     is_fatal: bool = False
     is_unreached: bool = False
     retry_after_s: float | None = None
+    is_refused: bool = False
+
+    def judged(self, *, has_answered: bool) -> Failure:
+        """Return the failure with `is_fatal` decided.
+
+        Args:
+            has_answered: Whether the server has answered any question.
+        """
+        return self._replace(is_fatal=self.is_fatal or (self.is_refused and not has_answered))
 
     def wait_s(self, attempt: int, scale_s: float, random: Random) -> float:
         """Return the seconds until the attempt after number `attempt`, which counts from 1.
@@ -77,12 +99,18 @@ def _status_failure(error: Any, endpoint: Endpoint) -> Failure:
     text = f"HTTP {error.status_code}: {_line(_message(error), endpoint)}"
     codes = {str(error.code), str(error.type)}
     fatal = error.status_code in _FATAL or not _FATAL_CODES.isdisjoint(codes)
-    may_pass = not fatal and (error.status_code in _PASSING or error.status_code >= 500)
+    refused = error.status_code in _REFUSED or not _REFUSED_CODES.isdisjoint(codes)
+    passing = error.status_code in _PASSING or error.status_code >= 500
+    may_pass = passing and not fatal and not refused
     wait_s = retry_after_s(error.response.headers)
     if wait_s is not None and wait_s > LONGEST_RETRY_AFTER_S:
         text += f" (the server asks to wait for {wait_s:.0f} s)"
         may_pass = False
-    return Failure(text, may_pass, fatal, retry_after_s=wait_s)
+    # The key or the model may be fine, and the question not.
+    is_about_question = _MODERATION.search(f"{error.body} {error.code}") is not None
+    return Failure(
+        text, may_pass, fatal, retry_after_s=wait_s, is_refused=refused and not is_about_question
+    )
 
 
 def _message(error: Any) -> object:

@@ -66,7 +66,9 @@ class ConcurrentQuestions:
     async def _ask(self, every: Sequence[AskedQuestion]) -> None:
         from anyio import create_task_group
 
-        async with self._server.connect() as connection:
+        # Capabilities are known by an answer of the server.
+        has_answered = self._capabilities is not None
+        async with self._server.connect(has_answered=has_answered) as connection:
             requests = self._requests(connection)
             rest = iter(every)
             if self._capabilities is None:

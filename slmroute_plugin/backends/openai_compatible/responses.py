@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import isfinite
+from math import inf, isfinite
 from typing import Any, NamedTuple
 
+from slmroute_plugin.openai_protocol.answer_text import (
+    check_complete,
+    ended_by_itself,
+    mapping,
+    reported,
+    text_of,
+    why_no_answer,
+)
 from slmroute_plugin.openai_protocol.failures import BadBody
 
 NO_LOGPROBS = "returns no log-probabilities"
 UNREADABLE = "returns log-probabilities in a form that cannot be read"
 UNKNOWN_ID = -1
-_LONGEST_QUOTE = 200
 
 
 # How a server shows a token that it is asked to show by its id.
@@ -19,7 +26,10 @@ _BY_ID = "token_id:"
 
 
 class Likely(NamedTuple):
-    """A token among those that a server tells of at a place, with its natural log-probability."""
+    """A token among those that a server tells of at a place, with its natural log-probability.
+
+    The log-probability is minus infinity where the server says that the token cannot come.
+    """
 
     text: str
     logprob: float
@@ -56,7 +66,9 @@ class Choice(NamedTuple):
         tokens: its tokens, those of think text and end tokens perhaps among them; None if
             the server sent none that can be read.
         fault: what the server does, if there are no tokens.
-        absent: why this is not the model's answer, if it is not: a refusal, a content filter.
+        absent: why this is not the model's answer, if it is not: a refusal, a content filter, no
+            text.
+        is_empty: whether the model ended the answer at once, as a drawn answer may.
     """
 
     text: str
@@ -64,58 +76,41 @@ class Choice(NamedTuple):
     tokens: tuple[AnswerToken, ...] | None = None
     fault: str = ""
     absent: str = ""
+    is_empty: bool = False
 
 
 def read_choices(body: Any) -> list[Choice]:
     """Read the answers in the body of a chat completion or a completion, in order.
 
     Raises:
-        BadBody: there are none; another attempt may help.
+        BadBody: there are none, or the server broke one off; another attempt may help.
     """
-    choices = body.get("choices") if isinstance(body, dict) else None
+    choices = mapping(body).get("choices")
     if not isinstance(choices, list) or not choices:
-        raise BadBody("the server's answer has no choices")
-    return [_choice(_mapping(one)) for one in sorted(choices, key=_index)]
+        raise BadBody(f"the server's answer has no choices{reported(mapping(body))}")
+    return [_choice(mapping(one), mapping(body)) for one in sorted(choices, key=_index)]
 
 
 def _index(choice: Any) -> int:
-    index = _mapping(choice).get("index")
+    index = mapping(choice).get("index")
     return index if isinstance(index, int) else 0
 
 
-def _choice(choice: Mapping[str, Any]) -> Choice:
+def _choice(choice: Mapping[str, Any], body: Mapping[str, Any]) -> Choice:
+    check_complete(choice, body)
     if "message" not in choice and "text" not in choice:
         raise BadBody("the server's answer has neither a message nor a text")
-    message = _mapping(choice.get("message"))
+    message = mapping(choice.get("message"))
     content = choice.get("text") if "message" not in choice else message.get("content")
-    text = _text(content)
-    thinking = _text(message.get("reasoning_content") or message.get("reasoning"))
+    text = text_of(content)
+    thinking = whole(text_of(message.get("reasoning_content") or message.get("reasoning")) or "")
     tokens, fault = _tokens(choice.get("logprobs"))
     tokens = _with_ids(tokens, choice.get("token_ids"))
     if text and not tokens and not fault:
         tokens, fault = None, NO_LOGPROBS
-    absent = _absence(choice.get("finish_reason"), message.get("refusal"), content, text)
-    return Choice(text, thinking, tokens, fault, absent)
-
-
-def _absence(finish: Any, refusal: Any, content: Any, text: str) -> str:
-    if finish == "content_filter":
-        return "the server's content filter stopped the answer"
-    if refusal:
-        return f"the model refused: {' '.join(whole(str(refusal)).split())[:_LONGEST_QUOTE]}"
-    if not text and finish == "length":
-        return "the tokens ran out before the answer began: raise max_gen_toks"
-    if not isinstance(content, (str, list)):
-        return f"the answer has no text (finish_reason {finish})"
-    return ""
-
-
-def _text(content: Any) -> str:
-    if isinstance(content, list):
-        # Some servers send parts, among them the model's thinking.
-        parts = [_mapping(part) for part in content]
-        content = "".join(str(part.get("text", "")) for part in parts if part.get("type") == "text")
-    return whole(content) if isinstance(content, str) else ""
+    absent = why_no_answer(choice, text, "max_gen_toks")
+    is_empty = text is not None and not text.strip() and not thinking and ended_by_itself(choice)
+    return Choice(whole(text or ""), thinking, tokens, fault, absent or "", is_empty)
 
 
 def whole(text: str) -> str:
@@ -129,9 +124,9 @@ class _Tokens(NamedTuple):
 
 
 def _tokens(logprobs: Any) -> _Tokens:
-    sent = _mapping(logprobs)
+    sent = mapping(logprobs)
     if isinstance(sent.get("content"), list):
-        found = _all(_chat_token(_mapping(one)) for one in sent["content"])
+        found = _all(_chat_token(mapping(one)) for one in sent["content"])
     elif isinstance(sent.get("tokens"), list):
         found = _all(_completion_tokens(sent))
     elif logprobs is None or (sent and all(value is None for value in sent.values())):
@@ -158,7 +153,7 @@ def _all(tokens: Iterable[AnswerToken | None]) -> tuple[AnswerToken, ...] | None
 
 def _chat_token(one: Mapping[str, Any]) -> AnswerToken | None:
     likely = one.get("top_logprobs")
-    pairs = [_mapping(each) for each in likely] if isinstance(likely, list) else []
+    pairs = [mapping(each) for each in likely] if isinstance(likely, list) else []
     known = one.get("id")
     return _token(
         one.get("token"),
@@ -177,7 +172,7 @@ def _completion_tokens(sent: Mapping[str, Any]) -> Iterable[AnswerToken | None]:
     if not isinstance(likely, list) or len(likely) != len(tokens):
         likely = [None] * len(tokens)
     return [
-        _token(token, logprob, None, list(_mapping(each).items()))
+        _token(token, logprob, None, list(mapping(each).items()))
         for token, logprob, each in zip(tokens, logprobs, likely, strict=True)
     ]
 
@@ -194,7 +189,7 @@ def _token(
         tuple(
             Likely(whole(other), min(float(value), 0.0))
             for other, value in likely
-            if isinstance(other, str) and _is_logprob(value)
+            if isinstance(other, str) and (_is_logprob(value) or value == -inf)
         ),
     )
 
@@ -209,7 +204,3 @@ def _spelling(text: str, own_bytes: Any) -> bytes:
 
 def _is_logprob(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -79,12 +79,17 @@ class Server:
         return value.removeprefix("Bearer").strip() or NO_KEY
 
     @asynccontextmanager
-    async def connect(self) -> AsyncIterator[Connection]:
-        """Open a connection for the time of the block."""
+    async def connect(self, *, has_answered: bool = False) -> AsyncIterator[Connection]:
+        """Open a connection for the time of the block.
+
+        Args:
+            has_answered: whether the server has answered before, so that a refusal is about its
+                question and not about the key or the model.
+        """
         from anyio import Semaphore
 
         async with self._client() as client:
-            yield Connection(self, client, Semaphore(self.concurrency))
+            yield Connection(self, client, Semaphore(self.concurrency), has_answered)
 
     def _client(self) -> AsyncOpenAI:
         from openai import AsyncOpenAI, DefaultAsyncHttpxClient
@@ -118,7 +123,11 @@ class Connection:
     """
 
     def __init__(
-        self, server: Server, client: AsyncOpenAI, slots: AbstractAsyncContextManager[Any]
+        self,
+        server: Server,
+        client: AsyncOpenAI,
+        slots: AbstractAsyncContextManager[Any],
+        has_answered: bool,
     ) -> None:
         self.name = server.name
         self._server = server
@@ -126,7 +135,7 @@ class Connection:
         self._options: Any = {"headers": server.sent_headers()}
         self._slots = slots
         self._endpoint = Endpoint(server.name, server.key)
-        self._attempts = Attempts(self._endpoint, server.attempts, server.back_off_s)
+        self._attempts = Attempts(self._endpoint, server.attempts, server.back_off_s, has_answered)
 
     async def post(self, payload: Mapping[str, Any], read: Callable[[Any], T]) -> T | Failure:
         """Post a request, and return what `read` makes of the body that comes back.

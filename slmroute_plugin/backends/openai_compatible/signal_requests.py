@@ -32,6 +32,7 @@ from slmroute_plugin.signals import (
 
 # Servers keep seeds in 32 bits, some of them signed.
 _SEEDS = 2**31
+_NOTHING_KEPT = "nothing is left of the answer behind its thinking and before its stop strings"
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,8 @@ class SignalRequests:
                 return answers
             return self._without(asked, "", answers.text)._replace(is_refused=True)
         kept = self._kept(answers[0], generation)
-        if answers[0].absent:
-            return self._without(asked, kept.text, answers[0].absent)
+        if absent := answers[0].absent or ("" if kept.text.strip() else _NOTHING_KEPT):
+            return self._without(asked, kept.text, absent)
         signals = await self._all(asked, kept)
         if isinstance(signals, Failure):
             return signals
@@ -189,7 +190,8 @@ class SignalRequests:
             answers = await self._choices(said, generation, n=n, seed=seed, may_cut=True)
             if isinstance(answers, (Missing, Failure)):
                 return answers
-            if absent := next((one.absent for one in answers if one.absent), ""):
+            absent = next((one.absent for one in answers if one.absent and not one.is_empty), "")
+            if absent:
                 return Missing(absent)
             drawn += [self._kept(one, generation).text for one in answers]
         return tuple(drawn[: signal.n])

@@ -84,10 +84,14 @@ def _find(pieces: Sequence[bytes], text: bytes, first: int) -> list[_Span] | Non
         first += 1
     # At the beginning, or else the last place: what stands before it is not a part of the answer.
     clear = [i for i, piece in enumerate(pieces) if i > first and piece.split(_UNCLEAR)[0].strip()]
-    for start in [first, *reversed(clear)]:
+    for shown in [first, *reversed(clear)]:
+        start = shown
+        # Tokens that are shown as nothing may be the beginning of the first character.
+        while start > first and not pieces[start - 1]:
+            start -= 1
         own = list(pieces[start:])
         if own and is_stripped:
-            own[0] = own[0].lstrip()
+            own[shown - start] = own[shown - start].lstrip()
         spans = _spell(own, text)
         if spans is not None:
             return [*[_Span(0, 0)] * start, *spans]
@@ -111,7 +115,7 @@ def _spell(pieces: Sequence[bytes], text: bytes) -> list[_Span] | None:
             found = run.place(part, text, at, is_first=not number)
             if found is None:
                 return None
-            run.close(spans, found.start)
+            run.close(spans, found.start, text)
             spans[index] = _Span(spans[index].start if number else found.start, found.end)
             at = found.end
         if not piece:
@@ -119,7 +123,7 @@ def _spell(pieces: Sequence[bytes], text: bytes) -> list[_Span] | None:
     if at < len(text):
         if not run.tokens or not _is_unshown(text[at:]):
             return None
-        run.close(spans, len(text))
+        run.close(spans, len(text), text)
     return spans
 
 
@@ -134,18 +138,30 @@ class _Run:
         self.tokens.append(token)
         self.least = max(self.least, least)
 
-    def close(self, spans: list[_Span], end: int) -> None:
+    def close(self, spans: list[_Span], end: int, text: bytes) -> None:
+        """End the row at `end`, where the next characters that are shown begin."""
         for token in self.tokens:
             spans[token] = _Span(spans[token].start, end)
+        # Where nothing lies between, the tokens are the first bytes of the next character, as far
+        # as it has bytes: it is shown with its last token. The space before it may be lost.
+        first = end + text.startswith(b" ", end)
+        further = _width(text, first) - 1
+        for byte, token in enumerate(self.tokens[-further:] if further else ()):
+            if spans[token].start == end:
+                spans[token] = _Span(first + byte, first + byte + 1)
         self.tokens.clear()
         self.least = 0
 
     def place(self, part: bytes, text: bytes, at: int, *, is_first: bool) -> _Span | None:
         """Find where the next characters shown stand: at `at`, or behind those of the row."""
         most = len(text) if self.tokens else at + 1
-        for start in range(at + self.least, most):
+        starts = [*range(at + self.least, most)]
+        if self.least and len(self.tokens) < _width(text, at):
+            # Or the marks stand for the first bytes of the very character that is shown.
+            starts.append(at)
+        for start in starts:
             if not _is_unshown(text[at:start]):
-                return None
+                continue
             # A server that decodes tokens one by one loses the space before a word.
             lost = is_first and text.startswith(b" ", start) and not part.startswith(b" ")
             rest = text[start + lost :]
@@ -155,6 +171,12 @@ class _Run:
         if self.tokens and _is_unshown(text[at:]):
             return _Span(len(text), len(text))
         return None
+
+
+def _width(text: bytes, at: int) -> int:
+    """Return the number of bytes of the character at a place; 1 at the end."""
+    lead = text[at] if at < len(text) else 0
+    return 1 if lead < 0xC0 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
 
 
 def _is_unshown(stretch: bytes) -> bool:
