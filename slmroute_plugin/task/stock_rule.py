@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 from slmroute_plugin.observation import AnswerKind
 from slmroute_plugin.scoring import Reference
-from slmroute_plugin.scoring.rule import Extracted
+from slmroute_plugin.scoring.rule import Extracted, Rule
 from slmroute_plugin.task.stock_scoring import TASK_RULE, StockScoring
 
 # What lm-eval's filters by regular expression return where nothing matches.
@@ -52,7 +52,7 @@ class FilteredReply(str):
 
 
 @dataclass(frozen=True)
-class StockRule:
+class StockRule(Rule):
     """The task's own filter finds the answer in a reply, and the task's own metric scores it.
 
     Args:
