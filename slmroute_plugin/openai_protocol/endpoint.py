@@ -67,11 +67,13 @@ def url_fault(url: str) -> str | None:
         return "is not a URL"
     if parts.scheme not in ("http", "https") or not parts.hostname:
         return "must begin with http:// or https:// and name a host"
-    if parts.username or parts.password or parts.fragment:
-        return "must not hold a user, a password or a fragment: the key has its own variable"
     names = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
-    if any(_SECRET_NAMES.search(name) for name in names):
-        return "must not hold a key in its query: the key has its own variable"
+    has_secret = any(_SECRET_NAMES.search(name) for name in names)
+    if parts.username or parts.password or parts.fragment or has_secret:
+        return (
+            "must not hold a user, a password, a fragment, or a key in its query: the key has its "
+            "own variable"
+        )
     return None
 
 

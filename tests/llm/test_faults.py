@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from llm_clients import Llm, Questions
+from scripted_server import completion
 
 from slmroute_plugin.llm.exchange import LlmError, LlmReply
 
@@ -41,6 +42,10 @@ PASSING: dict[str, Callable[[Any], Any]] = {
     "empty choices": lambda server: server.body({"choices": []}),
     "null choices": lambda server: server.body({"choices": None}),
     "choices of another kind": lambda server: server.body({"choices": ["a"]}),
+    "an answer broken off": lambda server: server.body(completion("", finish_reason="error")),
+    "an error of the choice": lambda server: server.body(
+        completion("So", error={"message": "upstream"})
+    ),
 }
 
 
@@ -96,6 +101,21 @@ FOR_GOOD: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     "400": (lambda s, c: s.status(400, {"message": "the prompt is too long"}), "too long"),
     "413 as text": (lambda s, c: s.status(413, "much too long"), "much too long"),
     "422": (lambda s, c: s.status(422), "HTTP 422"),
+    "no text": (lambda s, c: s.body(c("")), "no text (finish_reason stop)"),
+    "blanks": (lambda s, c: s.body(c(" \n")), "no text (finish_reason stop)"),
+    "thinking alone": (
+        lambda s, c: s.body(c("", message={"reasoning_content": "Hm."})),
+        "thinking alone",
+    ),
+    "a tool": (
+        lambda s, c: s.body(c(None, message={"tool_calls": [{}]}, finish_reason="tool_calls")),
+        "called a tool",
+    ),
+    # The server has answered others: this question is refused, not the key or the model.
+    "401": (lambda s, c: s.status(401, {"message": "not for you"}), "not for you"),
+    "403": (lambda s, c: s.status(403, {"message": "moderated"}), "moderated"),
+    "404": (lambda s, c: s.status(404, {"message": "no endpoint"}), "no endpoint"),
+    "a code": (lambda s, c: s.status(400, {"code": "model_not_found", "message": "?"}), "HTTP 400"),
 }
 
 
@@ -219,19 +239,90 @@ def test_a_new_key_is_tried(
     assert server.authorization[-1] == "Bearer sk-the-right-one"
 
 
-@pytest.mark.parametrize("name", ["401", "quota"])
-def test_what_stops_a_run_halfway_leaves_the_answers_so_far_on_disk(
+@pytest.mark.parametrize("name", ["402", "quota"])
+def test_what_stops_a_run_halfway_leaves_the_answers_so_far_in_use_and_on_disk(
     name: str, server: Any, llm: Llm, questions: Questions, assert_in_order: Any
 ) -> None:
     server.faults["question 8"] = [FATAL[name](server)]
-    with pytest.raises(LlmError):
-        llm(max_concurrency=1).ask(questions(N), "faults")
+    client = llm(max_concurrency=1)
+    stopped = client.ask(questions(N), "faults")
+    assert_in_order(stopped)
     before = server.total
     assert before < N
-    replies = llm(max_concurrency=1).ask(questions(N), "faults")
+    assert sum(reply.text is not None for reply in stopped) == before - 1
+    said = {reply.error for reply in stopped if reply.text is None}
+    assert said == {
+        f"gpt-4.1-mini at {server.url} cannot be asked: "
+        + ("HTTP 402: status 402" if name == "402" else "HTTP 429: pay")
+    }
+    # The next task of the same run is asked again: there may be money by then.
+    replies = client.ask(questions(N), "faults")
     assert_in_order(replies)
     assert sum(reply.cached for reply in replies) == before - 1
     assert server.total == N + 1
+
+
+FLAGGED = {
+    "code": 403,
+    "message": "Your chosen model requires moderation and your input was flagged for violence",
+    "metadata": {"reasons": ["violence"]},
+}
+
+
+@pytest.mark.parametrize("flagged", [{0, 1, 2}, {3, 5, 7}])
+def test_questions_that_moderation_refuses_cost_no_other_and_no_other_task(
+    flagged: set[int],
+    server: Any,
+    llm: Llm,
+    questions: Questions,
+    assert_in_order: Any,
+) -> None:
+    for number in flagged:
+        server.faults[f"question {number}"] = [server.status(403, FLAGGED)] * 2
+    client = llm()
+    replies = client.ask(questions(9), "one task")
+    assert_in_order(replies)
+    assert {i for i, reply in enumerate(replies) if reply.error} == flagged
+    assert all("flagged" in (replies[i].error or "") for i in flagged)
+    assert server.total == 9
+    again = client.ask(questions(N), "another task")
+    assert {i for i, reply in enumerate(again) if reply.error} == flagged
+    assert server.total == 9 + 3 + 3
+
+
+def test_answers_on_disk_are_used_although_nothing_can_be_asked(
+    server: Any, llm: Llm, questions: Questions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    llm().ask(questions(3), "task")
+    server.otherwise = server.status(401)
+    replies = llm().ask(questions(5), "task")
+    assert [reply.text is not None for reply in replies] == [True] * 3 + [False] * 2
+    assert "cannot be asked: HTTP 401" in (replies[4].error or "")
+    monkeypatch.setenv("OPENAI_API_KEY", "bad key")
+    replies = llm().ask(questions(4), "task")
+    assert [reply.text is not None for reply in replies] == [True] * 3 + [False]
+
+
+def test_an_answer_that_is_always_broken_off_fails_in_the_servers_own_words(
+    server: Any, llm: Llm, questions: Questions
+) -> None:
+    broken = completion("", finish_reason="error", error={"message": "upstream died"})
+    server.faults[ODD] = [server.body(broken)] * 3
+    replies = llm(max_attempts=3).ask(questions(N), "faults")
+    assert replies[7].error == "the server broke off the answer: upstream died (attempts: 3)"
+    assert [i for i, reply in enumerate(replies) if reply.error] == [7]
+    assert llm().ask(questions(N), "faults")[7].text == f"answer to {ODD}"
+
+
+def test_an_empty_text_that_an_earlier_version_kept_is_asked_for_again(
+    server: Any, llm: Llm, questions: Questions, tmp_path: Path
+) -> None:
+    llm().ask(questions(1), "task")
+    with sqlite3.connect(tmp_path / ".cache" / "llm.sqlite") as cache:
+        cache.execute("UPDATE answers SET reply = json_set(reply, '$.text', '')")
+    (reply,) = llm().ask(questions(1), "task")
+    assert (reply.text, reply.cached) == ("answer to question 0", False)
+    assert server.total == 2
 
 
 def test_an_absent_server_is_found_out_with_the_first_question(

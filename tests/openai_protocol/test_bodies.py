@@ -20,7 +20,9 @@ KEYS = st.sampled_from(
         *("error", "code"),
     ]
 )
-WORDS = st.sampled_from(["stop", "length", "content_filter", "text", "<think>", "a</think>b"])
+WORDS = st.sampled_from(
+    ["stop", "length", "content_filter", "error", "tool_calls", "text", "<think>", "a</think>b"]
+)
 SCALARS = (
     st.none()
     | st.booleans()
@@ -89,13 +91,11 @@ def test_any_text_is_json_or_a_bad_body(text: str) -> None:
         ("B", "</think>", "B"),
         ("<think>A or B?</think>\n\nB", "</think>", "B"),
         ("A or B?</think>B ", "</think>", "B "),
-        ("<think></think>", "</think>", ""),
         ("<think>one</think><think>two</think>B", "</think>", "B"),
         ("[THINK]A?[/THINK]B", "[/THINK]", "B"),
         ("<think>A?</think>B", None, "<think>A?</think>B"),
         ("<think>A?", "</think>", "<think>A?"),
         (" B", "</think>", " B"),
-        ("", "</think>", ""),
         ([{"type": "text", "text": "A"}, {"type": "text", "text": "B"}], None, "AB"),
         ([{"type": "thinking", "thinking": "A?"}, {"type": "text", "text": "B"}], None, "B"),
     ],
@@ -122,6 +122,89 @@ def test_tokens_that_ran_out_before_the_answer_are_no_answer(
     assert body.text is None
     assert body.error == "the tokens ran out before the answer began: raise max_tokens"
     assert (body.prompt_tokens, body.completion_tokens) == (100, 50)
+
+
+TOOL = {"tool_calls": [{"type": "function", "function": {"name": "search"}}]}
+NO_ANSWER: dict[str, tuple[Any, dict[str, Any], str]] = {
+    "empty": ("", {}, "the answer has no text (finish_reason stop)"),
+    "blanks": (" \n\t", {}, "the answer has no text (finish_reason stop)"),
+    "null": (None, {}, "the answer has no text (finish_reason stop)"),
+    "no parts": ([], {}, "the answer has no text (finish_reason stop)"),
+    "no reason": ("", {"finish_reason": None}, "the answer has no text (finish_reason None)"),
+    "an unknown reason": ("", {"finish_reason": "odd"}, "no text (finish_reason odd)"),
+    "thinking alone": (
+        "", {"message": {"reasoning_content": "A or B?"}}, "the answer has no text, thinking alone"
+    ),
+    "thinking under another name": (
+        None, {"message": {"reasoning": "A or B?"}}, "the answer has no text, thinking alone"
+    ),
+    "thinking in the text": ("<think>A or B?</think> \n", {}, "the answer has no text"),
+    "a tool": (None, {"message": TOOL, "finish_reason": "tool_calls"}, "the model called a tool"),
+    "a function": ("", {"message": {"function_call": {"name": "f"}}}, "the model called a tool"),
+    "a refusal": (None, {"message": {"refusal": "I must not."}}, "the model refused: I must not."),
+    "a filter": ("So", {"finish_reason": "content_filter"}, "the server's content filter"),
+    "another filter": ("So", {"finish_reason": "SAFETY"}, "the server's content filter"),
+    "the limit": ("", {"finish_reason": "max_tokens"}, "raise max_tokens"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NO_ANSWER)
+def test_what_is_not_an_answer_says_why(name: str) -> None:
+    content, changes, said = NO_ANSWER[name]
+    body = read_body(completion(content, **changes), "</think>")
+    assert body.text is None
+    assert body.error is not None
+    assert said in body.error
+
+
+BROKEN_OFF: dict[str, tuple[Any, dict[str, Any], str]] = {
+    "without words": ("", {"finish_reason": "error"}, "broke off the answer (finish_reason error)"),
+    "in the choice's words": (
+        "", {"finish_reason": "error", "error": {"code": 502, "message": "upstream died"}},
+        "broke off the answer: upstream died",
+    ),
+    "after a beginning": ("The answer", {"finish_reason": "error"}, "broke off the answer"),
+    "an error beside a usual reason": (
+        "", {"finish_reason": "stop", "error": {"message": "busy"}}, "broke off the answer: busy"
+    ),
+    "aborted": ("The", {"finish_reason": "abort"}, "broke off the answer (finish_reason abort)"),
+    "no room": ("", {"finish_reason": "insufficient_system_resource"}, "broke off the answer"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BROKEN_OFF)
+def test_an_answer_that_was_broken_off_is_asked_for_again(
+    name: str,
+) -> None:
+    content, changes, said = BROKEN_OFF[name]
+    with pytest.raises(BadBody) as caught:
+        read_body(completion(content, **changes), "</think>")
+    assert said in str(caught.value)
+
+
+def test_an_error_of_the_whole_response_counts_where_there_is_no_text() -> None:
+    error = {"error": {"message": "overloaded"}}
+    with pytest.raises(BadBody, match="broke off the answer: overloaded"):
+        read_body(completion("") | error, None)
+    assert read_body(completion("B") | error, None).text == "B"
+
+
+@pytest.mark.parametrize("finish", ["stop", "eos", "end_turn", "tool_calls", "odd", None, 5])
+def test_a_text_is_an_answer_whatever_else_ended_it(finish: Any) -> None:
+    body = read_body(completion("B", finish_reason=finish, message={"reasoning": "Hm."}), None)
+    assert (body.text, body.error) == ("B", None)
+
+
+@pytest.mark.parametrize(
+    ("content", "stops", "answer"),
+    [("A\n\nB", ["\n\n"], "A"), ("A; B, C", [",", ";"], "A"), ("A", ["B"], "A"), ("A", [], "A")],
+)
+def test_stop_strings_that_a_server_does_not_know_end_the_answer(
+    content: str, stops: list[str], answer: str
+) -> None:
+    assert (
+        read_body(completion(f"<think>{stops}</think>{content}"), "</think>", stops).text == answer
+    )
 
 
 def test_an_answer_that_was_cut_is_still_an_answer() -> None:

@@ -37,6 +37,10 @@ PASSING: dict[str, Callable[[Any], Any]] = {
     "no object": lambda server: server.body([1, 2]),
     "empty choices": lambda server: server.body({"choices": []}),
     "choices of another kind": lambda server: server.body({"choices": ["a"]}),
+    "an answer broken off": lambda server: server.body(completion("So", finish_reason="error")),
+    "an error of the choice": lambda server: server.body(
+        completion("", error={"message": "upstream"})
+    ),
 }
 
 
@@ -99,7 +103,32 @@ LASTING: dict[str, tuple[Callable[[Any], Any], str, str]] = {
         "",
         "the tokens ran out before the answer began: raise max_gen_toks",
     ),
+    "no text": (
+        lambda s: s.body(completion("")),
+        "",
+        "the answer has no text (finish_reason stop)",
+    ),
+    "thinking without a text": (
+        lambda s: s.body(completion("", message={"reasoning_content": "Hm."})),
+        "",
+        "the answer has no text, thinking alone (finish_reason stop)",
+    ),
+    "a tool": (
+        lambda s: s.body(
+            completion(None, message={"tool_calls": [{}]}, finish_reason="tool_calls")
+        ),
+        "",
+        "the model called a tool in place of an answer (finish_reason tool_calls)",
+    ),
+    "a stop string at once": (
+        lambda s: s.body(completion("\n\nQuestion: next")),
+        "",
+        "nothing is left of the answer behind its thinking and before its stop strings",
+    ),
     "400": (lambda s: s.status(400, {"message": "too long"}), "", "HTTP 400: too long"),
+    "403": (lambda s: s.status(403, {"message": "flagged"}), "", "HTTP 403: flagged"),
+    "401": (lambda s: s.status(401, {"message": "not you"}), "", "HTTP 401: not you"),
+    "404": (lambda s: s.status(404, {"message": "no route"}), "", "HTTP 404: no route"),
     "422": (lambda s: s.status(422), "", "HTTP 422: status 422"),
 }
 
@@ -192,6 +221,19 @@ def test_a_wrong_key_costs_one_request(server: Any, remote: Any, ask: Any, canar
     )
     assert came == []
     assert server.total == 1
+
+
+def test_a_first_question_that_moderation_refuses_costs_no_other(
+    server: Any, remote: Any, observe: Any, ask: Any
+) -> None:
+    flagged = {"message": "Your input was flagged by moderation"}
+    for number in (0, 3, 4):
+        server.faults[f"question {number}"] = [server.status(403, flagged)]
+    seen = observe(remote(), [ask(f"question {i}") for i in range(9)], {REPLY})
+    assert answers(seen) == ["" if i in (0, 3, 4) else f"answer to question {i}" for i in range(9)]
+    missing = [one.observation.signals[REPLY] for one in seen if not one.observation.answer]
+    assert missing == [Missing("HTTP 403: Your input was flagged by moderation")] * 3
+    assert [one.is_answer for one in seen] == [i not in (0, 3, 4) for i in range(9)]
 
 
 def test_a_server_that_refuses_all_is_an_error_and_no_row_of_empty_answers(
