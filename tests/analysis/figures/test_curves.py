@@ -52,6 +52,8 @@ def test_lines_of_methods_differ_in_more_than_colour(few: Drawings) -> None:
         line.set_gid(name)
     drawing = io.BytesIO()
     figure.savefig(drawing, format="svg")
+    # An SVG is laid out at another resolution, and other tests measure this figure.
+    figure.draw_without_rendering()
     styles = {}
     for group in ElementTree.fromstring(drawing.getvalue()).iter(f"{SVG}g"):
         if line := lines.get(group.get("id", "")):
