@@ -30,6 +30,8 @@ _SIDES = re.compile(r"(?<![<>!\\])=")
 _TEXT = re.compile(r"\\(?:text[a-z]*|mbox|hbox|mathrm|mathbf)\s*\{([^{}]*)\}")
 # Four letters or more in a row are a word, not a product: "east" is not "seat".
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{4,}(?![A-Za-z])")
+# Metres, seconds, hours and the like; they might be variables, but not where a number is right.
+_LETTER_UNIT = re.compile(r"(?<=[0-9}])\s+[msghlLNJWV]\Z")
 _JOINED = re.compile(r"(?:\\text\s*\{)?\s*\b(?:and|or)\b\s*\}?", re.IGNORECASE)
 
 
@@ -74,6 +76,8 @@ def comparison(target: str, answer: str) -> Comparison:
         answer_words = words[1] or _letters(right.expression)
         return Comparison(target_words == answer_words)
     pairs = [(left.expression, right.expression)]
+    if not re.search(r"[A-Za-z]", left.expression):
+        pairs.append((left.expression, _LETTER_UNIT.sub("", right.expression)))
     if left.is_percent != right.is_percent:
         hundredth = [
             rf"\frac{{{side.expression}}}{{100}}" if side.is_percent else side.expression

@@ -47,6 +47,9 @@ _SHORT = (
     "mm|cm|dm|km|ft|yd|mi|mg|kg|lbs?|oz|ml|mL|gal|secs?|mins?|hrs?|mph|kph|kmh|km/h|m/s|sq|cu"
     "|degrees?|deg|rad|radians|cents?|dollars?|USD|units?"
 )
+COMMON_UNIT = re.compile(
+    rf"\s*(?:(?:square|cubic|sq\.?|cu\.?)\s)?(?:{_SHORT}|{'|'.join(_UNIT_NAMES)})s?\b"
+)
 _POWER = r"(?:\s*\^\s*\{?\s*[0-9]\s*\}?|\s+(?:squared|cubed))?"
 _PER = rf"(?:\s*(?:/|per)\s*(?:\\text\{{[^{{}}]*\}}|[A-Za-z]+){_POWER})?"
 _UNIT = re.compile(

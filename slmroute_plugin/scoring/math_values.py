@@ -31,7 +31,7 @@ _COMMAND = re.compile(r"\\[A-Za-z]+")
 _EQUATION = re.compile(r"(?<![\\<>!])=")
 _SECONDS_PER_STEP = 5
 _PLACES = 6
-_TOLERANCE = Rational(1, 10**6)
+_TOLERANCE = Rational(2, 10**6)
 _MOST_PLACES = 20_000
 
 
@@ -39,8 +39,8 @@ def same_value(target: str, answer: str) -> bool:
     """Return whether an answer equals a target; what cannot be parsed whole equals nothing.
 
     Exact numbers are compared exactly. A decimal equals a fraction or an irrational number from
-    which it differs by at most a millionth of it, and another decimal to six places, or more for
-    numbers below one.
+    which it differs by at most two millionths of it ("0.333333", "3.14159"), and another decimal
+    to six places, or more for numbers below one.
     """
     lowercase = not (_has_both_cases(target) or _has_both_cases(answer))
     left, right = _parsed(target, lowercase), _parsed(answer, lowercase)

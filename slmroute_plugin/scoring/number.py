@@ -56,11 +56,7 @@ class NumberRule(Rule):
         """
         number = self._number(answer)
         targets = map(self._number, reference.targets)
-        return number is not None and any(
-            target is not None
-            and {target.value, target.multiplied} & {number.value, number.multiplied}
-            for target in targets
-        )
+        return number is not None and any(target and _same(target, number) for target in targets)
 
     def _number(self, text: str) -> Numeral | None:
         plain = unwrapped(text).text
@@ -68,6 +64,12 @@ class NumberRule(Rule):
         return answer and next(
             (number for number in numerals(plain) if number.start == answer.start), None
         )
+
+
+def _same(target: Numeral, answer: Numeral) -> bool:
+    if target.magnitude and answer.magnitude:
+        return target.multiplied == answer.multiplied
+    return target.value in (answer.value, answer.multiplied) or target.multiplied == answer.value
 
 
 def _after_marker(text: str, position: int, numbers: list[Numeral]) -> Numeral | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from slmroute_plugin.scoring.final_marker import skip_lead_in
+from slmroute_plugin.scoring.math_units import COMMON_UNIT
 from slmroute_plugin.scoring.number import NumberRule
 from slmroute_plugin.scoring.rule import Extracted, Reference
 
@@ -56,6 +57,8 @@ def plain_expression(
         )
     prose = _PROSE.search(_TEXT_COMMAND.sub(lambda command: "0" * len(command.group()), sentence))
     head = sentence[: prose.start()].rstrip(_MARKUP) if prose else sentence
+    unit = COMMON_UNIT.match(sentence, len(head)) if re.search(r"[0-9]", head) else None
+    head = sentence[: unit.end()] if unit else head
     if re.search(r"[0-9]", head) or (not prose and re.search(r"[A-Za-z\u0370-\u03ff]", head)):
         return Extracted(head, start, start + len(head))
     number = NumberRule().find(sentence, Reference(()))

@@ -87,6 +87,59 @@ def test_else_the_only_polarity_named(reply: str, value: str | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("reply", "value"),
+    [
+        ("Correct.", "true"),
+        ("Incorrect", "false"),
+        ("Right!", "true"),
+        ("Wrong, I think.", "false"),
+        ("Not correct.", "false"),
+        ("The answer is: correct.", "true"),
+        ("The statement is incorrect.", "false"),
+        ("The statement isn't correct.", "false"),
+        ("This is right; it says so.", "true"),
+        ("So it goes.\n\nIncorrect.", "false"),
+        # Within a sentence these words say more than a polarity.
+        ("The correct answer is false.", "false"),
+        ("Correct answer: no", "false"),
+        ("Turn right at the corner.", None),
+        ("There is no correct way.", None),
+        ("The wrong man was hanged", None),
+    ],
+)
+def test_correct_and_incorrect_are_said_of_the_statement(reply: str, value: str | None) -> None:
+    assert said(reply) == value
+
+
+@pytest.mark.parametrize(
+    ("reply", "value"),
+    [
+        ("是", "true"),
+        ("是的。", "true"),
+        ("答案是对的。", "true"),
+        ("不是。", "false"),
+        ("答案：否", "false"),
+        ("错误。", "false"),
+        ("はい。", "true"),
+        ("いいえ", "false"),
+        ("네", "true"),
+        ("정답: 아니요.", "false"),
+        ("Да, это так.", "true"),
+        ("Нет.", "false"),
+        ("Sí.", "true"),
+        ("Oui, bien sûr", "true"),
+        ("Nein.", "false"),
+        ("نعم", "true"),
+        ("这是一本书。", None),
+        ("Non-licensees may carry it", None),
+        ("Да здравствует жизнь", None),
+    ],
+)
+def test_words_of_other_languages_stand_alone(reply: str, value: str | None) -> None:
+    assert said(reply) == value
+
+
+@pytest.mark.parametrize(
     ("reply", "named"),
     [
         ("The answer is **True**.", "True"),

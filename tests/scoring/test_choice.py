@@ -265,6 +265,108 @@ def test_correct_compares_letters() -> None:
     assert not rule("choice").correct("A", reference)
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "B。",
+        "（B）",
+        "【B】",
+        "「B」",
+        "Ｂ",
+        "Ⓑ",
+        "B！",
+        "答案是B。",
+        "答案：B",
+        "【答案】B",
+        "正确答案是选项B",
+        "因此，选B。",
+        "我选择B",
+        "故选：B",
+        "应选 B 项",
+        "B是正确答案",
+        "答：B",
+        "答えは B です",
+        "正解はBです。",
+        "Bが正解です",
+        "정답은 B입니다.",
+        "답: B",
+        "Ответ: B",
+        "Правильный ответ — B.",
+        "الإجابة هي B",
+        "उत्तर: B",
+        "La respuesta es B.",
+        "Réponse : B",
+        "Die richtige Antwort ist B.",
+        "A resposta correta é B",
+        "La risposta è B",
+        "Đáp án là B",
+        "Jawaban: B",
+        "The answer is B（Paris）",
+        "A不对，选B。",
+        "不是A，是B。\n答案是B",
+    ],
+)
+def test_other_scripts_and_languages(reply: str) -> None:
+    answer = rule("choice").extract(reply, Reference(("B",), CITIES))
+    assert answer is not None
+    assert answer.value == "B"
+    assert reply[answer.start : answer.end] in ("B", "Ｂ", "Ⓑ")
+
+
+@pytest.mark.parametrize("reply", ["A和B", "A、B", "A或B都可以", "A不对", "B는 오답입니다"])
+def test_joined_and_denied_letters_of_other_languages(reply: str) -> None:
+    assert chosen(reply) is None
+
+
+def test_options_of_scripts_without_spaces() -> None:
+    options = ("伦敦", "巴黎", "新约克", "約克")
+    assert chosen("答案是巴黎。", options) == "B"
+    assert chosen("巴黎", options) == "B"
+    assert chosen("B. 巴黎", options) == "B"
+    assert chosen("서울입니다", ("부산", "서울")) == "B"
+
+
+@pytest.mark.parametrize(
+    ("reply", "letter"),
+    [
+        ("First, A seems right. However C fits all evidence.\n\nC", "C"),
+        ("First, A seems right. However C fits.\n\n**(C)**", "C"),
+        ("I thought that A is correct. But no.\n\nNew York", "C"),
+        ("The answer is A. Wait, let me see.\nOption D.", "D"),
+        # The beginning of a list, or its end, is not a statement.
+        ("The answer is B. The others:\nA", "B"),
+        ("The answer is B.\nA) London\nB) Paris\nC", "B"),
+        ("B it is, so the answer is B.\nLondon\nParis\nYork", "B"),
+        ("Paris\nLondon", None),
+    ],
+)
+def test_an_option_alone_on_the_last_line_is_the_last_statement(
+    reply: str, letter: str | None
+) -> None:
+    assert chosen(reply) == letter
+
+
+@pytest.mark.parametrize(
+    "end",
+    [*"…。！？；：、」】）~·•→|}>»”'\"`*$°", "…", "..", "**", "\\)", " - ", "—because", "\x00"],
+)
+def test_a_letter_before_what_does_not_join_is_a_letter(end: str) -> None:
+    assert chosen(f"B{end}") == "B"
+
+
+@pytest.mark.parametrize(
+    "end", ["1", "b", "é", "-52", "'Artagnan", "’s", "_x", "+", "#", "&A", "/x", "(x)", "=5", "^2"]
+)
+def test_a_letter_before_what_joins_is_part_of_a_word(end: str) -> None:
+    assert chosen(f"B{end}") is None
+
+
+def test_an_unfinished_box_does_not_outdo_a_finished_one() -> None:
+    assert chosen("\\boxed{B} and then \\boxed{C") == "B"
+    assert chosen("\\boxed{B} and then \\boxed{") == "B"
+    assert chosen("We get \\boxed{C") == "C"
+
+
 @given(
     st.lists(
         st.sampled_from(

@@ -118,6 +118,67 @@ def test_the_final_number_of_a_reply(reply: str, value: str | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("statement", "value"),
+    [
+        ("5 apples + 3 apples = 8 apples.", "8"),
+        ("17 – 9 = 8", "8"),
+        ("17 − 9 = 8", "8"),
+        ("4 \\cdot 2 = 8", "8"),
+        ("4 \\times 2 = 8 eggs in 3 boxes", "8"),
+        ("20% of 40 = 8", "8"),
+        ("16 divided by 2, which is 8", "8"),
+        ("16 divided by 2, which equals 8.", "8"),
+        ("10 minus 2 equals 8", "8"),
+        ("16 ÷ 2 ≈ 8", "8"),
+        ("$5 + $3 = $8, which he spent.", "8"),
+        ("8 x 5 = 40 = 8", "8"),
+        ("2 * 2 * 2, which makes 8 in 3 steps", "8"),
+        ("that he makes 2 * 4 = 8 dollars in 3 days", "8"),
+        ("8", "8"),
+        ("8 of 10 eggs", "8"),
+        ("8, where x = 5", "8"),
+        ("8 because 3 * 2 = 6 and 6 + 2 = 8.", "8"),
+        ("8 apples, as 5 + 2 = 7 were eaten", "8"),
+        ("8 (5 + 3 = 8)", "8"),
+        ("that 3 + 4 = 7 were there and 1 came, so 8", "8"),
+        ("negative 8", "-8"),
+        ("minus 8", "-8"),
+        ("–8", "-8"),
+        ("1.2 \\times 10^6", "1200000"),
+        ("10^6", "1000000"),
+        ("٤٢", "42"),
+        ("４２", "42"),
+        ("3,5", "3.5"),
+        ("3 million", "3 million"),
+        ("7:00 am", "7"),
+        ("4√2", None),
+        ("1.2.3", None),
+        ("10:30, after 3 hours", None),
+        ("\\frac{10}{x}", None),
+    ],
+)
+def test_what_comes_out_of_the_final_statement(statement: str, value: str | None) -> None:
+    assert number(f"The answer is {statement}") == value
+
+
+@pytest.mark.parametrize(
+    ("reply", "value"),
+    [
+        ("Die Antwort ist 3,5.", "3.5"),
+        ("答案是42。用了3步。", "42"),
+        ("Ответ: 5. Это 3 раза.", "5"),
+        ("답은 7입니다. 2번 했다.", "7"),
+        ("\\boxed{3} because of \\boxed{", "3"),
+        ("\\boxed{3} because of \\boxed{4", "3"),
+        ("\\boxed{42", "42"),
+        ("<answer>42</answer> It took 3 steps.", "42"),
+    ],
+)
+def test_final_markers_of_all_kinds(reply: str, value: str) -> None:
+    assert number(reply) == value
+
+
+@pytest.mark.parametrize(
     ("answer", "target", "right"),
     [
         ("12.0", "12", True),
@@ -134,6 +195,12 @@ def test_the_final_number_of_a_reply(reply: str, value: str | None) -> None:
         ("3", "three", False),
         ("three", "3", False),
         ("1/0", "1/0", False),
+        ("3 million", "3000000", True),
+        ("3 million", "3", True),
+        ("$3k", "3000", True),
+        ("3 million", "3 billion", False),
+        ("3 million", "4", False),
+        ("3万", "30000", True),
     ],
 )
 def test_numbers_are_compared_exactly(answer: str, target: str, right: bool) -> None:
