@@ -1,128 +1,182 @@
-"""Count how often our scoring rules and independent extractors disagree on the same replies.
+"""How often our rules and the extractors of lm-eval and math-verify differ on saved replies.
 
-    python benchmarks/scoring_agreement.py RESULTS [--show NUMBER]
+    python benchmarks/scoring_agreement.py FOLDER [--differences FILE]
 
-RESULTS is a folder of `lm_eval --log_samples` runs of our tasks. Replies that are scored by the
-rule `number` are compared with lm-eval's two GSM8K filters (the number behind `####`, and the last
-number anywhere). Those scored by the rule `math` are compared with math-verify alone. A
-disagreement is a reply that either we or the extractor hold to be right, and the other to be wrong.
-`--show` prints as many of them, drawn with a fixed seed, for a reader to judge. Prints a table in
-Markdown.
+FOLDER is searched for lm-eval's sample files (`samples_*.jsonl`); rows that the rules `number` and
+`math` score are compared. A table goes to the standard output, and the replies on which a pair
+differs to FILE, as JSON lines, to be judged by hand. Of numbers, the numbers are compared, right or
+wrong; of expressions, the verdicts, for each extractor has a notation of its own.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import logging
-import random
-import re
 import sys
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from slmroute_plugin.scoring import Reference, rule
+import lm_eval.tasks
+import yaml
+from lm_eval.api.metrics import exact_match_hf_evaluate
+from lm_eval.filters.extraction import RegexFilter
+from lm_eval.tasks.hendrycks_math import utils as hendrycks
+from lm_eval.tasks.minerva_math import utils as minerva
+from math_verify import parse, verify
 
-STRICT = re.compile(r"#### (\-?[0-9\.\,]+)")
-FLEXIBLE = re.compile(r"(-?[$0-9.,]{2,})|(-?[0-9]+)")
+from slmroute_plugin.scoring import Reference, rule, score
 
 
-class Reply(NamedTuple):
-    """A reply, the rule that scores it, and the right answers."""
+class Found(NamedTuple):
+    """An extractor's final answer, and whether that is right."""
 
+    answer: str | None
+    correct: bool
+
+
+Extractor = Callable[[str, str], Found]
+
+
+class Row(NamedTuple):
+    """A saved reply, and the answer that it is held against."""
+
+    task: str
+    doc_id: int
     rule: str
-    text: str
-    targets: tuple[str, ...]
+    target: str
+    reply: str
 
 
-class Disagreement(NamedTuple):
-    """A reply on which our rule and an extractor disagree."""
+class Difference(NamedTuple):
+    """A reply on which an extractor and our rule differ."""
 
     extractor: str
-    reply: Reply
-    ours: str | None
+    row: Row
+    ours: Found
+    theirs: Found
 
 
-def replies(results: Path) -> Iterator[Reply]:
-    """Yield the replies in a folder of runs that a number or a formula answers."""
-    for path in sorted(results.rglob("samples_*.jsonl")):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
-            if row.get("filter") == "slm" and row.get("scored_by") in ("number", "math"):
-                target = row["target"]
-                targets = target if isinstance(target, list) else [target]
-                yield Reply(row["scored_by"], row["resps"][0][0], tuple(map(str, targets)))
+def gsm8k_filters() -> dict[str, Extractor]:
+    """Return the filters of lm-eval's GSM8K task, with its exact match behind each."""
+    path = Path(lm_eval.tasks.__file__).parent / "gsm8k" / "gsm8k.yaml"
+    task = yaml.safe_load(path.read_text("utf-8"))
+    metric = {key: value for key, value in task["metric_list"][0].items() if "_" in key}
+    ignored = {key: metric[key] for key in ("regexes_to_ignore", "ignore_case")}
+
+    def extractor(settings: dict[str, Any]) -> Extractor:
+        options = {key: value for key, value in settings.items() if key != "function"}
+        regex = RegexFilter(**options)
+
+        def matches(reply: str, target: str) -> Found:
+            (answer,) = next(iter(regex.apply([[reply]], [{}])))
+            match = exact_match_hf_evaluate([answer], [target], **ignored)
+            return Found(answer, bool(match["exact_match"] > 0))
+
+        return matches
+
+    return {
+        f"lm-eval gsm8k, {named['name']}": extractor(named["filter"][0])
+        for named in task["filter_list"]
+    }
 
 
-def gsm8k_strict(reply: Reply) -> bool:
-    """Tell whether lm-eval's strict filter finds the right number."""
-    return _same_number([match.group(1) for match in STRICT.finditer(reply.text)][:1], reply)
+def by_hendrycks(reply: str, target: str) -> Found:
+    """Return the last box, and whether lm-eval's `hendrycks_math` takes it for the target."""
+    box = hendrycks.last_boxed_only_string(reply)
+    if box is None:
+        return Found(None, False)
+    answer = str(hendrycks.remove_boxed(box)) if box.startswith("\\boxed") else str(box)
+    return Found(answer, bool(hendrycks.is_equiv(answer, target)))
 
 
-def gsm8k_flexible(reply: Reply) -> bool:
-    """Tell whether the last number anywhere is right, as lm-eval's flexible filter has it."""
-    return _same_number(["".join(match) for match in FLEXIBLE.findall(reply.text)][-1:], reply)
+def by_minerva(reply: str, target: str) -> Found:
+    """Return the final answer to lm-eval's `minerva_math`, and whether it is the target."""
+    answer = minerva.normalize_final_answer(minerva.get_unnormalized_answer(reply))
+    return Found(answer, bool(minerva.is_equiv(answer, minerva.normalize_final_answer(target))))
 
 
-def math_verify_alone(reply: Reply) -> bool:
-    """Tell whether math-verify, without any guard of ours, holds the reply to be right."""
-    from math_verify import parse, verify
-
-    answer = parse(reply.text)
-    return any(verify(parse(f"${target}$"), answer) for target in reply.targets)
-
-
-EXTRACTORS: dict[str, dict[str, Callable[[Reply], bool]]] = {
-    "number": {"lm-eval, strict": gsm8k_strict, "lm-eval, flexible": gsm8k_flexible},
-    "math": {"math-verify alone": math_verify_alone},
-}
+def by_math_verify(reply: str, target: str) -> Found:
+    """Return what math-verify, by itself, reads in a reply, and whether that is the target."""
+    parsed = parse(reply)
+    correct = bool(verify(gold=parse(f"${target}$"), target=parsed))
+    return Found(str(parsed[-1]) if parsed else None, correct)
 
 
-def compare(every: list[Reply]) -> tuple[dict[str, Counter[str]], list[Disagreement]]:
-    """Count, by extractor, how often both, neither, or one of both holds a reply to be right."""
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    disagreements: list[Disagreement] = []
-    for reply in every:
-        reference = Reference(reply.targets)
-        ours = rule(reply.rule).extract(reply.text, reference)
-        is_right = ours is not None and rule(reply.rule).correct(ours.value, reference)
-        for name, extractor in EXTRACTORS[reply.rule].items():
-            theirs = extractor(reply)
-            if is_right == theirs:
-                counts[name]["both right" if is_right else "both wrong"] += 1
-                continue
-            counts[name]["ours alone right" if is_right else "theirs alone right"] += 1
-            disagreements.append(Disagreement(name, reply, ours.value if ours else None))
-    return counts, disagreements
+def rows(folder: Path) -> Iterator[Row]:
+    """Yield the small models' own replies that the two rules score."""
+    for path in sorted(folder.rglob("samples_*.jsonl")):
+        task = path.name.removeprefix("samples_").rpartition("_")[0]
+        with path.open(encoding="utf-8") as lines:
+            for row in map(json.loads, lines):
+                if row.get("scored_by") in ("number", "math") and row.get("filter") == "slm":
+                    reply = row["resps"][0][0]
+                    yield Row(task, row["doc_id"], row["scored_by"], str(row["target"]), reply)
 
 
-def _same_number(found: list[str], reply: Reply) -> bool:
-    # lm-eval takes away thousands separators, dollar signs and a full stop at the end.
-    plain = [re.sub(r"[,$]|\.$", "", text) for text in found]
-    return any(text == target.replace(",", "") for text in plain for target in reply.targets)
+def compare(every: list[Row]) -> tuple[dict[tuple[str, str], Counter[str]], list[Difference]]:
+    """Return the outcomes of each rule and extractor, and the replies on which they differ."""
+    extractors = {
+        "number": gsm8k_filters(),
+        "math": {
+            "lm-eval hendrycks_math": by_hendrycks,
+            "lm-eval minerva_math": by_minerva,
+            "math-verify alone": by_math_verify,
+        },
+    }
+    outcomes: dict[tuple[str, str], Counter[str]] = {}
+    differences: list[Difference] = []
+    for row in every:
+        verdict = score(rule(row.rule), row.reply, Reference((row.target,)))
+        ours = Found(verdict.answer, verdict.correct)
+        for name, extractor in extractors[row.rule].items():
+            theirs = extractor(row.reply, row.target)
+            counts = outcomes.setdefault((row.rule, name), Counter())
+            counts[f"ours {_word(ours)}, theirs {_word(theirs)}"] += 1
+            differs = theirs.correct != ours.correct
+            if row.rule == "number":
+                differs = differs or _number(theirs.answer) != _number(ours.answer)
+            if differs:
+                counts["differ"] += 1
+                differences.append(Difference(name, row, ours, theirs))
+    return outcomes, differences
 
 
 def main() -> None:
-    """Print the table, and disagreements to judge."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("results", type=Path)
-    parser.add_argument("--show", type=int, default=0)
-    options = parser.parse_args()
-    logging.disable(logging.WARNING)
-    every = list(replies(options.results))
-    counts, disagreements = compare(every)
-    columns = ("both right", "both wrong", "ours alone right", "theirs alone right")
-    say = sys.stdout.write
-    say(f"| extractor | replies | {' | '.join(columns)} |\n|---|---:|---:|---:|---:|---:|\n")
-    for name, count in counts.items():
-        values = " | ".join(f"{count[column]:,}" for column in columns)
-        say(f"| {name} | {count.total():,} | {values} |\n")
-    random.Random(0).shuffle(disagreements)
-    for shown in disagreements[: options.show]:
-        say(f"\n=== {shown.extractor}; ours {shown.ours!r}; right {shown.reply.targets}\n")
-        say(shown.reply.text[-600:] + "\n")
+    """Compare, print the table, and write the differences."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--differences", type=Path)
+    arguments = parser.parse_args()
+    outcomes, differences = compare(list(rows(arguments.folder)))
+    columns = [f"ours {a}, theirs {b}" for a in ("right", "wrong") for b in ("right", "wrong")]
+    columns.append("differ")
+    lines = [["rule", "extractor", "replies", *columns]]
+    for (name, extractor), counts in outcomes.items():
+        figures = [counts.total() - counts["differ"], *(counts[column] for column in columns)]
+        lines.append([name, extractor, *map(str, figures)])
+    lines.insert(1, ["---"] * len(lines[0]))
+    sys.stdout.writelines(f"| {' | '.join(line)} |\n" for line in lines)
+    if arguments.differences:
+        with arguments.differences.open("w", encoding="utf-8") as out:
+            for one in differences:
+                record = {**one.row._asdict(), "extractor": one.extractor}
+                record |= {"ours": one.ours, "theirs": one.theirs}
+                out.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+
+def _number(answer: str | None) -> Fraction | None:
+    """Return the number that an extractor found; None for none."""
+    try:
+        return Fraction((answer or "").replace("$", "").replace(",", "").rstrip("."))
+    except (ValueError, ZeroDivisionError):
+        return None
+
+
+def _word(found: Found) -> str:
+    return "right" if found.correct else "wrong"
 
 
 if __name__ == "__main__":
