@@ -14,6 +14,7 @@ from slmroute_plugin.scoring.rule import Extracted
 _CONTENT = re.compile(r"[^\W_]")
 _TITLE = re.compile(rf"(?:(?:the\s+)?{TITLE}(?![a-z])[\s:*_(\[\"']*)+", re.IGNORECASE)
 _LABEL = re.compile(r"[\s*#>(-]*[A-Z][).:]")
+_LIST_NUMBER = re.compile(r"\s*([0-9]{1,3})[.)]\s*")
 
 
 def first_line_option(text: str, options: Sequence[str]) -> Extracted | None:
@@ -27,7 +28,8 @@ def first_line_option(text: str, options: Sequence[str]) -> Extracted | None:
 def last_line_option(text: str, options: Sequence[str]) -> Extracted | None:
     """Return the option whose letter or text is all of the last line.
 
-    A line below another option or a colon is part of a list, and may be cut off.
+    A line below another option or a colon is part of a list, and may be cut off; so is the number
+    of a list's next item.
     """
     end = len(text)
     while end and not text[end - 1].isalnum():
@@ -35,6 +37,9 @@ def last_line_option(text: str, options: Sequence[str]) -> Extracted | None:
     line_start = text.rfind("\n", 0, end) + 1
     before = text[:line_start].rstrip()
     if not _CONTENT.search(before) or before.endswith(":"):
+        return None
+    number = _LIST_NUMBER.fullmatch(text, line_start)
+    if number and re.search(rf"^\s*{int(number[1]) - 1}[.)]\s", before, re.MULTILINE):
         return None
     line_before = before.rfind("\n") + 1
     if _LABEL.match(before, line_before) or _bare_option(before, line_before, options):

@@ -361,6 +361,11 @@ def test_a_letter_before_what_joins_is_part_of_a_word(end: str) -> None:
     assert chosen(f"B{end}") is None
 
 
+def test_the_number_of_a_lists_next_item_is_not_a_statement() -> None:
+    assert chosen("1. First we add.\n2. Then\n3.", ("3", "1")) is None
+    assert chosen("First we add 1.\n3.", ("3", "1")) == "A"
+
+
 def test_an_unfinished_box_does_not_outdo_a_finished_one() -> None:
     assert chosen("\\boxed{B} and then \\boxed{C") == "B"
     assert chosen("\\boxed{B} and then \\boxed{") == "B"
