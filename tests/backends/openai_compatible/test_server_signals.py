@@ -52,9 +52,15 @@ def test_signals_over_http_equal_those_of_the_white_box(
         for text, question in zip(TEXTS, asked, strict=True)
     ]
     expected = {one.index: one for one in backend_for(white_box).observe(known, every, 0)}
+    compared = 0
     for index, one in enumerate(observe(remote(chat), asked)):
         ours, theirs = one.observation, expected[index].observation
         assert ours.answer == theirs.answer
+        if not ours.answer.strip():
+            # A server may send nothing for many reasons: nothing is asked about it.
+            assert all(isinstance(value, Missing) for value in ours.signals.values())
+            continue
+        compared += 1
         assert ours[TokenLogprobs()].logprobs == pytest.approx(
             theirs[TokenLogprobs()].logprobs, abs=1e-4
         )
@@ -65,10 +71,14 @@ def test_signals_over_http_equal_those_of_the_white_box(
         turn = behind(white_box, asked[index], ours.answer, reply.follow_up, chat)
         limit = {"until": [], "max_gen_toks": reply.max_tokens}
         (again,) = backend_for(white_box).observe([Question(turn, "", "free", limit)], set(), 0)
-        assert ours[reply] == again.observation.answer
+        if again.observation.answer.strip():
+            assert ours[reply] == again.observation.answer
+        else:
+            assert isinstance(ours.signals[reply], Missing)
         words = next(signal for signal in every if isinstance(signal, NextTokenProbs))
         turn = behind(white_box, asked[index], ours.answer, words.follow_up, chat)
         assert ours[words] == pytest.approx(next_words(white_box, turn, words.words), rel=1e-3)
+    assert compared >= 2
 
 
 def behind(lm: Any, question: Question, answer: str, follow_up: str, chat: bool) -> str:
