@@ -348,7 +348,17 @@ def test_an_option_alone_on_the_last_line_is_the_last_statement(
 
 @pytest.mark.parametrize(
     "end",
-    [*"…。！？；：、」】）~·•→|}>»”'\"`*$°", "…", "..", "**", "\\)", " - ", "—because", "\x00"],
+    [
+        *"…。！？；：、」】）~·•→|}>»”'\"`*$°",
+        "…",
+        "..",
+        "**",
+        "\\)",
+        " - ",
+        " .",
+        "—because",
+        "\x00",
+    ],
 )
 def test_a_letter_before_what_does_not_join_is_a_letter(end: str) -> None:
     assert chosen(f"B{end}") == "B"

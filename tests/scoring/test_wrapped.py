@@ -96,6 +96,8 @@ def test_a_wrapped_reply_says_what_the_bare_one_says(
         ("choice", "<think>A</think>The answer is（Ｂ）<|im_end|>", "Ｂ"),
         ("choice", "答案是B。", "B"),
         ("choice", "<b>Paris</b>", "Paris"),
+        ("choice", "<p>The answer is <strong>B</strong>.</p>", "B"),
+        ("choice", "B 🙂.", "B"),
         ("boolean", "The answer is <b>Yes</b> ✅", "Yes"),
         ("number", "<answer>-١٢</answer>", "-١٢"),
         ("number", "10<sup>6</sup>", "10<sup>6</sup>"),
