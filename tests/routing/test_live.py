@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +31,15 @@ class Server:
     def __init__(self, http: HTTPServer) -> None:
         self.asked: list[dict[str, Any]] = []
         self.fails: list[str] = []
+        self.says: Callable[[str], Response | None] = lambda question: None
         self.url = http.url_for("/v1")
         http.expect_request("/v1/chat/completions").respond_with_handler(self._answer)
 
     def _answer(self, request: Request) -> Response:
         body = json.loads(request.data)
         self.asked.append(body)
+        if (said := self.says(body["messages"][-1]["content"])) is not None:
+            return said
         if any(part in body["messages"][-1]["content"] for part in self.fails):
             return Response(json.dumps({"error": {"message": "bad"}}), status=400)
         content = "<think>five and two</think>\nThe answer is 7."
@@ -151,6 +154,69 @@ def test_a_call_that_fails_keeps_the_slms_answer(lm: Any, server: Server, tmp_pa
     row = rows(again, "routed")[2]
     assert row["llm_error"] == "HTTP 400: bad"
     assert (row["answer"], row["acc"], row["routed"]) == (failing["answer"], failing["acc"], 1.0)
+
+
+def without_text(**changes: Any) -> Response:
+    """A response whose only choice has no text."""
+    choice = {"message": {"role": "assistant", "content": ""}, "finish_reason": "stop"} | changes
+    return Response(json.dumps({"choices": [choice]}), content_type="application/json")
+
+
+FLAGGED = json.dumps({"error": {"code": 403, "message": "Your input was flagged by moderation"}})
+UNANSWERED: list[tuple[Callable[[], Response], str]] = [
+    (
+        lambda: Response(FLAGGED, status=403, content_type="application/json"),
+        "HTTP 403: Your input was flagged by moderation",
+    ),
+    (without_text, "the answer has no text (finish_reason stop)"),
+    (
+        lambda: without_text(finish_reason="error", error={"message": "upstream died"}),
+        "the server broke off the answer: upstream died (attempts: 2)",
+    ),
+    (
+        lambda: without_text(message={"content": None, "reasoning_content": "Hm."}),
+        "the answer has no text, thinking alone (finish_reason stop)",
+    ),
+]
+
+
+def kind_of(question: str) -> int:
+    """A number from 0 to 5 by which the server tells questions apart."""
+    return sum(map(ord, question)) % 6
+
+
+def test_questions_without_an_answer_keep_the_slms_and_cost_no_other(
+    lm: Any, server: Server, tmp_path: Path
+) -> None:
+    asked: set[str] = set()
+
+    def says(question: str) -> Response | None:
+        asked.add(question)
+        kind = kind_of(question)
+        return UNANSWERED[kind][0]() if kind < len(UNANSWERED) else None
+
+    server.says = says
+    llm = {"model": "other", "base_url": server.url, "max_attempts": 2}
+    route = {"method": "perplexity", "threshold": "inf", "llm": llm}
+    result = routed(lm, tmp_path, route, limit=12)
+    kinds = set()
+    for own, row in zip(rows(result, "slm"), rows(result, "routed"), strict=True):
+        (question,) = [each for each in asked if own["doc"]["question"] in each]
+        kind = kind_of(question)
+        kinds.add(kind)
+        if kind < len(UNANSWERED):
+            assert row["llm_error"] == UNANSWERED[kind][1]
+            assert (row["answer"], row["acc"]) == (own["answer"], own["acc"])
+        else:
+            assert (row["llm_error"], row["answer"]) == (None, "7")
+    assert {0, 1, 2, 3} & kinds
+    assert {4, 5} & kinds
+    # What has no answer is asked again, and nothing else.
+    server.asked.clear()
+    server.says = lambda question: None
+    again = routed(lm, tmp_path, route, limit=12)
+    assert {row["answer"] for row in rows(again, "routed")} == {"7"}
+    assert len(server.asked) == sum(row["llm_error"] is not None for row in rows(result, "routed"))
 
 
 def test_the_same_run_again_asks_nothing(lm: Any, server: Server, tmp_path: Path) -> None:

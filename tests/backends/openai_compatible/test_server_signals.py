@@ -141,6 +141,17 @@ def test_words_are_summed_over_the_tokens_that_spell_them(
     )
 
 
+@pytest.mark.parametrize("chat", [True, False], ids=["chat", "completions"])
+def test_a_word_that_cannot_come_has_the_probability_0(
+    server: Any, remote: Any, observe: Any, ask: Any, chat: bool
+) -> None:
+    signal = NextTokenProbs("{answer}?", ("True", "False"))
+    body = words_body({"True": -1.0, "False": float("-inf"), "Yes": float("nan")}, chat)
+    server.otherwise = server.body(body)
+    (seen,) = observe(remote(chat), [ask("What?", chat=chat)], {signal})
+    assert seen.observation[signal] == pytest.approx({"True": 0.36787944, "False": 0.0})
+
+
 def test_a_word_outside_the_most_likely_tokens_is_missing_and_named(
     server: Any, remote: Any, observe: Any, ask: Any
 ) -> None:
