@@ -47,7 +47,7 @@ def asked(lm: Any, until: Sequence[str] = ("\n\n",), chat: bool = True) -> list[
             prompt=prompt(text),
             text=text,
             kind="choice" if text in CHOICES else "free",
-            generation={"until": list(until), "max_gen_toks": 16},
+            generation={"until": list(until), "max_gen_toks": 16, "do_sample": False},
             chat=chat,
             restated={one: prompt(f"{text}\n\n{one.instruction}") for one in restated},
             locate=_letter,
@@ -149,7 +149,9 @@ def test_long_prompts_are_cut_as_lm_eval_cuts_them(
     cutting = copy.copy(plain_engine)
     cutting._max_length, cutting.truncation_side = 64, side
     text = " ".join(f"number {n}" for n in range(60)) + " and"
-    questions = [Question(text, text, generation={"until": [], "max_gen_toks": 8})]
+    questions = [
+        Question(text, text, generation={"until": [], "max_gen_toks": 8, "do_sample": False})
+    ]
     (one,) = observed(cutting, questions, SIGNALS)
     assert one.observation.answer == own_answers(cutting, questions)[0]
     assert f"truncation_side={side}" in caplog.text
