@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from slmroute_plugin.llm.prices import cost_usd, estimated_tokens
-from slmroute_plugin.storage.sample_files import SLM_FILTER
 
 
 def estimated_costs(model: str, rows: Iterable[Mapping[str, Any]]) -> dict[int, float]:
@@ -20,8 +19,6 @@ def estimated_costs(model: str, rows: Iterable[Mapping[str, Any]]) -> dict[int, 
     """
     costs = {}
     for row in rows:
-        if row.get("filter") != SLM_FILTER:
-            continue
         prompt, reply = _letters(row.get("arguments")), _letters(row.get("resps"))
         if not (prompt and reply):
             continue

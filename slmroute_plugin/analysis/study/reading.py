@@ -22,7 +22,6 @@ from slmroute_plugin.storage.sample_files import (
     UnreadLine,
     lines_in_words,
     prompt_of,
-    read_samples,
     sample_files,
 )
 
@@ -201,7 +200,8 @@ def _costs(path: Path, model: str, wanted: Wanted, table: Any) -> Any:
     if "cost_usd" in wanted.numbers:
         return table["cost_usd"].to_numpy().astype(np.float64)
     if not wanted.methods and model in prices():
-        costs = estimated_costs(model, read_samples(path, _named_before))
+        rows = (line.row for line in answering_lines(path, _named_before))
+        costs = estimated_costs(model, rows)
         return np.asarray([costs.get(doc_id, np.nan) for doc_id in table["doc_id"].to_pylist()])
     return np.full(len(table), np.nan)
 

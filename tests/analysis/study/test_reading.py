@@ -185,6 +185,23 @@ def test_dollars_are_estimated_for_a_model_with_a_known_price(
     assert "estimated" in study.notes[0]
 
 
+def test_a_stock_run_has_a_price_and_a_damaged_line_of_it_costs_itself_alone(
+    results: Path, write: Write, slm_rows: Rows, llm_rows: Rows
+) -> None:
+    stock = []
+    for row in llm_rows(4):
+        mine = {name: value for name, value in row.items() if name != "scored_by"}
+        stock.append(mine | {"filter": "flexible-extract", "exact_match": mine.pop("acc")})
+    write("small", "a", slm_rows(4))
+    path = write("gpt-4.1-mini", "a", stock)
+    path.write_text(path.read_text("utf-8") + '{"doc_id": 4, "fil', encoding="utf-8")
+    study = read_study(results)
+    (llm,) = study.settings[0].llms.values()
+    assert llm.correct.tolist() == [bool(row["acc"]) for row in llm_rows(4)]
+    assert (llm.cost_usd > 0).all()
+    assert [problem.why.partition(": ")[0] for problem in study.problems] == [f"{path}, line 5"]
+
+
 def test_reading_a_run_by_itself_raises(write: Write) -> None:
     with pytest.raises(SampleFileError, match="no rows"):
         read_run(write("small", "a", []), "small", "a")
