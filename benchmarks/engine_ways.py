@@ -11,7 +11,7 @@ from transformers import GenerationConfig
 
 from slmroute_plugin.backends import Question
 from slmroute_plugin.backends.further_turns import FurtherTurns
-from slmroute_plugin.backends.transformers.prompts import Prompts
+from slmroute_plugin.backends.transformers.prompts import PromptEncoder
 from slmroute_plugin.plugins.backends import backend_for
 from slmroute_plugin.settings.chosen_methods import chosen_methods
 from slmroute_plugin.settings.parsing import parse_settings
@@ -92,7 +92,7 @@ def naive(lm: Any, questions: Sequence[Question], batch: int) -> None:
     from a forward over prompt, answer and follow-up. All of it is done in batches.
     """
     signals = sorted(signals_of_all_methods(), key=repr)
-    further = FurtherTurns(lm.tokenizer, Prompts(lm).rendered)
+    further = FurtherTurns(lm.tokenizer, PromptEncoder(lm).rendered)
     for group, answers in _greedy(lm, questions, batch):
         limits = [int(question.generation["max_gen_toks"]) for question in group]
         whole = [[*_ids(lm, q.prompt), *ids] for q, ids in zip(group, answers, strict=True)]

@@ -9,7 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 from slmroute_plugin.backends.transformers.follow_ups import FollowUp, FollowUps
-from slmroute_plugin.backends.transformers.question_work import Work
+from slmroute_plugin.backends.transformers.question_work import QuestionWork
 from slmroute_plugin.backends.transformers.sampling import Generated
 
 
@@ -62,7 +62,7 @@ def trie_nodes(sequences: Iterable[Sequence[int]]) -> int:
 class Sequences:
     """The sequences of tokens that a run of our engine was about, by question."""
 
-    generated: list[tuple[Work, Sequence[int], Generated]] = field(default_factory=list)
+    generated: list[tuple[QuestionWork, Sequence[int], Generated]] = field(default_factory=list)
     turns: list[tuple[FollowUp, Generated | None]] = field(default_factory=list)
 
     def floor(self) -> int:
@@ -91,13 +91,13 @@ def recorded() -> Iterator[Sequences]:
 
         return patch.object(owner, name, watching)
 
-    def answer(work: Work, made: Generated) -> None:
+    def answer(work: QuestionWork, made: Generated) -> None:
         seen.generated.append((work, work.ids, made))
 
-    def drawn(work: Work, made: list[Generated], signal: Any) -> None:
+    def drawn(work: QuestionWork, made: list[Generated], signal: Any) -> None:
         seen.generated += [(work, work.ids, sample) for sample in made]
 
-    def restated(work: Work, made: Generated, restatement: Any) -> None:
+    def restated(work: QuestionWork, made: Generated, restatement: Any) -> None:
         seen.generated.append((work, restatement.ids, made))
 
     replies: dict[int, Generated] = {}
@@ -114,9 +114,9 @@ def recorded() -> Iterator[Sequences]:
 
     asked: list[FollowUp] = []
     with ExitStack() as stack:
-        stack.enter_context(watch(Work, "answer", answer))
-        stack.enter_context(watch(Work, "drawn", drawn))
-        stack.enter_context(watch(Work, "reply", restated))
+        stack.enter_context(watch(QuestionWork, "answer", answer))
+        stack.enter_context(watch(QuestionWork, "drawn", drawn))
+        stack.enter_context(watch(QuestionWork, "reply", restated))
         stack.enter_context(watch(FollowUp, "reply", reply))
         stack.enter_context(patch.object(FollowUps, "turns", turns))
         yield seen

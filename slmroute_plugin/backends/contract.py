@@ -38,6 +38,7 @@ class Question:
         messages: the conversation that the prompt was made from, for models that take one.
         restated_text: in place of `text`, what the user turn says for each restated question.
         locate: where a reply names the option that it chose, for choices and booleans.
+        located_by: what `locate` depends on: the name of the scoring rule, and the options.
         identity: `question_identity` of the question itself, by which probes know it again.
     """
 
@@ -50,6 +51,7 @@ class Question:
     messages: Sequence[Message] = ()
     restated_text: Mapping[Restated, str] = field(default_factory=dict)
     locate: Callable[[str], Span | None] | None = None
+    located_by: Sequence[str] = ()
     identity: bytes = bytes(IDENTITY_BYTES)
 
 

@@ -63,7 +63,7 @@ def question_key(run: bytes, question: Question, doc: Mapping[str, Any]) -> byte
     Args:
         run: The `run_key` of the question's task.
         question: The question, as the backend is handed it.
-        doc: The data set's row, on which it depends where an answer names its option.
+        doc: The data set's row, so that each of several rows with one question has its answer.
     """
     return digest(
         {
@@ -83,6 +83,7 @@ def question_key(run: bytes, question: Question, doc: Mapping[str, Any]) -> byte
             "restated_text": {
                 signal_name(signal): text for signal, text in question.restated_text.items()
             },
+            "located_by": list(question.located_by),
             "doc": dict(doc),
         }
     )

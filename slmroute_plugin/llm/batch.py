@@ -32,7 +32,7 @@ Create: TypeAlias = Callable[..., Awaitable[Any]]
 
 
 @dataclass(frozen=True)
-class Call:
+class ChatCall:
     """A question as it is sent to a server.
 
     Attributes:
@@ -85,7 +85,7 @@ class LlmBatch:
         limits: Limits,
         attempts: Attempts,
         refused: set[str],
-        done: Callable[[Call, LlmReply], None],
+        done: Callable[[ChatCall, LlmReply], None],
     ) -> None:
         self._endpoint = endpoint
         self._settings = settings
@@ -95,7 +95,7 @@ class LlmBatch:
         self._done = done
         self.stopped: str | None = None
 
-    async def ask(self, calls: Sequence[Call], first_alone: bool) -> None:
+    async def ask(self, calls: Sequence[ChatCall], first_alone: bool) -> None:
         """Ask until every call has its reply, or until nothing more can be asked.
 
         Args:
@@ -124,7 +124,7 @@ class LlmBatch:
     async def _answer(
         self,
         create: Create,
-        call: Call,
+        call: ChatCall,
         slots: AbstractAsyncContextManager[Any],
         others: CancelScope,
         is_first: bool,
@@ -139,7 +139,7 @@ class LlmBatch:
                 reply = LlmReply(error=reply.text)
         self._done(call, reply)
 
-    async def _attempt(self, create: Create, call: Call) -> LlmReply:
+    async def _attempt(self, create: Create, call: ChatCall) -> LlmReply:
         from anyio import fail_after
 
         await self._limits.requests.wait()
@@ -180,7 +180,7 @@ class LlmBatch:
             self._refused.add(name)
         return True
 
-    def _read(self, call: Call, text: str, latency_s: float) -> LlmReply:
+    def _read(self, call: ChatCall, text: str, latency_s: float) -> LlmReply:
         # Stop strings that the server does not know end the answer here.
         stops = call.stops if "stop" in self._refused else ()
         body = read_body(parse_body(text), self._settings.think_end, stops)

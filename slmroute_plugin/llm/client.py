@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from slmroute_plugin.llm.batch import Call, LlmBatch
+from slmroute_plugin.llm.batch import ChatCall, LlmBatch
 from slmroute_plugin.llm.cache import AnswerCache, cache_key
 from slmroute_plugin.llm.endpoint_from_environment import base_url, endpoint
 from slmroute_plugin.llm.exchange import LlmError, LlmReply, LlmRequest
@@ -86,7 +86,7 @@ class OpenAiLlm:
                     asked = {call.key: LlmReply(error=str(error)) for call in pending}
         return _in_order(calls, kept | asked)
 
-    def _call(self, request: LlmRequest) -> Call:
+    def _call(self, request: LlmRequest) -> ChatCall:
         wanted = {**request.generation, **self._settings.generation}
         parameters = {name: value for name, value in wanted.items() if value is not None}
         # OpenAI's own newer models know the limit under another name only.
@@ -94,7 +94,7 @@ class OpenAiLlm:
             parameters.setdefault("max_completion_tokens", parameters.pop("max_tokens"))
         settings = {"parameters": parameters, "think_end": self._settings.think_end}
         key = cache_key(self._url, self.name, request.messages, settings)
-        return Call(key, request.messages, parameters)
+        return ChatCall(key, request.messages, parameters)
 
     def _interrupted(self, work: str, replies: Mapping[str, LlmReply], asked: int) -> str:
         answered = sum(reply.text is not None for reply in replies.values())
@@ -104,7 +104,7 @@ class OpenAiLlm:
         return f"{stopped}. They are kept in {self._cache}: the same command goes on from there"
 
     def _ask(
-        self, calls: Sequence[Call], cache: AnswerCache, what: str, distinct: int
+        self, calls: Sequence[ChatCall], cache: AnswerCache, what: str, distinct: int
     ) -> dict[str, LlmReply]:
         """Ask all calls.
 
@@ -119,7 +119,7 @@ class OpenAiLlm:
         replies: dict[str, LlmReply] = {}
         with Asking(what, self.name, distinct, distinct - len(calls)) as bar:
 
-            def done(call: Call, reply: LlmReply) -> None:
+            def done(call: ChatCall, reply: LlmReply) -> None:
                 cache.put(call.key, self.name, reply)
                 replies[call.key] = reply
                 bar.advance(reply)
@@ -149,7 +149,7 @@ class OpenAiLlm:
         return {call.key: replies.get(call.key) or LlmReply(error=why) for call in calls}
 
 
-def _in_order(calls: Sequence[Call], replies: dict[str, LlmReply]) -> list[LlmReply]:
+def _in_order(calls: Sequence[ChatCall], replies: dict[str, LlmReply]) -> list[LlmReply]:
     given: set[str] = set()
     in_order = []
     for call in calls:

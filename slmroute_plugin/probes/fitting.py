@@ -18,7 +18,13 @@ from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.probes.families import families
 from slmroute_plugin.probes.files import probe_path, save_probe
 from slmroute_plugin.probes.probe import Probe, Provenance
-from slmroute_plugin.probes.row_selection import CannotFit, Rows, folds_of, rows_for, training_of
+from slmroute_plugin.probes.row_selection import (
+    CannotFit,
+    FittingRows,
+    folds_of,
+    rows_for,
+    training_of,
+)
 from slmroute_plugin.probes.training_data import AnsweredTask, ProbeProblem, read_answered
 from slmroute_plugin.storage.atomic_write import NotWritable, check_writable
 
@@ -65,7 +71,7 @@ class _Fit:
 
     method: TrainedMethod
     datasets: list[str]
-    rows: Rows
+    rows: FittingRows
     fold: NDArray[np.int64] | None
     training: list[TrainingRows]
 
@@ -162,7 +168,7 @@ def _plan(
     return fits, problems
 
 
-def _training(rows: Rows, fold: NDArray[np.int64] | None) -> list[TrainingRows]:
+def _training(rows: FittingRows, fold: NDArray[np.int64] | None) -> list[TrainingRows]:
     """Choose the rows of each fit: all rows once, or the rows without each fold in turn."""
     import numpy as np
 

@@ -32,7 +32,7 @@ class CannotFit(ValueError):
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class FittingRows:
     """The rows that one probe is fitted on.
 
     Attributes:
@@ -66,7 +66,7 @@ class Rows:
         )
 
 
-def rows_for(method: TrainedMethod, family: Family, others: Sequence[Family]) -> Rows:
+def rows_for(method: TrainedMethod, family: Family, others: Sequence[Family]) -> FittingRows:
     """Choose the rows that a method's probe for a data set is fitted on.
 
     Raises:
@@ -82,7 +82,7 @@ def rows_for(method: TrainedMethod, family: Family, others: Sequence[Family]) ->
     return rows
 
 
-def in_domain(family: Family) -> Rows:
+def in_domain(family: Family) -> FittingRows:
     """Choose the family's training rows, without questions that occur among its evaluation rows.
 
     Raises:
@@ -96,7 +96,7 @@ def in_domain(family: Family) -> Rows:
     return _chosen("training split", family.training, _identities(family.evaluation))
 
 
-def cross_fitted(family: Family) -> Rows:
+def cross_fitted(family: Family) -> FittingRows:
     """Choose all of the family's evaluation rows.
 
     Raises:
@@ -119,7 +119,7 @@ def cross_fitted(family: Family) -> Rows:
     return rows
 
 
-def out_of_domain(family: Family, training: Sequence[AnsweredTask]) -> Rows:
+def out_of_domain(family: Family, training: Sequence[AnsweredTask]) -> FittingRows:
     """Choose rows of other data sets, without questions that occur anywhere in this one.
 
     Raises:
@@ -151,7 +151,7 @@ def out_of_domain(family: Family, training: Sequence[AnsweredTask]) -> Rows:
     return rows
 
 
-def folds_of(rows: Rows, folds: int, seed: int) -> NDArray[np.int64]:
+def folds_of(rows: FittingRows, folds: int, seed: int) -> NDArray[np.int64]:
     """Assign rows to folds, so that the same question is in one fold.
 
     Each fold gets its share of right and of wrong answers.
@@ -170,7 +170,7 @@ def folds_of(rows: Rows, folds: int, seed: int) -> NDArray[np.int64]:
     return held_out
 
 
-def training_of(rows: Rows) -> dict[Source, int]:
+def training_of(rows: FittingRows) -> dict[Source, int]:
     """Count rows by source."""
     pairs = zip(rows.tasks, rows.chosen, strict=True)
     return {task.source: len(chosen) for task, chosen in pairs}
@@ -181,7 +181,9 @@ def _identities(tasks: Sequence[AnsweredTask]) -> frozenset[bytes]:
     return frozenset(question.tobytes() for task in tasks for question in task.question)
 
 
-def _chosen(fitted_on: FittedOn, tasks: Sequence[AnsweredTask], seen: frozenset[bytes]) -> Rows:
+def _chosen(
+    fitted_on: FittedOn, tasks: Sequence[AnsweredTask], seen: frozenset[bytes]
+) -> FittingRows:
     """Choose the rows whose question was not seen and whose hidden state is finite.
 
     Raises:
@@ -204,10 +206,10 @@ def _chosen(fitted_on: FittedOn, tasks: Sequence[AnsweredTask], seen: frozenset[
         dropped[NOT_FINITE] += int((~finite).sum())
         dropped[SEEN] += int((finite & ~unseen).sum())
         chosen.append(np.flatnonzero(finite & unseen))
-    return Rows(fitted_on, tuple(tasks), tuple(chosen), +dropped)
+    return FittingRows(fitted_on, tuple(tasks), tuple(chosen), +dropped)
 
 
-def _check_enough(rows: Rows) -> None:
+def _check_enough(rows: FittingRows) -> None:
     """Check that there is enough to learn from.
 
     Raises:

@@ -15,7 +15,7 @@ _FORMULA = re.compile(
 _MOST_BOXES = 20
 
 
-class Span(NamedTuple):
+class LatexSpan(NamedTuple):
     """A stretch of text, from `start` to `end`."""
 
     start: int
@@ -40,9 +40,11 @@ def boxes(text: str) -> list[Box]:
     return [box for box in every if box.is_closed] or every
 
 
-def formulas(text: str, start: int) -> list[Span]:
+def formulas(text: str, start: int) -> list[LatexSpan]:
     r"""Return what stands between $…$, $$…$$, \(…\) or \[…\] from `start` on."""
-    return [Span(*match.span(match.lastgroup or 0)) for match in _FORMULA.finditer(text, start)]
+    return [
+        LatexSpan(*match.span(match.lastgroup or 0)) for match in _FORMULA.finditer(text, start)
+    ]
 
 
 def _box(text: str, start: int) -> Box:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from slmroute_plugin.observation import AnswerKind
 from slmroute_plugin.scoring.final_marker import marker_ends, sentence_end, skip_lead_in
-from slmroute_plugin.scoring.latex_spans import BOX, Span, boxes, formulas
+from slmroute_plugin.scoring.latex_spans import BOX, LatexSpan, boxes, formulas
 from slmroute_plugin.scoring.math_answer import comparison
 from slmroute_plugin.scoring.math_equivalence import math_equivalence
 from slmroute_plugin.scoring.plain_expression import has_prose, plain_expression
@@ -63,10 +63,10 @@ def _same(target: str, answer: str) -> bool:
 
 
 def _boxed(text: str) -> Extracted | None:
-    outermost: list[Span] = []
+    outermost: list[LatexSpan] = []
     for box in boxes(text):
         if _bare(text[box.start : box.end]) and (not outermost or box.start > outermost[-1].end):
-            outermost.append(Span(box.start, box.end))
+            outermost.append(LatexSpan(box.start, box.end))
     lists = _lists(text, outermost)
     return lists[-1] if lists else None
 
@@ -93,7 +93,7 @@ def _last(text: str) -> Extracted | None:
     return expression._replace(value=f"${_bare(expression.value)}$") if expression else None
 
 
-def _formulas(text: str, start: int) -> list[Span]:
+def _formulas(text: str, start: int) -> list[LatexSpan]:
     """Return the LaTeX from `start` on; between two prices ("$5 or maybe $6") is none."""
     return [
         span
@@ -103,9 +103,9 @@ def _formulas(text: str, start: int) -> list[Span]:
     ]
 
 
-def _lists(text: str, spans: Sequence[Span]) -> list[Extracted]:
+def _lists(text: str, spans: Sequence[LatexSpan]) -> list[Extracted]:
     """Return the expressions in order; those that only a comma, "and" or "or" parts are one."""
-    groups: list[list[Span]] = []
+    groups: list[list[LatexSpan]] = []
     for span in spans:
         between = BOX.sub("", text[groups[-1][-1].end : span.start]) if groups else ""
         if groups and len(between) <= _JOIN_WITHIN and _BETWEEN.fullmatch(between):

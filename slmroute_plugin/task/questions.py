@@ -67,6 +67,7 @@ def question_of(row: AskedRow, rule: Rule, instance: RoutedInstance, chat: bool)
         messages=instance.messages,
         restated_text=row.restated,
         locate=locate,
+        located_by=(rule.name, *row.reference.options),
         identity=question_identity(row.query),
     )
 

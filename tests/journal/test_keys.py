@@ -41,6 +41,7 @@ RUN = run_key({"name": "m"}, {TokenLogprobs(), HiddenState()}, 0, "0.0.2")
         {"restated": {}},
         {"restated": {Restated("Be sure."): Missing("no room")}},
         {"restated_text": {}},
+        {"located_by": ("choice", "1", "2")},
     ],
     ids=str,
 )
@@ -54,7 +55,7 @@ def test_the_row_counts_and_the_order_of_its_columns_does_not() -> None:
     assert question_key(RUN, QUESTION, dict(reversed(DOC.items()))) == key
 
 
-def test_text_that_is_no_utf8_has_a_key_of_its_own() -> None:
+def test_text_that_is_not_utf8_has_a_key_of_its_own() -> None:
     texts = ["\ud800", "\udfff", "\u202eabc", "abc", "é", "e\u0301"]
     keys = {question_key(RUN, replace(QUESTION, prompt=text), {"t": text}) for text in texts}
     assert len(keys) == len(texts)
@@ -112,7 +113,7 @@ def test_the_tokenizer_and_its_template_count(tiny: Callable[..., Any]) -> None:
         assert backend_for(lm).fingerprint()["tokenizer"] != before
     finally:
         lm.tokenizer.chat_template = template
-    # How it was last used is no part of it.
+    # How it was last used is not part of it.
     lm.tokenizer(["a", "b c d"], padding=True, truncation=True, max_length=2)
     assert backend_for(lm).fingerprint()["tokenizer"] == before
 

@@ -47,6 +47,7 @@ def test_a_question_is_its_prompt_and_what_is_known_of_it() -> None:
     assert question.chat
     assert question.messages == MESSAGES
     assert question.identity == question_identity("which is red")
+    assert question.located_by == ("choice", *ROW.reference.options)
     assert question.locate is not None
     assert question.locate("I say B.") == Span(6, 7)
     assert question.locate("I do not know") is None

@@ -13,7 +13,7 @@ from slmroute_plugin.analysis.figures.curves import Panel, averaged, draw, key
 from slmroute_plugin.analysis.figures.names import Names
 from slmroute_plugin.analysis.figures.paging import PER_PAGE, ROWS_PER_PAGE, pages
 from slmroute_plugin.analysis.figures.saving import Drawn
-from slmroute_plugin.analysis.figures.sheet import PAGE_WIDTH, Grid, Sheet, near_square, sheet
+from slmroute_plugin.analysis.figures.sheet import PAGE_WIDTH, PanelGrid, Sheet, near_square, sheet
 from slmroute_plugin.analysis.figures.text_size import line_height, wrapped
 from slmroute_plugin.analysis.study.dataset_groups import in_groups
 from slmroute_plugin.analysis.tables import caveats
@@ -37,7 +37,7 @@ class Column(NamedTuple):
     datasets: tuple[str, ...]
 
 
-class Rows(NamedTuple):
+class SheetRows(NamedTuple):
     """The rows that a sheet shows, of two tables.
 
     Attributes:
@@ -48,9 +48,9 @@ class Rows(NamedTuple):
     curves: pd.DataFrame
     routing: pd.DataFrame
 
-    def where(self, column: str, values: Sequence[str]) -> Rows:
+    def where(self, column: str, values: Sequence[str]) -> SheetRows:
         """Return the rows of both tables that have one of the values in a column."""
-        return Rows(*(table[table[column].isin(values)] for table in self))
+        return SheetRows(*(table[table[column].isin(values)] for table in self))
 
 
 class Titled(NamedTuple):
@@ -65,10 +65,14 @@ def overview(tables: Tables, names: Names, unparsed: Unparsed) -> Iterator[Drawn
     llms = names.in_order("llms", tables.curves["llm"])
     to = names.llms[llms[0]] if len(llms) == 1 else f"{len(llms)} LLMs"
     title = f"Routing to {to}, {_over(tables.curves)}"
-    yield from by_slm(title, "routing_curves", Rows(tables.curves, tables.routing), names, unparsed)
+    yield from by_slm(
+        title, "routing_curves", SheetRows(tables.curves, tables.routing), names, unparsed
+    )
 
 
-def by_slm(title: str, file: str, rows: Rows, names: Names, unparsed: Unparsed) -> Iterator[Drawn]:
+def by_slm(
+    title: str, file: str, rows: SheetRows, names: Names, unparsed: Unparsed
+) -> Iterator[Drawn]:
     """Draw a panel for each SLM: the mean over all settings in its rows.
 
     Args:
@@ -85,7 +89,7 @@ def by_slm(title: str, file: str, rows: Rows, names: Names, unparsed: Unparsed) 
             Titled(names.slms[slm], _panel(rows.where("slm", [slm]), methods, unparsed))
             for slm in page.items
         ]
-        grid = Grid(len(panels), columns, width, height, below=0.08, tail=0.3)
+        grid = PanelGrid(len(panels), columns, width, height, below=0.08, tail=0.3)
         on_page = rows.where("slm", page.items).routing
         drawn = _sheet(title, grid, on_page, names, panels, unparsed)
         for number, (axes, (name, panel)) in enumerate(zip(drawn.panels, panels, strict=True)):
@@ -101,7 +105,7 @@ def by_llm(tables: Tables, names: Names, unparsed: Unparsed) -> Iterator[Drawn]:
     """
     files = file_parts(tables.curves["llm"].unique())
     for llm in names.in_order("llms", tables.curves["llm"]):
-        of_llm = Rows(tables.curves, tables.routing).where("llm", [llm])
+        of_llm = SheetRows(tables.curves, tables.routing).where("llm", [llm])
         columns = _columns(of_llm.curves["dataset"].unique(), names)
         for page in pages(names.in_order("slms", of_llm.curves["slm"]), ROWS_PER_PAGE):
             figure = _llm_page(
@@ -115,14 +119,14 @@ def by_llm(tables: Tables, names: Names, unparsed: Unparsed) -> Iterator[Drawn]:
             yield Drawn(f"routing_curves_{files[llm]}{page.suffix}", figure)
 
 
-def _panel(rows: Rows, methods: Collection[str], unparsed: Unparsed) -> Panel:
+def _panel(rows: SheetRows, methods: Collection[str], unparsed: Unparsed) -> Panel:
     """Average the rows of a panel, without the methods that cover too few of its questions."""
     return averaged(rows.curves, left_out(rows.routing, methods, unparsed))
 
 
 def _sheet(
     title: str,
-    grid: Grid,
+    grid: PanelGrid,
     routing: pd.DataFrame,
     names: Names,
     panels: Sequence[Titled],
@@ -157,7 +161,7 @@ def _sheet(
 
 def _llm_page(
     title: str,
-    rows: Rows,
+    rows: SheetRows,
     slms: Sequence[str],
     columns: Sequence[Column],
     names: Names,
@@ -177,7 +181,7 @@ def _llm_page(
     width = min(max(PAGE_WIDTH / len(columns) - 0.4, 1.2), 4.2)
     titles = [wrapped(column.name, width, TEXT_SIZE) for column in columns]
     lines = max(map(len, titles))
-    grid = Grid(
+    grid = PanelGrid(
         len(panels),
         len(columns),
         width,

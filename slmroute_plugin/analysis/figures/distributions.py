@@ -14,7 +14,7 @@ from slmroute_plugin.analysis.figures.appearance import Look, look
 from slmroute_plugin.analysis.figures.names import Names
 from slmroute_plugin.analysis.figures.paging import PER_PAGE, pages
 from slmroute_plugin.analysis.figures.saving import Drawn
-from slmroute_plugin.analysis.figures.sheet import Grid, Key, blank, near_square, sheet
+from slmroute_plugin.analysis.figures.sheet import Key, PanelGrid, blank, near_square, sheet
 from slmroute_plugin.analysis.study.dataset_groups import in_groups
 from slmroute_plugin.analysis.tables import caveats
 from slmroute_plugin.analysis.tables.file_names import file_parts
@@ -56,7 +56,7 @@ def by_method(
         on_page = alignment[alignment["method"].isin(page.items)]
         drawn = sheet(
             title,
-            Grid(len(page.items), columns, width, height, below=0.08, tail=0.3),
+            PanelGrid(len(page.items), columns, width, height, below=0.08, tail=0.3),
             _key(looks, names),
             _notes(on_page, names),
             "confidence",

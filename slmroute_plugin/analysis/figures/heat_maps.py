@@ -21,8 +21,8 @@ from slmroute_plugin.analysis.figures.saving import Drawn
 from slmroute_plugin.analysis.figures.sheet import (
     PAGE_HEIGHT,
     PAGE_WIDTH,
-    Grid,
     Key,
+    PanelGrid,
     sheet,
     undefined_patch,
 )
@@ -141,13 +141,13 @@ def _page(
     return drawn.figure
 
 
-def _grid(rows: Axis, columns: Axis, panels: int, partly: bool) -> Grid:
+def _grid(rows: Axis, columns: Axis, panels: int, partly: bool) -> PanelGrid:
     """Lay out cells of a fixed size, with the room that the longest names take."""
     width = len(columns.names) * _CELL_WIDTH
     height = len(rows.names) * (_CELL_HEIGHT_WITH_COVERAGE if partly else _CELL_HEIGHT)
     side = max(text_width(name, SMALL_SIZE) for name in rows.shown)
     left = 0.12
-    return Grid(
+    return PanelGrid(
         panels,
         max(1, min(panels, int((PAGE_WIDTH + 0.3 - side) / (width + left)))),
         width,

@@ -16,7 +16,7 @@ from slmroute_plugin.analysis.figures.appearance import SMALL_SIZE
 from slmroute_plugin.analysis.figures.names import Names
 from slmroute_plugin.analysis.figures.paging import ROWS_PER_PAGE, pages
 from slmroute_plugin.analysis.figures.saving import Drawn
-from slmroute_plugin.analysis.figures.sheet import Grid, blank, sheet
+from slmroute_plugin.analysis.figures.sheet import PanelGrid, blank, sheet
 from slmroute_plugin.analysis.figures.text_size import text_width
 from slmroute_plugin.analysis.tables.file_names import file_parts
 from slmroute_plugin.analysis.tables.tables import Tables
@@ -49,7 +49,7 @@ def by_llm(tables: Tables, names: Names) -> Iterator[Drawn]:
             size = _RULER_WIDTH + 2 * margin, 0.42 + ceil(most / 2) * (_LINE + _BAR)
             drawn = sheet(
                 f"Mean ranks of the methods by area under the routing curve, to {names.llms[llm]}",
-                Grid(len(diagrams), 1, *size, left=0.1, below=0.1, side=0, tail=0.05),
+                PanelGrid(len(diagrams), 1, *size, left=0.1, below=0.1, side=0, tail=0.05),
                 notes=_notes(of_llm[of_llm["slm"].isin(page.items)]),
             )
             for axes, slm, rows in zip(drawn.panels, page.items, diagrams, strict=True):

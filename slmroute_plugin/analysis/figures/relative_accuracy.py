@@ -15,7 +15,7 @@ from slmroute_plugin.analysis.figures.coverage import TOO_FEW, left_out, left_ou
 from slmroute_plugin.analysis.figures.names import Names
 from slmroute_plugin.analysis.figures.paging import PER_PAGE, pages
 from slmroute_plugin.analysis.figures.saving import Drawn
-from slmroute_plugin.analysis.figures.sheet import Grid, Key, blank, near_square, sheet
+from slmroute_plugin.analysis.figures.sheet import Key, PanelGrid, blank, near_square, sheet
 from slmroute_plugin.analysis.tables import caveats
 from slmroute_plugin.analysis.tables.setting_tables import Unparsed
 from slmroute_plugin.analysis.tables.tables import Tables
@@ -91,7 +91,7 @@ def by_slm(
         titles = [names.slms[slm] for slm in page.items]
         drawn = sheet(
             title,
-            Grid(len(ratios), columns, width, height, below=0.08, tail=0.3),
+            PanelGrid(len(ratios), columns, width, height, below=0.08, tail=0.3),
             _key(on_page, names, {method for each in absent for method in each} - with_line),
             [
                 *_notes(table, ratios),

@@ -41,7 +41,7 @@ class Key(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Grid:
+class PanelGrid:
     """The panels of a sheet, in rows of `columns`, the last row perhaps shorter; sizes in inches.
 
     Attributes:
@@ -109,7 +109,7 @@ class Sheet:
 
 def sheet(
     title: str,
-    grid: Grid,
+    grid: PanelGrid,
     key: Sequence[Key] = (),
     notes: Sequence[str] = (),
     x_label: str = "",

@@ -36,7 +36,7 @@ _FEWEST_LEVELS = 3
 BINS = 20
 
 
-class Cell(NamedTuple):
+class CellName(NamedTuple):
     """The name of a cell: an SLM, a data set and a method."""
 
     slm: str
@@ -48,8 +48,8 @@ class _Pair(NamedTuple):
     """A pair of cells that differ in one thing alone, which `between` names in the plural."""
 
     between: str
-    a: Cell
-    b: Cell
+    a: CellName
+    b: CellName
 
 
 def distributions_table(study: Study) -> pd.DataFrame:
@@ -119,23 +119,23 @@ def insight_table(
     return pd.DataFrame(rows, columns=_INSIGHT)
 
 
-def _cells(study: Study) -> dict[Cell, NDArray[np.float64]]:
+def _cells(study: Study) -> dict[CellName, NDArray[np.float64]]:
     """Collect the known confidences of each cell, ascending."""
     cells = {}
     for setting in study.settings:
         for method, scores in setting.slm.scores.items():
             known = scores.confidence[scores.known]
             if known.size:
-                cells[Cell(setting.slm.model, setting.slm.task, method)] = np.sort(known)
+                cells[CellName(setting.slm.model, setting.slm.task, method)] = np.sort(known)
     return cells
 
 
-def _pairs(cells: Sequence[Cell]) -> list[_Pair]:
+def _pairs(cells: Sequence[CellName]) -> list[_Pair]:
     """Pair the cells that differ in the data set alone, the SLM alone, or the method alone."""
     pairs = []
     for between in BETWEEN:
         varies = between.removesuffix("s")
-        alike: dict[tuple[str, ...], list[Cell]] = defaultdict(list)
+        alike: dict[tuple[str, ...], list[CellName]] = defaultdict(list)
         for cell in sorted(cells):
             alike[tuple(getattr(cell, side) for side in _SIDES if side != varies)].append(cell)
         pairs += [
@@ -144,7 +144,9 @@ def _pairs(cells: Sequence[Cell]) -> list[_Pair]:
     return pairs
 
 
-def _wasserstein(cells: Mapping[Cell, NDArray[np.float64]], pairs: Sequence[_Pair]) -> list[float]:
+def _wasserstein(
+    cells: Mapping[CellName, NDArray[np.float64]], pairs: Sequence[_Pair]
+) -> list[float]:
     """Compute the 1-Wasserstein distance of each pair."""
     return [_moved(cells[pair.a], cells[pair.b]) for pair in pairs]
 
@@ -160,7 +162,7 @@ def _moved(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 
 
 def _jensen_shannon(
-    cells: Mapping[Cell, NDArray[np.float64]], pairs: Sequence[_Pair]
+    cells: Mapping[CellName, NDArray[np.float64]], pairs: Sequence[_Pair]
 ) -> NDArray[np.float64]:
     """Compute the Jensen–Shannon distance of each pair's histograms, base 2: [pairs], in [0, 1]."""
     from scipy.spatial.distance import jensenshannon

@@ -16,7 +16,7 @@ from slmroute_plugin.signals import NextTokenProbs, Reply, Restated
 Said = Sequence[Message] | str
 
 
-class Prompts(Protocol):
+class PromptForm(Protocol):
     """A form of prompts: of questions, restated questions and follow-ups."""
 
     small_talk: Said

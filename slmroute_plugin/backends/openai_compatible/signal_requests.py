@@ -12,7 +12,7 @@ from slmroute_plugin.backends.generation import Generation
 from slmroute_plugin.backends.openai_compatible.capabilities import Capabilities
 from slmroute_plugin.backends.openai_compatible.kept_answer import KeptAnswer
 from slmroute_plugin.backends.openai_compatible.next_word import LikelyWords
-from slmroute_plugin.backends.openai_compatible.prompts import Prompts, Said
+from slmroute_plugin.backends.openai_compatible.prompts import PromptForm, Said
 from slmroute_plugin.backends.openai_compatible.requests import RequestBodies
 from slmroute_plugin.backends.openai_compatible.responses import Choice, read_choices
 from slmroute_plugin.backends.openai_compatible.server import Connection
@@ -46,7 +46,7 @@ class ModelInterface:
         think_end: text behind which an answer begins, if the model thinks aloud.
     """
 
-    prompts: Prompts
+    prompts: PromptForm
     bodies: RequestBodies
     words: LikelyWords
     think_end: str | None

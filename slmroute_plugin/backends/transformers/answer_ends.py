@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from slmroute_plugin.backends.kept_tokens import Kept
 from slmroute_plugin.backends.transformers.cache.branches import Branches
 from slmroute_plugin.backends.transformers.follow_ups import FollowUp
-from slmroute_plugin.backends.transformers.question_work import Work
+from slmroute_plugin.backends.transformers.question_work import QuestionWork
 from slmroute_plugin.backends.transformers.sampling import Generated
 
 
@@ -37,7 +37,7 @@ class AnswerEnd:
     """
 
     row: int
-    work: Work
+    work: QuestionWork
     answer: list[int]
     turns: list[FollowUp]
     head: list[int]
@@ -50,7 +50,7 @@ class AnswerEnd:
     def of(
         cls,
         row: int,
-        work: Work,
+        work: QuestionWork,
         answered: Answered,
         length: int,
         state: bool,

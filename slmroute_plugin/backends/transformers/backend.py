@@ -35,8 +35,8 @@ from slmroute_plugin.backends.transformers.memory import (
     total_memory,
 )
 from slmroute_plugin.backends.transformers.next_word import NextWord
-from slmroute_plugin.backends.transformers.prompts import Prompts
-from slmroute_plugin.backends.transformers.question_work import Restatement, Work
+from slmroute_plugin.backends.transformers.prompts import PromptEncoder
+from slmroute_plugin.backends.transformers.question_work import QuestionWork, RestatedPrompt
 from slmroute_plugin.backends.transformers.recomputing_engine import RecomputingEngine
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.signals import SIGNALS, Restated, Signal
@@ -63,7 +63,7 @@ class TransformersBackend:
         self._lm = lm
         model: PreTrainedModel = lm.model
         self._reader = Reader(model, lm.mixed_precision_dtype)
-        self._prompts = Prompts(lm)
+        self._prompts = PromptEncoder(lm)
         follow_ups = FollowUps(FurtherTurns(lm.tokenizer, self._prompts.rendered), lm.max_length)
         words = NextWord(lm.tokenizer)
         self.branches = can_branch(self._reader) if branches is None else branches
@@ -133,7 +133,7 @@ class TransformersBackend:
             yield from in_one_batch(observed)
             work = rest
 
-    def _work(self, index: int, question: Question, seed: int) -> Work:
+    def _work(self, index: int, question: Question, seed: int) -> QuestionWork:
         generation = Generation.of(question.generation, self._lm.max_gen_toks)
         generation.refuse_others()
         context: int = self._lm.max_length
@@ -144,7 +144,7 @@ class TransformersBackend:
                 f"max_gen_toks={generation.max_tokens} leaves no room for a prompt in the model's "
                 f"context of {context} tokens: set a smaller one with --gen_kwargs."
             )
-        return Work(
+        return QuestionWork(
             index=index,
             question=question,
             ids=self._prompts.encode(question.prompt, context - taken),
@@ -159,7 +159,7 @@ class TransformersBackend:
 
     def _restatement(
         self, signal: Restated, prompt: str | Missing, generation: Generation
-    ) -> Restatement | Missing:
+    ) -> RestatedPrompt | Missing:
         if isinstance(prompt, Missing):
             return prompt
         restated = generation.restated(signal)
@@ -168,7 +168,7 @@ class TransformersBackend:
         if room < 1:
             return Missing("no room is left in the context for the restated question")
         rule = self._rule(restated.stops).with_added_line(generation.stops, signal.marker)
-        return Restatement(self._prompts.encode(prompt, room), limit, rule)
+        return RestatedPrompt(self._prompts.encode(prompt, room), limit, rule)
 
     def _rule(self, stops: tuple[str, ...]) -> StopRule:
         """Return the rule for these stop strings, the same for all questions that have them."""
@@ -188,7 +188,7 @@ class TransformersBackend:
             )
         return self._rules[stops]
 
-    def _batch_size(self, work: Sequence[Work], wanted: RequestedSignals) -> int:
+    def _batch_size(self, work: Sequence[QuestionWork], wanted: RequestedSignals) -> int:
         if self._lm.batch_size != "auto":
             return max(1, int(self._lm.batch_size))
         longest = work[0] if work else None
@@ -201,7 +201,7 @@ class TransformersBackend:
         logger.info("Batch size chosen for the memory there is: %d", chosen)
         return chosen
 
-    def _demand(self, work: Work, wanted: RequestedSignals) -> Demand:
+    def _demand(self, work: QuestionWork, wanted: RequestedSignals) -> Demand:
         prompt, answer = len(work.ids), work.generation.max_tokens
         shared = self._engine.shares_prompts(prompt + answer)
         prompts = 1 + len(wanted.restated) if shared else wanted.rows

@@ -21,7 +21,7 @@ from slmroute_plugin.backends.transformers.capabilities import longest_shared
 from slmroute_plugin.backends.transformers.follow_ups import FollowUps
 from slmroute_plugin.backends.transformers.forward.reader import Read, Reader
 from slmroute_plugin.backends.transformers.next_word import NextWord
-from slmroute_plugin.backends.transformers.question_work import Work, texts
+from slmroute_plugin.backends.transformers.question_work import QuestionWork, texts
 from slmroute_plugin.backends.transformers.sampling import Generated, choose
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.signals import NextTokenProbs, PromptStates, Restated, Samples
@@ -40,7 +40,7 @@ class BranchingEngine:
         """Tell whether sequences of so many tokens share what is cached of their prompt."""
         return tokens <= self._longest_shared
 
-    def run(self, batch: Sequence[Work], wanted: RequestedSignals) -> list[Observed]:
+    def run(self, batch: Sequence[QuestionWork], wanted: RequestedSignals) -> list[Observed]:
         """Ask the questions of a batch, and return an observation of each."""
         answers = self._answers(batch, wanted)
         self._read_ends(batch, answers, wanted)
@@ -49,13 +49,13 @@ class BranchingEngine:
             for work, answered in zip(batch, answers, strict=True)
         ]
 
-    def _answers(self, batch: Sequence[Work], wanted: RequestedSignals) -> list[Answered]:
+    def _answers(self, batch: Sequence[QuestionWork], wanted: RequestedSignals) -> list[Answered]:
         branches, logits = self._prefill(batch, wanted)
         prefixes = [branches]
         rows: list[int] = []
         sequences: list[Generated] = []
         mains: list[Generated] = []
-        samples: list[tuple[Work, Samples, list[Generated]]] = []
+        samples: list[tuple[QuestionWork, Samples, list[Generated]]] = []
         for row, work in enumerate(batch):
             mains.append(work.answer())
             every = [mains[-1]]
@@ -79,7 +79,7 @@ class BranchingEngine:
         return [Answered(main, main.kept(), ends[id(main)]) for main in mains]
 
     def _prefill(
-        self, batch: Sequence[Work], wanted: RequestedSignals
+        self, batch: Sequence[QuestionWork], wanted: RequestedSignals
     ) -> tuple[Branches, torch.Tensor]:
         """Read all prompts, and deliver what they show; return the logits behind each."""
         branches, read = Branches.empty(len(batch)).read(
@@ -98,11 +98,11 @@ class BranchingEngine:
         return branches, read.logits
 
     def _restated(
-        self, batch: Sequence[Work], prompts: Branches, wanted: RequestedSignals
+        self, batch: Sequence[QuestionWork], prompts: Branches, wanted: RequestedSignals
     ) -> _RestatedRows | None:
         picks: list[Pick] = []
         chunks: list[list[int]] = []
-        owners: list[tuple[Work, Restated]] = []
+        owners: list[tuple[QuestionWork, Restated]] = []
         sequences: list[Generated] = []
         for row, work in enumerate(batch):
             for signal in wanted.restated:
@@ -167,7 +167,7 @@ class BranchingEngine:
         return Branches.join(prefixes)
 
     def _read_ends(
-        self, batch: Sequence[Work], answers: Sequence[Answered], wanted: RequestedSignals
+        self, batch: Sequence[QuestionWork], answers: Sequence[Answered], wanted: RequestedSignals
     ) -> None:
         """Deliver the hidden state of each answer's last token, and ask the follow-ups."""
         ends = Branches.join([answered.branch for answered in answers])
@@ -239,7 +239,10 @@ class BranchingEngine:
 
 
 def _deliver_states(
-    works: Sequence[Work], read: Read, wanted: RequestedSignals, rows: Sequence[int] | None = None
+    works: Sequence[QuestionWork],
+    read: Read,
+    wanted: RequestedSignals,
+    rows: Sequence[int] | None = None,
 ) -> None:
     """Deliver the hidden states of the answers' last tokens, from these rows of what was read."""
     for work, row in zip(works, rows if rows is not None else range(len(works)), strict=True):
@@ -253,4 +256,4 @@ class _RestatedRows:
     branches: Branches
     logits: torch.Tensor
     sequences: list[Generated]
-    owners: list[tuple[Work, Restated]]
+    owners: list[tuple[QuestionWork, Restated]]

@@ -9,7 +9,7 @@ from slmroute_plugin.backends.follow_up import NO_ROOM
 from slmroute_plugin.backends.further_turns import FurtherTurns
 from slmroute_plugin.backends.kept_tokens import Kept
 from slmroute_plugin.backends.requested_signals import RequestedSignals
-from slmroute_plugin.backends.transformers.question_work import Work
+from slmroute_plugin.backends.transformers.question_work import QuestionWork
 from slmroute_plugin.backends.transformers.sampling import Generated
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.signals import NextTokenProbs, Reply
@@ -24,7 +24,7 @@ class FollowUp:
         shared: how many of them are the same as prompt and generated answer.
     """
 
-    work: Work
+    work: QuestionWork
     signal: NextTokenProbs | Reply
     ids: list[int]
     shared: int
@@ -48,7 +48,7 @@ class FollowUps:
         self._context = context
 
     def turns(
-        self, work: Work, answer: Generated, kept: Kept, wanted: RequestedSignals
+        self, work: QuestionWork, answer: Generated, kept: Kept, wanted: RequestedSignals
     ) -> Iterator[FollowUp]:
         """Yield the follow-ups to one answer; those without room are marked missing."""
         for signal in wanted.follow_ups:

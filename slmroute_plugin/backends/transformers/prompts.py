@@ -7,7 +7,7 @@ from typing import Any
 from slmroute_plugin.conversation import Message
 
 
-class Prompts:
+class PromptEncoder:
     """An encoder of prompts for one lm-eval Hugging Face model, as lm-eval itself would encode.
 
     Attributes:

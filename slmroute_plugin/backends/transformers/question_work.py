@@ -26,7 +26,7 @@ from slmroute_plugin.signals import (
 
 
 @dataclass(frozen=True)
-class Restatement:
+class RestatedPrompt:
     """A restated prompt in tokens, and when the reply to it ends."""
 
     ids: list[int]
@@ -35,7 +35,7 @@ class Restatement:
 
 
 @dataclass
-class Work:
+class QuestionWork:
     """A question on its way: what goes in, and what was seen so far."""
 
     index: int
@@ -43,7 +43,7 @@ class Work:
     ids: list[int]
     rule: StopRule
     generation: Generation
-    restated: Mapping[Restated, Restatement | Missing]
+    restated: Mapping[Restated, RestatedPrompt | Missing]
     seed: int
     signals: dict[Signal[Any], Any] = field(default_factory=dict)
 
@@ -64,7 +64,7 @@ class Work:
             for draw in range(samples.n)
         ]
 
-    def reply(self, restatement: Restatement) -> Generated:
+    def reply(self, restatement: RestatedPrompt) -> Generated:
         """Return the reply to a restated prompt, to be generated."""
         return Generated(restatement.rule, restatement.max_tokens)
 

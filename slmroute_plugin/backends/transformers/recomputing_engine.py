@@ -24,7 +24,7 @@ from slmroute_plugin.backends.stop_rule import StopRule
 from slmroute_plugin.backends.transformers.follow_ups import FollowUps
 from slmroute_plugin.backends.transformers.forward.reader import Read, Reader
 from slmroute_plugin.backends.transformers.next_word import NextWord
-from slmroute_plugin.backends.transformers.question_work import Work, texts
+from slmroute_plugin.backends.transformers.question_work import QuestionWork, texts
 from slmroute_plugin.backends.transformers.sampling import Generated, Sampling, choose
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.signals import NextTokenProbs, PromptStates
@@ -44,11 +44,11 @@ class RecomputingEngine:
         """Return False: sequences share nothing of what is cached of their prompt."""
         return False
 
-    def run(self, batch: Sequence[Work], wanted: RequestedSignals) -> list[Observed]:
+    def run(self, batch: Sequence[QuestionWork], wanted: RequestedSignals) -> list[Observed]:
         """Ask the questions of a batch, and return an observation of each."""
         return [self._observe(work, wanted) for work in batch]
 
-    def _observe(self, work: Work, wanted: RequestedSignals) -> Observed:
+    def _observe(self, work: QuestionWork, wanted: RequestedSignals) -> Observed:
         answer = work.answer()
         drawn = {signal: work.drawn(signal) for signal in wanted.samples}
         self._generate(work.ids, [answer, *(one for every in drawn.values() for one in every)])

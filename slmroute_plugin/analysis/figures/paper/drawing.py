@@ -10,7 +10,7 @@ from slmroute_plugin.analysis.figures import (
     heat_maps,
     relative_accuracy,
 )
-from slmroute_plugin.analysis.figures.curve_sheets import Rows
+from slmroute_plugin.analysis.figures.curve_sheets import SheetRows
 from slmroute_plugin.analysis.figures.paper.rows import PaperRuns
 from slmroute_plugin.analysis.figures.paper.specification import DATASETS, METHODS, Figure, Kind
 from slmroute_plugin.analysis.figures.saving import Drawn
@@ -38,7 +38,7 @@ def drawings(figure: Figure, runs: PaperRuns, unparsed: Unparsed) -> Iterator[Dr
 
 def _routing(figure: Figure, runs: PaperRuns, unparsed: Unparsed) -> Iterator[Drawn]:
     """Draw a sheet for each data set: routing curves in a panel for each SLM."""
-    rows = Rows(runs.of(figure, runs.tables.curves), runs.of(figure, runs.tables.routing))
+    rows = SheetRows(runs.of(figure, runs.tables.curves), runs.of(figure, runs.tables.routing))
     for dataset in figure.datasets:
         of_dataset = rows.where("dataset", [dataset])
         if not of_dataset.curves.empty:
