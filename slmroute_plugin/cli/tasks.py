@@ -48,7 +48,7 @@ def tasks(
     table = Table(Column("Task", no_wrap=True), "Tags", title=f"Tasks in {folder}")
     for row in _task_rows(folder):
         table.add_row(row.name, ", ".join(row.tags))
-    # Brackets in names are no markup.
+    # Brackets in names are not markup.
     Console(markup=False, highlight=False).print(table)
 
 

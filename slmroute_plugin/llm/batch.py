@@ -152,7 +152,7 @@ class LlmBatch:
         try:
             with fail_after(self._settings.timeout_s):
                 # The body is read here rather than by the package: servers differ in what they
-                # leave out, and a missing field is no reason to lose an answer.
+                # leave out, and a missing field is not a reason to lose an answer.
                 raw = await create(
                     model=self._settings.name,
                     messages=list(call.messages),

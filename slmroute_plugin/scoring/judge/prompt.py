@@ -94,7 +94,7 @@ def template_fault(template: str) -> str | None:
 def _as_data(value: str | list[str]) -> str:
     text = json.dumps(value, ensure_ascii=False)
     if isinstance(value, list):
-        # A bracket of the list itself is no text: only its items are made safe.
+        # A bracket of the list itself is not text: only its items are made safe.
         return "[" + ", ".join(_as_data(item) for item in value) + "]"
     return _ESCAPED.sub(_escape, text)
 

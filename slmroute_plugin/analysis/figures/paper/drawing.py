@@ -38,7 +38,9 @@ def drawings(figure: Figure, runs: PaperRuns, unparsed: Unparsed) -> Iterator[Dr
 
 def _routing(figure: Figure, runs: PaperRuns, unparsed: Unparsed) -> Iterator[Drawn]:
     """Draw a sheet for each data set: routing curves in a panel for each SLM."""
-    rows = SheetRows(runs.of(figure, runs.tables.curves), runs.of(figure, runs.tables.routing))
+    rows = SheetRows(
+        runs.rows_of(figure, runs.tables.curves), runs.rows_of(figure, runs.tables.routing)
+    )
     for dataset in figure.datasets:
         of_dataset = rows.where("dataset", [dataset])
         if not of_dataset.curves.empty:
@@ -53,8 +55,8 @@ def _routing(figure: Figure, runs: PaperRuns, unparsed: Unparsed) -> Iterator[Dr
 
 def _relative_accuracy(figure: Figure, runs: PaperRuns, unparsed: Unparsed) -> Iterator[Drawn]:
     """Draw a sheet for each data set: relative accuracy in a panel for each SLM."""
-    table = runs.of(figure, runs.tables.relative_accuracy)
-    routing = runs.of(figure, runs.tables.routing)
+    table = runs.rows_of(figure, runs.tables.relative_accuracy)
+    routing = runs.rows_of(figure, runs.tables.routing)
     for dataset in figure.datasets:
         of_dataset = table[table["dataset"] == dataset]
         if not of_dataset.empty:
@@ -71,8 +73,8 @@ def _relative_accuracy(figure: Figure, runs: PaperRuns, unparsed: Unparsed) -> I
 
 def _distribution(figure: Figure, runs: PaperRuns) -> Iterator[Drawn]:
     """Draw a sheet for each SLM: a distribution over all data sets for each method."""
-    histograms = runs.of(figure, runs.tables.histograms)
-    alignment = runs.of(figure, runs.tables.alignment)
+    histograms = runs.rows_of(figure, runs.tables.histograms)
+    alignment = runs.rows_of(figure, runs.tables.alignment)
     methods = " and ".join(METHODS[method] for method in figure.methods)
     for name in figure.slms:
         if name not in runs.slms:
@@ -91,7 +93,7 @@ def _distribution(figure: Figure, runs: PaperRuns) -> Iterator[Drawn]:
 
 def _auroc(figure: Figure, runs: PaperRuns) -> Iterator[Drawn]:
     """Draw a heat map for each data set, with a row for every SLM and a column for every method."""
-    table = runs.of(figure, runs.tables.alignment)
+    table = runs.rows_of(figure, runs.tables.alignment)
     asked = set(table["dataset"].unique())
     datasets = [dataset for dataset in figure.datasets if dataset in asked]
     if datasets:

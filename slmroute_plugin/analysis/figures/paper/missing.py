@@ -74,7 +74,7 @@ def _methods(figure: Figure, runs: PaperRuns) -> Iterator[str]:
     asked = _asked(figure, runs)
     known = {
         (str(run), str(dataset), str(method))
-        for run, dataset, method in runs.of(figure, runs.tables.alignment)[
+        for run, dataset, method in runs.rows_of(figure, runs.tables.alignment)[
             ["slm", "dataset", "method"]
         ].itertuples(index=False)
     }
@@ -116,7 +116,7 @@ def _asked(figure: Figure, runs: PaperRuns) -> set[Setting]:
 
 def _routed(figure: Figure, runs: PaperRuns) -> set[Setting]:
     """Find the settings of a figure to whose questions there are answers of its LLM."""
-    table = runs.of(figure, runs.tables.routing)
+    table = runs.rows_of(figure, runs.tables.routing)
     names = {run.run: name for name, run in runs.slms.items()}
     return {
         (names[str(slm)], str(dataset))

@@ -51,7 +51,7 @@ class PaperRuns:
             shown_names(self.slms), shown_names(self.llms), DATASETS, METHODS, looks(METHODS)
         )
 
-    def of(self, figure: Figure, table: pd.DataFrame) -> pd.DataFrame:
+    def rows_of(self, figure: Figure, table: pd.DataFrame) -> pd.DataFrame:
         """Pick the rows of a table that a figure shows."""
         wanted: dict[str, Sequence[str]] = {
             "slm": [self.slms[name].run for name in figure.slms if name in self.slms],
