@@ -242,9 +242,7 @@ def test_arguments_that_cannot_be_used_are_named(
 
 
 def test_a_method_that_the_model_cannot_serve_is_named() -> None:
-    with pytest.raises(
-        SettingsError, match=r"^methods: p_true cannot run: the model"
-    ):
+    with pytest.raises(SettingsError, match=r"^methods: p_true cannot run: the model"):
         assess(DummyLM(), TEXTS, ["p_true"])
 
 
