@@ -14,6 +14,7 @@ from rich.table import Column, Table
 from typer.core import TyperGroup
 
 from slmroute_plugin.cli import calibrate as calibrate_command
+from slmroute_plugin.cli import importing as import_command
 from slmroute_plugin.cli import journal as journal_commands
 from slmroute_plugin.cli import judge as judge_commands
 from slmroute_plugin.cli import probes as probe_commands
@@ -59,6 +60,7 @@ app.add_typer(journal_commands.app, name="journal")
 app.add_typer(task_commands.app, name="tasks")
 app.command()(probe_commands.score)
 app.command()(judge_commands.judge)
+app.command(name="import")(import_command.import_results)
 app.command()(report_commands.report)
 app.command()(calibrate_command.calibrate)
 app.command()(sweep_command.sweep)

@@ -26,7 +26,8 @@ class TaskPlan:
         backend: The backend of the model.
         settings: The task's settings.
         source: The model that is asked, and the task.
-        folder: The model's folder of results, which may hold fitted probes.
+        folder: The model's folder of results, which may hold fitted probes; None for none.
+        keeps: Whether hidden states are kept for probes that are fitted later.
 
     Attributes:
         left_out: A line on the methods that the backend cannot serve and why; "" if the backend
@@ -41,7 +42,15 @@ class TaskPlan:
             used.
     """
 
-    def __init__(self, backend: Backend, settings: Settings, source: Source, folder: Path) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        settings: Settings,
+        source: Source,
+        folder: Path | None,
+        *,
+        keeps: bool = True,
+    ) -> None:
         self.source = source
         chosen, refused = _chosen(backend, settings, source)
         self.left_out = _advice(backend, settings, source) or _left_out(refused)
@@ -49,9 +58,9 @@ class TaskPlan:
             name: own for name, own in chosen.items() if not isinstance(own, TrainedMethod)
         }
         trained = {name: own for name, own in chosen.items() if isinstance(own, TrainedMethod)}
-        self.kept = _kept(backend, settings, source, chosen)
+        self.kept = _kept(backend, settings, source, chosen) if keeps else []
         self.fitted: dict[str, FittedMethod] = {}
-        if source.rows != "training":
+        if source.rows != "training" and folder is not None:
             self.fitted = _fitted(settings, source, folder, trained)
         _check_route(settings, source, {*self.methods, *self.fitted})
         self.signals: set[Signal[Any]] = {

@@ -73,12 +73,12 @@ def generate_with_uncertainty(lm: LM, requests: Sequence[RoutedInstance]) -> lis
         logger.warning("%s", notice)
     answers: list[Answer] = []
     for name, instances in tasks.items():
-        answers += _answer_task(lm, backend, str(name), instances, plans[name])
+        answers += answer_task(lm, backend, str(name), instances, plans[name])
     return answers
 
 
 def _plan(lm: LM, backend: Backend, instance: RoutedInstance) -> TaskPlan:
-    source = replace(instance.source, model=instance.source.model or _own_name(lm))
+    source = replace(instance.source, model=instance.source.model or own_name(lm))
     return TaskPlan(backend, instance.settings, source, _model_folder(lm, instance))
 
 
@@ -86,9 +86,25 @@ def _by_task(requests: Sequence[RoutedInstance]) -> dict[str | None, list[Routed
     return {name: list(group) for name, group in groupby(requests, key=lambda r: r.task_name)}
 
 
-def _answer_task(
-    lm: LM, backend: Backend, name: str, instances: list[RoutedInstance], plan: TaskPlan
+def answer_task(
+    lm: LM, backend: Backend, name: str, instances: Sequence[RoutedInstance], plan: TaskPlan
 ) -> list[Answer]:
+    """Answer the requests of one task, with the confidences that its plan has.
+
+    Args:
+        lm: The model.
+        backend: The model's backend.
+        name: The name of the task.
+        instances: The task's requests.
+        plan: The task's plan.
+
+    Returns:
+        The answers in the order of the requests.
+
+    Raises:
+        JournalError: If the journal cannot be used.
+        KeyboardInterrupt: If the user stops the run; the text says how to go on.
+    """
     mine = share_of(lm, len(instances))
     observed: dict[int, Answer] = {}
     assessments: list[Assessment] = []
@@ -170,7 +186,7 @@ def _keep_hidden_states(
     logger.info("Hidden states of %d answers saved to %s", len(states.doc_id), path)
 
 
-def _own_name(lm: LM) -> str:
+def own_name(lm: LM) -> str:
     """Return the model's own name, for a model that was passed in rather than named."""
     name = getattr(getattr(lm, "config", None), "_name_or_path", "")
     return str(name or type(lm).__name__)
@@ -180,5 +196,5 @@ def _model_folder(lm: LM, instance: RoutedInstance) -> Path:
     """Return the folder that lm-eval writes this model's results to."""
     from lm_eval.utils import sanitize_model_name
 
-    folder: str = sanitize_model_name(instance.model_name or _own_name(lm))
+    folder: str = sanitize_model_name(instance.model_name or own_name(lm))
     return instance.settings.results / folder

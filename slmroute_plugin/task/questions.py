@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slmroute_plugin.backends import Question, Span
-from slmroute_plugin.observation import Missing
+from slmroute_plugin.backends.restated import restated_prompt
 from slmroute_plugin.scoring import Reference, Rule
 from slmroute_plugin.signals import Restated
 from slmroute_plugin.storage.question_identity import question_identity
@@ -61,8 +61,7 @@ def question_of(row: AskedRow, rule: Rule, instance: RoutedInstance, chat: bool)
         generation=generation or {},
         chat=chat,
         restated={
-            signal: _restated_prompt(prompt, row.text, text)
-            for signal, text in row.restated.items()
+            signal: restated_prompt(prompt, row.text, text) for signal, text in row.restated.items()
         },
         messages=instance.messages,
         restated_text=row.restated,
@@ -70,12 +69,3 @@ def question_of(row: AskedRow, rule: Rule, instance: RoutedInstance, chat: bool)
         located_by=(rule.name, *row.reference.options),
         identity=question_identity(row.query),
     )
-
-
-def _restated_prompt(prompt: Any, text: str, restated: str) -> str | Missing:
-    if not isinstance(prompt, str):  # chat APIs get messages
-        return Missing("the prompt is not a text")
-    head, question, tail = prompt.rpartition(text)
-    if not question:
-        return Missing("the chat template changed the question's text")
-    return head + restated + tail

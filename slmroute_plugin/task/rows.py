@@ -10,6 +10,7 @@ from typing import Any
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.utils import apply_template, create_iterator
 
+from slmroute_plugin.backends.restated import restated_text, with_cue
 from slmroute_plugin.scoring import Reference, Rule
 from slmroute_plugin.signals import Restated
 from slmroute_plugin.task.data import check_split, mirrored, named_dataset
@@ -121,7 +122,7 @@ class RowTask(ConfigurableTask):  # type: ignore[misc]
         with named_columns(str(self.config.task), doc):
             text = super().doc_to_text(doc, doc_to_text)
         # Of a stock task, the cue is part of the text, and not a character may change.
-        return text if self.stock else _with_cue(text, self.keys.cue)
+        return text if self.stock else with_cue(text, self.keys.cue)
 
     def doc_to_target(self, doc: Doc, doc_to_target: Any = None) -> Any:
         """Return the right answer; for a choice, its letter."""
@@ -181,13 +182,6 @@ class RowTask(ConfigurableTask):  # type: ignore[misc]
         return values
 
     def _restated_text(self, doc: Doc, signal: Restated) -> str:
-        question, cue = super().doc_to_text(doc).rstrip(), self.keys.cue
-        if self.stock:
-            # The text ends with the cue as it is, and the white space behind it is put back later.
-            cue = cue.rstrip()
-            question = question.removesuffix(cue).rstrip()
-        return _with_cue(f"{question}\n\n{signal.instruction}", cue)
-
-
-def _with_cue(text: str, cue: str) -> str:
-    return f"{text.rstrip()}\n{cue}" if cue else text.rstrip()
+        text, cue = super().doc_to_text(doc), self.keys.cue
+        # Of a stock task, the text ends with the cue as it is.
+        return restated_text(text if self.stock else with_cue(text, cue), signal, cue)

@@ -1,0 +1,278 @@
+"""What an import writes, and what it refuses: each fault with its line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slmroute_plugin.analysis.study.reading import read_run, read_study
+from slmroute_plugin.importing.runs import ImportSettings, import_file
+
+COLUMNS = "id=n,correct=ok,confidence/p=p"
+
+
+def table(*rows: str) -> str:
+    return "\n".join(["n,ok,p", *rows]) + "\n"
+
+
+def test_a_row_is_a_sample_of_the_filter_slm(importer: Any, file: Any) -> None:
+    path = file("a.jsonl", json.dumps({
+        "n": "q-7", "asked": "3 + 4?", "said": "It is 7.", "truth": [7, "seven"], "lp": [-0.5],
+        "p": 90, "usd": 0.25,
+    }) + "\n")  # fmt: skip
+    columns = [
+        "id=n, question=asked, answer=said, reference=truth, cost_usd=usd, logprobs=lp",
+        "confidence/stated=p/100",
+    ]
+    run, (row,) = importer(path, columns, scoring="number")
+    assert run.path.parent.name == "m" and run.path.name.startswith("samples_t_")
+    assert row["doc"] == {"question": "3 + 4?", "id": "q-7"}
+    assert row["target"] == ["7", "seven"]
+    assert row["arguments"] == {"gen_args_0": {"arg_0": "3 + 4?"}}
+    assert (row["resps"], row["filtered_resps"]) == ([["It is 7."]], ["It is 7."])
+    assert (row["filter"], row["acc"], row["answer"]) == ("slm", 1.0, "7")
+    assert (row["scored_by"], row["cost_usd"]) == ("number", 0.25)
+    assert row["confidence/stated"] == 0.9
+    assert row["auroc/stated"] == [0.9, 1.0]
+    assert row["confidence/perplexity"] == pytest.approx(0.6065306597126334)
+    assert row["no_confidence"] == {}
+
+
+def test_a_choice_is_scored_by_its_options(importer: Any, file: Any) -> None:
+    path = file("a.csv", "q,said,a,b,right\nWhich?,red,blue,red,B\nWhat?,A,blue,red,B\n")
+    columns = "question=q,answer=said,options=a,options=b,reference=right"
+    _, rows = importer(path, columns, scoring="choice")
+    assert [(row["acc"], row["answer"]) for row in rows] == [(0.0, "A"), (1.0, "B")]
+
+
+def test_files_in_another_order_are_about_the_same_questions(tmp_path: Path, file: Any) -> None:
+    results = tmp_path / "results"
+    weak = file("weak.csv", "q,ok,p\na,1,.5\nb,0,.25\nc,1,.75\n")
+    strong = file("strong.csv", "q,ok\nc,0\na,1\nb,1\n")
+    told = ImportSettings("slm", "t", ["question=q,correct=ok,confidence/p=p"])
+    import_file(weak, results, told)
+    import_file(strong, results, ImportSettings("llm", "t", ["question=q,correct=ok"]))
+    study = read_study(results)
+    assert list(study.problems) == []
+    (setting,) = study.settings
+    llm = setting.llms["llm"]
+    assert llm.doc_id.tolist() == setting.slm.doc_id.tolist()
+    pairs = set(zip(setting.slm.correct.tolist(), llm.correct.tolist(), strict=True))
+    assert pairs == {(True, True), (False, True), (True, False)}
+
+
+def test_other_questions_under_the_same_ids_are_no_match(tmp_path: Path, file: Any) -> None:
+    results = tmp_path / "results"
+    for model, question in (("slm", "a"), ("llm", "b")):
+        path = file(f"{model}.csv", f"n,q,ok,p\n1,{question},1,.5\n2,c,0,.5\n")
+        columns = ["id=n,question=q,correct=ok" + ",confidence/p=p" * (model == "slm")]
+        import_file(path, results, ImportSettings(model, "t", columns))
+    (problem,) = read_study(results).problems
+    assert "other questions" in problem.why
+
+
+def test_missing_confidences_are_allowed_on_request(importer: Any, file: Any) -> None:
+    path = file("a.csv", table("1,1,0.5", "2,0,", "3,1,nan"))
+    said = importer.fault(path, COLUMNS)
+    assert "a.csv, line 3: `p` is missing" in said and "a.csv, line 4: `p` is missing" in said
+    run, rows = importer(path, COLUMNS, allow_missing=True)
+    assert [row["confidence/p"] for row in rows] == [0.5, None, None]
+    assert [row["no_confidence"] for row in rows] == [{}] + [{"p": "p is missing"}] * 2
+    assert read_run(run.path, "m", "t").scores["p"].known.tolist() == [True, False, False]
+
+
+def test_an_infinite_confidence_is_never_missing(importer: Any, file: Any) -> None:
+    path = file("a.csv", table("1,1,inf"))
+    said = importer.fault(path, COLUMNS, allow_missing=True)
+    assert said == f"{path}, line 2: `p` is inf: a finite number is needed"
+
+
+FAULTS = {
+    "a verdict": (table("1,yes,0.5"), COLUMNS, "line 2: `ok` is 'yes': 1 or 0, or true or false"),
+    "no verdict": (table("1,,0.5"), COLUMNS, "line 2: `ok` is missing"),
+    "half right": (table("1,0.5,0.5"), COLUMNS, "line 2: `ok` is '0.5'"),
+    "above 1": (table("1,1,0.5", "2,1,90"), COLUMNS, "line 3: `p` is '90': a confidence from 0 to"),
+    "below 0": (table("1,1,-0.1"), COLUMNS, "line 2: `p` is '-0.1': a confidence from 0 to 1"),
+    "a word": (table("1,1,high"), COLUMNS, "line 2: `p` is 'high': a number is needed"),
+    "1_0": (table("1,1,1_0"), COLUMNS, "line 2: `p` is '1_0': a number is needed"),
+    "no id": (table(",1,0.5"), COLUMNS, "line 2: `n` is missing"),
+    "twice": (table("1,1,0.5", "2,1,1", "1,1,0"), COLUMNS, "line 4: the id '1' is there already, "),
+    "too long": (table("1,1,0.5,9"), COLUMNS, "line 2: 4 cells, but there are 3 columns"),
+    "too short": (table("1,1"), COLUMNS, "line 2: 2 cells, but there are 3 columns"),
+    "two columns": ("n,n,ok\n1,1,1\n", "id=n,correct=ok", "the column 'n' is there more than once"),
+    "an open quote": (table('1,1,"0.5'), COLUMNS, "line 2: it is not CSV (unexpected end of data)"),
+    "no rows": (table(), COLUMNS, "it holds no rows"),
+    "nothing": ("", COLUMNS, "it holds no rows"),
+    "a negative uncertainty": (
+        table("1,1,-800"), "id=n,correct=ok,confidence/p=exp(-p)", "exp(-x) of it does not lie"
+    ),
+    "no such column": (table("1,1,0"), COLUMNS.replace("=ok", "=okay"), "Did you mean 'ok'?"),
+    "no such part": (table("1,1,0"), "corect=ok", "no part 'corect'. Did you mean 'correct'?"),
+    "no name": (table("1,1,0"), "confidence/=p", "there is no part 'confidence/'"),
+    "no column": (table("1,1,0"), "id", "PART=COLUMN is needed"),
+    "a part twice": (table("1,1,0"), "id=n,id=ok", "id is given twice"),
+    "a confidence twice": (
+        table("1,1,0"), "confidence/p=p,confidence/p=n", "confidence/p is given twice"
+    ),
+    "no question": (table("1,1,0"), "correct=ok", "--columns question=… or id=…"),
+    "no right and wrong": (table("1,1,0"), "id=n", "--columns correct=…, or answer=… and"),
+    "references": (table("1,1,0"), "id=n,correct=ok,reference=p", "reference need --scoring RULE"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "columns", "said"), FAULTS.values(), ids=list(FAULTS))
+def test_a_fault_is_named_by_its_line(
+    importer: Any, file: Any, text: str, columns: str, said: str
+) -> None:
+    assert said in importer.fault(file("a.csv", text), columns)
+
+
+@pytest.mark.parametrize(
+    ("columns", "scoring", "said"),
+    [
+        ("id=n,correct=ok", "number", "both say what is right"),
+        ("id=n,answer=ok", "number", "needs --columns answer=… and reference=…"),
+        ("id=n,answer=ok,reference=p", "numbr", "--scoring: Unknown scoring rule 'numbr'. Did you"),
+    ],
+)
+def test_scoring_without_texts_is_refused(
+    importer: Any, file: Any, columns: str, scoring: str, said: str
+) -> None:
+    assert said in importer.fault(file("a.csv", table("1,1,0")), columns, scoring=scoring)
+
+
+def test_faults_beyond_the_fifth_are_counted(importer: Any, file: Any) -> None:
+    said = importer.fault(file("a.csv", table(*(f"{n},x,0.5" for n in range(9)))), COLUMNS)
+    assert len(said.splitlines()) == 6
+    assert said.endswith("… and 4 more")
+
+
+def test_a_row_of_several_lines_is_named_by_its_first(importer: Any, file: Any) -> None:
+    path = file("a.csv", 'q,ok\n"a\nb\nc",1\n"d\ne",x\n')
+    assert "a.csv, line 5: `ok` is 'x'" in importer.fault(path, "question=q,correct=ok")
+
+
+def test_lines_of_json_that_hold_no_row_are_named(importer: Any, file: Any) -> None:
+    path = file("a.jsonl", '{"n": 1, "ok": 1}\n\n{"n": 2, "ok"\n[1]\n')
+    said = importer.fault(path, "id=n,correct=ok").splitlines()
+    assert said[0].startswith(f"{path}, line 3: not one JSON object")
+    assert said[1] == f"{path}, line 4: not a JSON object"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (None, "`lp` is missing"),
+        ([0.5], "holds 0.5: log-probabilities are at most 0"),
+        ([-0.5, None], "is None: a number is needed"),
+        ([{"token": "a"}], "is None: a number is needed"),
+        ([float("nan")], "a finite number is needed"),
+        ("-0.5 -0.5", "a list of numbers as JSON, [-0.1, -2.3], is needed"),
+        ("[-0.5", "a list of numbers as JSON"),
+    ],
+)
+def test_log_probs_are_checked(importer: Any, file: Any, value: Any, said: str) -> None:
+    path = file("a.jsonl", json.dumps({"n": 1, "ok": True, "lp": value}) + "\n")
+    assert said in importer.fault(path, "id=n,correct=ok,logprobs=lp")
+
+
+def test_an_answer_of_no_tokens_has_no_confidence(importer: Any, file: Any) -> None:
+    path = file("a.jsonl", '{"n": 1, "ok": 1, "lp": [-1]}\n{"n": 2, "ok": 0, "lp": []}\n')
+    _, rows = importer(path, "id=n,correct=ok,logprobs=lp")
+    assert [row["confidence/perplexity"] is None for row in rows] == [False, True]
+    assert rows[1]["no_confidence"]["perplexity"] == "the answer is empty"
+
+
+def test_a_given_name_that_is_computed_too_is_refused(importer: Any, file: Any) -> None:
+    path = file("a.jsonl", '{"n": 1, "ok": 1, "lp": [-1], "p": 0.5}\n')
+    columns = "id=n,correct=ok,logprobs=lp,confidence/perplexity=p"
+    assert "perplexity is computed from the columns" in importer.fault(path, columns)
+
+
+def test_an_empty_answer_is_told_from_none(importer: Any, file: Any) -> None:
+    columns = "id=n,answer=a,reference=r"
+    _, (row,) = importer(file("a.jsonl", '{"n": 1, "a": "", "r": 7}\n'), columns, scoring="number")
+    assert (row["acc"], row["resps"]) == (0.0, [[""]])
+
+
+@pytest.mark.parametrize("second", ['{"n": 2, "a": null, "r": 7}', '{"n": 2, "r": 7}'])
+def test_a_missing_answer_is_a_fault(importer: Any, file: Any, second: str) -> None:
+    path = file("a.jsonl", '{"n": 1, "a": "7", "r": 7}\n' + second + "\n")
+    said = importer.fault(path, "id=n,answer=a,reference=r", scoring="number")
+    assert said == f"{path}, line 2: `a` is missing"
+
+
+def test_files_that_cannot_be_read_are_named(importer: Any, file: Any, tmp_path: Path) -> None:
+    assert "is not known, only .csv" in importer.fault(file("a.xlsx", ""), COLUMNS)
+    assert "No such file" in importer.fault(tmp_path / "none.csv", COLUMNS)
+    assert "No such file" in importer.fault(tmp_path / "none.parquet", COLUMNS)
+    assert "it is not parquet" in importer.fault(file("a.parquet", "no"), COLUMNS)
+    latin = tmp_path / "latin.csv"
+    latin.write_bytes(b"n,ok\n\xe9,1\n")
+    assert "it is not text in UTF-8" in importer.fault(latin, "id=n,correct=ok")
+
+
+def test_ids_of_parquet_may_be_numbers_but_no_fractions(importer: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pd.DataFrame({"n": [1.0, 2.0], "ok": [True, False]}).to_parquet(path)
+    said = importer.fault(path, "id=n,correct=ok")
+    assert "a.parquet, row 1: `n` is 1.0: a whole number or a text is needed" in said
+    pd.DataFrame({"n": [1, 2], "ok": [True, False]}).to_parquet(path)
+    _, rows = importer(path, "id=n,correct=ok")
+    assert [row["doc_id"] for row in rows] == [1, 2]
+
+
+def test_ids_that_look_like_numbers_stay_apart(importer: Any, file: Any) -> None:
+    _, rows = importer(file("a.csv", "n,ok\n7,1\n007,0\n"), "id=n,correct=ok")
+    assert [row["doc"]["question"] for row in rows] == ["007", "7"]
+    assert rows[1]["doc_id"] == 7
+
+
+ROWS = st.lists(
+    st.tuples(
+        st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1).filter(
+            lambda text: text.strip() and text.strip().lower() != "nan"
+        ),
+        st.booleans(),
+        st.floats(0, 1),
+    ),
+    min_size=1,
+    max_size=8,
+    unique_by=lambda row: row[0],
+)
+
+
+@given(rows=ROWS)
+def test_every_kind_of_file_gives_the_same_run(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, bool, float]]
+) -> None:
+    folder = tmp_path_factory.mktemp("formats")
+    named = [{"q": q, "ok": ok, "p": p} for q, ok, p in rows]
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, ["q", "ok", "p"])
+    writer.writeheader()
+    writer.writerows(named)
+    (folder / "a.csv").write_bytes(text.getvalue().encode("utf-8"))
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in named)
+    (folder / "a.jsonl").write_bytes(lines.encode("utf-8"))
+    pd.DataFrame(named).to_parquet(folder / "a.parquet")
+
+    def read(suffix: str) -> list[Any]:
+        told = ImportSettings("m", "t", ["question=q,correct=ok,confidence/p=p"])
+        run = import_file(folder / f"a{suffix}", folder / suffix[1:], told)
+        return [json.loads(line) for line in run.path.read_bytes().splitlines()]
+
+    expected = read(".jsonl")
+    assert read(".csv") == expected
+    assert read(".parquet") == expected
+    assert {row["doc"]["question"]: row["confidence/p"] for row in expected} == {
+        q: p for q, _, p in rows
+    }
