@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,8 +36,30 @@ class Tokens(NamedTuple):
     logprobs: tuple[float, ...]
 
 
+class Sample(str):
+    """A sampled answer: its text, a plain string to all that reads strings.
+
+    Attributes:
+        tokens: The ids and log-probabilities of its tokens, for the kept text alone, under the raw
+            logits whatever the temperature; None if the model does not tell them.
+    """
+
+    tokens: Tokens | None
+
+    def __new__(cls, text: str, tokens: Tokens | None = None) -> Sample:
+        sample = super().__new__(cls, text)
+        sample.tokens = tokens
+        return sample
+
+
 class Signal(Generic[T_co]):
-    """A signal; the type parameter is the type of the value that `Observation[signal]` returns."""
+    """A signal; the type parameter is the type of the value that `Observation[signal]` returns.
+
+    Attributes:
+        is_free: Whether the signal costs nothing beyond the answer itself.
+    """
+
+    is_free: ClassVar[bool] = False
 
     def in_words(self) -> str:
         """Describe what the model is asked for, in a few words."""
@@ -48,6 +70,8 @@ class Signal(Generic[T_co]):
 class TokenLogprobs(Signal[Tokens]):
     """A signal for the answer's token ids and log-probabilities, for the kept text alone."""
 
+    is_free: ClassVar[bool] = True
+
     def in_words(self) -> str:
         """Describe what the model is asked for, in a few words."""
         return "log-probability of every token of the answer"
@@ -56,6 +80,8 @@ class TokenLogprobs(Signal[Tokens]):
 @dataclass(frozen=True)
 class ChoiceProb(Signal[float]):
     """A signal for the probability of the chosen option's token where the answer names it."""
+
+    is_free: ClassVar[bool] = True
 
     def in_words(self) -> str:
         """Describe what the model is asked for, in a few words."""
@@ -96,6 +122,8 @@ class PromptStates(Signal["NDArray[np.float32]"]):
 @dataclass(frozen=True)
 class Samples(Signal[tuple[str, ...]]):
     """A signal for `n` further answers, seeded per question, without top-k and top-p.
+
+    Where the model tells log-probabilities, each answer is a `Sample` with its tokens.
 
     Args:
         n: The number of answers.
