@@ -15,6 +15,7 @@ from slmroute_plugin import (
     PromptStates,
     Reply,
     Restated,
+    Sample,
     Samples,
     TokenLogprobs,
     Tokens,
@@ -81,7 +82,9 @@ class StepBackend:
         if isinstance(signal, Samples):
             how = generation.sampled(signal.temperature)
             seeds = [question_seed(seed, question.prompt, draw) for draw in range(signal.n)]
-            return tuple(self._text(question.prompt, how, self._rule(how), own) for own in seeds)
+            rule = self._rule(how)
+            drawn = (_Reply(self._lm, question.prompt, how, rule, own) for own in seeds)
+            return tuple(Sample(reply.kept.text, reply.tokens) for reply in drawn)
         if isinstance(signal, Restated):
             how, prompt = generation.restated(signal), question.restated[signal]
             rule = self._rule(how).with_added_line(generation.stops, signal.marker)

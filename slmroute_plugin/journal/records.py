@@ -10,7 +10,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slmroute_plugin.observation import Missing
-from slmroute_plugin.signals import Tokens
+from slmroute_plugin.signals import Sample, Tokens
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,6 +89,8 @@ def unpack(packed: Packed) -> QuestionRecord:
 def _encoded(value: Any, arrays: bytearray) -> Any:
     import numpy as np
 
+    if isinstance(value, Sample) and value.tokens is not None:
+        return {"sample": str(value), "tokens": _encoded(value.tokens, arrays)}
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, Missing):
@@ -113,6 +115,8 @@ def _decoded(value: Any, arrays: bytes) -> Any:
         return value
     if "missing" in value:
         return Missing(_text(value["missing"]))
+    if "sample" in value:
+        return Sample(_text(value["sample"]), _decoded(value["tokens"], arrays))
     if "ids" in value:
         tokens = Tokens(tuple(map(int, value["ids"])), tuple(map(float, value["logprobs"])))
         if len(tokens.ids) != len(tokens.logprobs):

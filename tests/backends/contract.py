@@ -23,6 +23,7 @@ from slmroute_plugin.signals import (
     PromptStates,
     Reply,
     Restated,
+    Sample,
     Samples,
     Signal,
     TokenLogprobs,
@@ -383,6 +384,31 @@ class BackendContract:
             other = [one.observation[Samples(3)] for one in subject.observe(asked, {Samples(3)}, 1)]
             assert other != drawn
 
+    def test_samples_carry_the_log_probabilities_of_their_tokens(self, subject: Subject) -> None:
+        self._needs(subject, Samples)
+        self._needs(subject, TokenLogprobs)
+        # Raw logits, whatever the temperature.
+        drawn = Samples(3, 0.7)
+        asked = [subject.question(text) for text in TEXTS]
+        for question, seen in zip(asked, subject.observe(asked, {drawn}), strict=True):
+            prompt = subject.encode(subject.rendered(question))
+            for sample in seen.observation[drawn]:
+                assert isinstance(sample, Sample)
+                if sample.tokens is None:  # a server's tokens need not spell every text
+                    assert not sample.isascii() or not sample.strip()
+                    continue
+                ids = list(sample.tokens.ids)
+                if -1 in ids:
+                    ids = subject.encode_within(sample)
+                    if len(ids) != len(sample.tokens.logprobs):
+                        continue
+                assert subject.reference.tokenizer.decode(ids, skip_special_tokens=True) == sample
+                logits = subject.forward([*prompt, *ids]).logits[0].double().log_softmax(-1)
+                logprobs = [
+                    float(logits[at, token]) for at, token in enumerate(ids, len(prompt) - 1)
+                ]
+                assert sample.tokens.logprobs == pytest.approx(logprobs, abs=subject.tolerance)
+
     def test_order_and_company_change_nothing(self, subject: Subject) -> None:
         # Each alone, all in order, and all the other way round.
         signals = {one for one in subject.signals if not isinstance(one, Samples)}
@@ -478,7 +504,10 @@ def assert_value(signal: Signal[Any], value: Any) -> None:
         case PromptStates():
             assert value.ndim == 2 and value.dtype == np.float32 and np.isfinite(value).all()
         case Samples(n=n):
-            assert len(value) == n and all(type(one) is str for one in value)
+            assert len(value) == n and all(isinstance(one, str) for one in value)
+            for one in value:
+                if isinstance(one, Sample) and one.tokens is not None:
+                    assert_value(TokenLogprobs(), one.tokens)
         case NextTokenProbs(words=words):
             assert set(value) == set(words)
             assert all(0 <= one <= 1 for one in value.values())

@@ -18,6 +18,7 @@ from slmroute_plugin.observation import Missing, Observation
 from slmroute_plugin.signals import (
     ChoiceProb,
     Restated,
+    Sample,
     Samples,
     Signal,
     TokenLogprobs,
@@ -70,9 +71,7 @@ class QuestionWork:
 
     def observed(self, answer: Generated, kept: Kept, wanted: RequestedSignals) -> Observed:
         """Return the observation, once every signal is delivered."""
-        tokens = Tokens(
-            tuple(answer.ids[kept.start : kept.end]), tuple(answer.logprobs[kept.start : kept.end])
-        )
+        tokens = _tokens(answer, kept)
         if wanted.tokens:
             self.signals[TokenLogprobs()] = tokens
         if wanted.choice:
@@ -91,6 +90,15 @@ def _sampling(generation: Generation) -> Sampling | None:
     return Sampling(generation.temperature, generation.top_k, generation.top_p)
 
 
-def texts(sequences: Sequence[Generated]) -> tuple[str, ...]:
-    """Return the text kept of each sequence."""
-    return tuple(sequence.kept().text for sequence in sequences)
+def kept_samples(sequences: Sequence[Generated]) -> tuple[Sample, ...]:
+    """Return the text kept of each sequence, with its tokens."""
+    kept = (sequence.kept() for sequence in sequences)
+    return tuple(
+        Sample(part.text, _tokens(sequence, part))
+        for sequence, part in zip(sequences, kept, strict=True)
+    )
+
+
+def _tokens(generated: Generated, kept: Kept) -> Tokens:
+    part = slice(kept.start, kept.end)
+    return Tokens(tuple(generated.ids[part]), tuple(generated.logprobs[part]))
