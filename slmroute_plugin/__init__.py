@@ -15,6 +15,8 @@ from slmroute_plugin.signals import (
     Signal,
     TokenLogprobs,
     Tokens,
+    TokenStatistics,
+    VocabularyStatistics,
 )
 
 __all__ = [
@@ -32,7 +34,9 @@ __all__ = [
     "Samples",
     "Signal",
     "TokenLogprobs",
+    "TokenStatistics",
     "Tokens",
     "TrainingRows",
+    "VocabularyStatistics",
     "hookimpl",
 ]

@@ -36,6 +36,25 @@ class Tokens(NamedTuple):
     logprobs: tuple[float, ...]
 
 
+class VocabularyStatistics(NamedTuple):
+    """The statistics of the whole vocabulary's distribution, at each token of an answer.
+
+    Attributes:
+        entropy: The entropy in nats, at least 0.
+        first: The probability of the likeliest token.
+        second: The probability of the second likeliest token.
+        mean_logprob: The mean natural log-probability over the tokens that can come at all.
+        possible: The number of tokens that can come at all: the vocabulary, but for those whose
+            logit is minus infinity.
+    """
+
+    entropy: tuple[float, ...]
+    first: tuple[float, ...]
+    second: tuple[float, ...]
+    mean_logprob: tuple[float, ...]
+    possible: tuple[int, ...]
+
+
 class Sample(str):
     """A sampled answer: its text, a plain string to all that reads strings.
 
@@ -75,6 +94,20 @@ class TokenLogprobs(Signal[Tokens]):
     def in_words(self) -> str:
         """Describe what the model is asked for, in a few words."""
         return "log-probability of every token of the answer"
+
+
+@dataclass(frozen=True)
+class TokenStatistics(Signal[VocabularyStatistics]):
+    """A signal for statistics of the whole vocabulary at each token of the kept answer.
+
+    They are of raw logits, and computed where the logits are.
+    """
+
+    is_free: ClassVar[bool] = True
+
+    def in_words(self) -> str:
+        """Describe what the model is asked for, in a few words."""
+        return "entropy and likeliest tokens at every token of the answer"
 
 
 @dataclass(frozen=True)
@@ -196,6 +229,7 @@ class Restated(Signal[str]):
 
 SIGNALS: tuple[type[Signal[Any]], ...] = (
     TokenLogprobs,
+    TokenStatistics,
     ChoiceProb,
     HiddenState,
     PromptStates,

@@ -15,9 +15,12 @@ from uq_plugins.min_token_prob import MinTokenProb
 from uq_plugins.ood_probe import OodProbe
 from uq_plugins.p_true import PTrue
 from uq_plugins.perplexity import Perplexity
+from uq_plugins.probability_margin import ProbabilityMargin
 from uq_plugins.probe_dirichlet import ProbeDirichlet
+from uq_plugins.self_certainty import SelfCertainty
 from uq_plugins.semantic_entropy import SemanticEntropy
 from uq_plugins.sequence_prob import SequenceProb
+from uq_plugins.token_entropy import TokenEntropy
 from uq_plugins.trained_probe import TrainedProbe
 from uq_plugins.verbalization_1s import Verbalization1S
 from uq_plugins.verbalization_2s import Verbalization2S
@@ -34,9 +37,12 @@ __all__ = [
     "OodProbe",
     "PTrue",
     "Perplexity",
+    "ProbabilityMargin",
     "ProbeDirichlet",
+    "SelfCertainty",
     "SemanticEntropy",
     "SequenceProb",
+    "TokenEntropy",
     "TrainedProbe",
     "Verbalization1S",
     "Verbalization2S",
@@ -61,6 +67,9 @@ def slmroute_methods() -> tuple[AnyMethod, ...]:
         AgreementAndStated(),
         SequenceProb(),
         MinTokenProb(),
+        TokenEntropy(),
+        ProbabilityMargin(),
+        SelfCertainty(),
         SemanticEntropy(),
         Cocoa(),
         EigValLaplacian(),

@@ -27,6 +27,8 @@ from slmroute_plugin.signals import (
     Samples,
     Signal,
     TokenLogprobs,
+    TokenStatistics,
+    VocabularyStatistics,
 )
 from uq_plugins import Verbalization1S
 
@@ -36,6 +38,7 @@ RESTATED = Restated("Then say how sure you are.", extra_tokens=4)
 STATED = Verbalization1S(instruction="Then a line:\nConfidence: <how sure>").asks[0]
 EXAMPLES: tuple[Signal[Any], ...] = (
     TokenLogprobs(),
+    TokenStatistics(),
     ChoiceProb(),
     HiddenState(),
     HiddenState(-1, "last_prompt"),
@@ -236,6 +239,27 @@ class BackendContract:
             assert seen.observation[ChoiceProb()] == pytest.approx(
                 math.exp(greedy.logprobs[chosen - 1]), abs=subject.tolerance
             )
+
+    def test_statistics_are_those_of_the_whole_vocabulary(self, subject: Subject) -> None:
+        self._needs(subject, TokenStatistics)
+        asked = [subject.question(text, until=["\n\n"]) for text in TEXTS]
+        signals = {TokenLogprobs(), TokenStatistics()}
+        for question, seen in zip(asked, subject.observe(asked, signals), strict=True):
+            prompt = subject.encode(subject.rendered(question))
+            answer = seen.observation[TokenLogprobs()].ids
+            logits = subject.forward([*prompt, *answer]).logits[0, len(prompt) - 1 : -1].double()
+            logprobs = logits[: len(answer)].log_softmax(-1)
+            top = logprobs.exp().topk(2).values
+            expected = (
+                torch.distributions.Categorical(logits=logprobs).entropy(),
+                top[:, 0],
+                top[:, 1],
+                logprobs.mean(-1),
+            )
+            told = seen.observation[TokenStatistics()]
+            assert told.possible == (logits.shape[-1],) * len(answer)
+            for values, wanted in zip(told, expected, strict=False):
+                assert values == pytest.approx(wanted.tolist(), abs=10 * subject.tolerance)
 
     @pytest.mark.parametrize("keeps", [0, 1, 4])
     def test_stop_strings_cut_the_text_and_its_tokens(self, subject: Subject, keeps: int) -> None:
@@ -497,6 +521,12 @@ def assert_value(signal: Signal[Any], value: Any) -> None:
             assert isinstance(value, Tokens)
             assert len(value.ids) == len(value.logprobs)
             assert all(math.isfinite(one) and one <= 0 for one in value.logprobs)
+        case TokenStatistics():
+            assert isinstance(value, VocabularyStatistics)
+            assert len({len(each) for each in value}) == 1
+            for entropy, first, second, mean, possible in zip(*value, strict=True):
+                assert 0 <= second <= first <= 1
+                assert 0 <= entropy <= math.log(possible) + 1e-6 <= -mean + 2e-6
         case ChoiceProb():
             assert 0 <= value <= 1
         case HiddenState():
@@ -522,6 +552,9 @@ def assert_alike(one: Any, other: Any, tolerance: float) -> None:
     if isinstance(one, Tokens):
         assert one.ids == other.ids
         assert one.logprobs == pytest.approx(other.logprobs, abs=tolerance)
+    elif isinstance(one, VocabularyStatistics):
+        for value, other_value in zip(one, other, strict=True):
+            assert value == pytest.approx(other_value, abs=tolerance)
     elif isinstance(one, np.ndarray):
         assert np.allclose(one, other, rtol=tolerance, atol=tolerance * float(np.abs(one).max()))
     elif isinstance(one, Mapping | float):

@@ -14,7 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import uq_plugins
-from slmroute_plugin import ChoiceProb, NoConfidence, Observation, TokenLogprobs, Tokens, hookspecs
+from slmroute_plugin import (
+    ChoiceProb,
+    NoConfidence,
+    Observation,
+    TokenLogprobs,
+    Tokens,
+    TokenStatistics,
+    VocabularyStatistics,
+    hookspecs,
+)
 from slmroute_plugin.methods.protocol import AnswersItself, Method, TrainedMethod
 from slmroute_plugin.signals import NextTokenProbs, Reply, Restated, Sample, Samples
 
@@ -27,8 +36,11 @@ ON_REQUEST = frozenset(
         "eccentricity",
         "eig_val_laplacian",
         "min_token_prob",
+        "probability_margin",
+        "self_certainty",
         "semantic_entropy",
         "sequence_prob",
+        "token_entropy",
     }
 )
 OF_GENERATION = {name: method for name, method in METHODS.items() if isinstance(method, Method)}
@@ -108,6 +120,15 @@ def test_every_confidence_is_in_range_or_has_a_reason(
         for signal in method.asks:
             if isinstance(signal, TokenLogprobs):
                 signals[signal] = Tokens(tuple(range(len(logprobs))), tuple(logprobs))
+            elif isinstance(signal, TokenStatistics):
+                tokens = [sorted((true, false), reverse=True) for _ in logprobs]
+                signals[signal] = VocabularyStatistics(
+                    tuple(-each if math.isfinite(each) else 0.0 for each in logprobs),
+                    tuple(first for first, _ in tokens),
+                    tuple(second for _, second in tokens),
+                    tuple(each - 7.0 for each in logprobs),
+                    (1000,) * len(logprobs),
+                )
             elif isinstance(signal, ChoiceProb):
                 signals[signal] = chosen
             elif isinstance(signal, NextTokenProbs):

@@ -57,7 +57,7 @@ class BranchingEngine:
         mains: list[Generated] = []
         samples: list[tuple[QuestionWork, Samples, list[Generated]]] = []
         for row, work in enumerate(batch):
-            mains.append(work.answer())
+            mains.append(work.answer(wanted))
             every = [mains[-1]]
             for drawn in wanted.samples:
                 samples.append((work, drawn, work.drawn(drawn)))

@@ -14,6 +14,7 @@ from slmroute_plugin.backends.requested_signals import RequestedSignals
 from slmroute_plugin.backends.seeding import question_seed
 from slmroute_plugin.backends.stop_rule import StopRule
 from slmroute_plugin.backends.transformers.sampling import Generated, Sampling
+from slmroute_plugin.backends.transformers.token_statistics import transposed
 from slmroute_plugin.observation import Missing, Observation
 from slmroute_plugin.signals import (
     ChoiceProb,
@@ -23,6 +24,7 @@ from slmroute_plugin.signals import (
     Signal,
     TokenLogprobs,
     Tokens,
+    TokenStatistics,
 )
 
 
@@ -48,10 +50,15 @@ class QuestionWork:
     seed: int
     signals: dict[Signal[Any], Any] = field(default_factory=dict)
 
-    def answer(self) -> Generated:
+    def answer(self, wanted: RequestedSignals) -> Generated:
         """Return the main answer, to be generated."""
-        seed = question_seed(self.seed, self.question.prompt, -1)
-        return Generated(self.rule, self.generation.max_tokens, _sampling(self.generation), seed)
+        return Generated(
+            self.rule,
+            self.generation.max_tokens,
+            _sampling(self.generation),
+            question_seed(self.seed, self.question.prompt, -1),
+            statistics=[] if wanted.statistics else None,
+        )
 
     def drawn(self, samples: Samples) -> list[Generated]:
         """Return the further answers of a `Samples` signal, to be generated."""
@@ -74,6 +81,8 @@ class QuestionWork:
         tokens = _tokens(answer, kept)
         if wanted.tokens:
             self.signals[TokenLogprobs()] = tokens
+        if answer.statistics is not None:
+            self.signals[TokenStatistics()] = transposed(answer.statistics[kept.start : kept.end])
         if wanted.choice:
             self.signals[ChoiceProb()] = choice_prob(
                 self.question, kept.text, lambda at: answer.logprobs[kept.token_of(at)]

@@ -49,7 +49,7 @@ class RecomputingEngine:
         return [self._observe(work, wanted) for work in batch]
 
     def _observe(self, work: QuestionWork, wanted: RequestedSignals) -> Observed:
-        answer = work.answer()
+        answer = work.answer(wanted)
         drawn = {signal: work.drawn(signal) for signal in wanted.samples}
         self._generate(work.ids, [answer, *(one for every in drawn.values() for one in every)])
         for sampled, every in drawn.items():
