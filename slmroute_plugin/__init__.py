@@ -14,10 +14,13 @@ from slmroute_plugin.signals import (
     PromptStates,
     Reply,
     Restated,
+    Sample,
     Samples,
     Signal,
     TokenLogprobs,
     Tokens,
+    TokenStatistics,
+    VocabularyStatistics,
 )
 
 if TYPE_CHECKING:
@@ -34,11 +37,14 @@ __all__ = [
     "PromptStates",
     "Reply",
     "Restated",
+    "Sample",
     "Samples",
     "Signal",
     "TokenLogprobs",
+    "TokenStatistics",
     "Tokens",
     "TrainingRows",
+    "VocabularyStatistics",
     "assess",
     "hookimpl",
 ]

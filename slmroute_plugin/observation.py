@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from slmroute_plugin.conversation import Message
 from slmroute_plugin.signals import HiddenState, Signal, Tokens
@@ -33,6 +33,19 @@ class Missing:
     reason: str
 
 
+class AnswerRule(Protocol):
+    """A rule that finds the final answers of replies to one question, and compares them.
+
+    It knows no right answer, so that no label reaches a method.
+    """
+
+    def final(self, text: str) -> str | None:
+        """Return the final answer in a reply; None if there is none."""
+
+    def same(self, one: str, other: str) -> bool:
+        """Return whether two replies give the same final answer."""
+
+
 @dataclass(frozen=True)
 class Observation:
     """An observation of one question: its text, the answer, and the values of signals.
@@ -44,12 +57,14 @@ class Observation:
         answer: The model's greedy answer, cut at stop strings, without think text.
         kind: The kind of answer: `choice` (a letter), `boolean` (true or false) or `free`.
         signals: The values that the backend delivered, by signal.
+        answer_rule: The task's rule for final answers; None to compare whole replies.
     """
 
     question: str
     answer: str
     kind: AnswerKind = "free"
     signals: Mapping[Signal[Any], Any] = field(default_factory=dict)
+    answer_rule: AnswerRule | None = field(default=None, compare=False, repr=False)
 
     def __getitem__(self, signal: Signal[T]) -> T:
         """Return the value of a signal.
@@ -63,6 +78,35 @@ class Observation:
         if isinstance(value, Missing):
             raise NoConfidence(value.reason)
         return value  # type: ignore[no-any-return]
+
+    def final(self, text: str) -> str | None:
+        """Return the final answer that the task's rule finds in a reply, in its normal form.
+
+        It is the option's letter, "true" or "false", a number, an expression, or a text; None if
+        the reply gives no answer.
+        """
+        if self.answer_rule is None:
+            return text.strip() or None
+        return self.answer_rule.final(text)
+
+    def same_answer(self, one: str, other: str) -> bool:
+        """Return whether two replies give the same final answer by the task's own rule.
+
+        It is symmetric, and true of a reply and itself. Replies without a final answer are the
+        same if their words are.
+        """
+        if self.answer_rule is None:
+            return plain_words(one) == plain_words(other)
+        return self.answer_rule.same(one, other)
+
+
+def plain_words(text: str) -> list[str]:
+    """Return the words of a text without regard to case, parted at white space.
+
+    >>> plain_words(" It is\\nParis. ")
+    ['it', 'is', 'paris.']
+    """
+    return text.casefold().split()
 
 
 class Answer(str):

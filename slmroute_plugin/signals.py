@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,8 +36,49 @@ class Tokens(NamedTuple):
     logprobs: tuple[float, ...]
 
 
+class VocabularyStatistics(NamedTuple):
+    """The statistics of the whole vocabulary's distribution, at each token of an answer.
+
+    Attributes:
+        entropy: The entropy in nats, at least 0.
+        first: The probability of the likeliest token.
+        second: The probability of the second likeliest token.
+        mean_logprob: The mean natural log-probability over the tokens that can come at all.
+        possible: The number of tokens that can come at all: the vocabulary, but for those whose
+            logit is minus infinity.
+    """
+
+    entropy: tuple[float, ...]
+    first: tuple[float, ...]
+    second: tuple[float, ...]
+    mean_logprob: tuple[float, ...]
+    possible: tuple[int, ...]
+
+
+class Sample(str):
+    """A sampled answer: its text, a plain string to all that reads strings.
+
+    Attributes:
+        tokens: The ids and log-probabilities of its tokens, for the kept text alone, under the raw
+            logits whatever the temperature; None if the model does not tell them.
+    """
+
+    tokens: Tokens | None
+
+    def __new__(cls, text: str, tokens: Tokens | None = None) -> Sample:
+        sample = super().__new__(cls, text)
+        sample.tokens = tokens
+        return sample
+
+
 class Signal(Generic[T_co]):
-    """A signal; the type parameter is the type of the value that `Observation[signal]` returns."""
+    """A signal; the type parameter is the type of the value that `Observation[signal]` returns.
+
+    Attributes:
+        is_free: Whether the signal costs nothing beyond the answer itself.
+    """
+
+    is_free: ClassVar[bool] = False
 
     def in_words(self) -> str:
         """Describe what the model is asked for, in a few words."""
@@ -48,14 +89,32 @@ class Signal(Generic[T_co]):
 class TokenLogprobs(Signal[Tokens]):
     """A signal for the answer's token ids and log-probabilities, for the kept text alone."""
 
+    is_free: ClassVar[bool] = True
+
     def in_words(self) -> str:
         """Describe what the model is asked for, in a few words."""
         return "log-probability of every token of the answer"
 
 
 @dataclass(frozen=True)
+class TokenStatistics(Signal[VocabularyStatistics]):
+    """A signal for statistics of the whole vocabulary at each token of the kept answer.
+
+    They are of raw logits, and computed where the logits are.
+    """
+
+    is_free: ClassVar[bool] = True
+
+    def in_words(self) -> str:
+        """Describe what the model is asked for, in a few words."""
+        return "entropy and likeliest tokens at every token of the answer"
+
+
+@dataclass(frozen=True)
 class ChoiceProb(Signal[float]):
     """A signal for the probability of the chosen option's token where the answer names it."""
+
+    is_free: ClassVar[bool] = True
 
     def in_words(self) -> str:
         """Describe what the model is asked for, in a few words."""
@@ -96,6 +155,8 @@ class PromptStates(Signal["NDArray[np.float32]"]):
 @dataclass(frozen=True)
 class Samples(Signal[tuple[str, ...]]):
     """A signal for `n` further answers, seeded per question, without top-k and top-p.
+
+    Where the model tells log-probabilities, each answer is a `Sample` with its tokens.
 
     Args:
         n: The number of answers.
@@ -168,6 +229,7 @@ class Restated(Signal[str]):
 
 SIGNALS: tuple[type[Signal[Any]], ...] = (
     TokenLogprobs,
+    TokenStatistics,
     ChoiceProb,
     HiddenState,
     PromptStates,

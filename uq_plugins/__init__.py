@@ -4,23 +4,45 @@ from __future__ import annotations
 
 from slmroute_plugin import hookimpl
 from slmroute_plugin.methods.protocol import AnyMethod
+from uq_plugins.agreement_and_stated import AgreementAndStated
+from uq_plugins.answer_agreement import AnswerAgreement
 from uq_plugins.average_token_prob import AverageTokenProb
+from uq_plugins.cocoa import Cocoa
+from uq_plugins.eccentricity import Eccentricity
+from uq_plugins.eig_val_laplacian import EigValLaplacian
 from uq_plugins.jaccard_degree import JaccardDegree
+from uq_plugins.min_token_prob import MinTokenProb
 from uq_plugins.ood_probe import OodProbe
 from uq_plugins.p_true import PTrue
 from uq_plugins.perplexity import Perplexity
+from uq_plugins.probability_margin import ProbabilityMargin
 from uq_plugins.probe_dirichlet import ProbeDirichlet
+from uq_plugins.self_certainty import SelfCertainty
+from uq_plugins.semantic_entropy import SemanticEntropy
+from uq_plugins.sequence_prob import SequenceProb
+from uq_plugins.token_entropy import TokenEntropy
 from uq_plugins.trained_probe import TrainedProbe
 from uq_plugins.verbalization_1s import Verbalization1S
 from uq_plugins.verbalization_2s import Verbalization2S
 
 __all__ = [
+    "AgreementAndStated",
+    "AnswerAgreement",
     "AverageTokenProb",
+    "Cocoa",
+    "Eccentricity",
+    "EigValLaplacian",
     "JaccardDegree",
+    "MinTokenProb",
     "OodProbe",
     "PTrue",
     "Perplexity",
+    "ProbabilityMargin",
     "ProbeDirichlet",
+    "SelfCertainty",
+    "SemanticEntropy",
+    "SequenceProb",
+    "TokenEntropy",
     "TrainedProbe",
     "Verbalization1S",
     "Verbalization2S",
@@ -41,4 +63,15 @@ def slmroute_methods() -> tuple[AnyMethod, ...]:
         TrainedProbe(),
         OodProbe(),
         ProbeDirichlet(),
+        AnswerAgreement(),
+        AgreementAndStated(),
+        SequenceProb(),
+        MinTokenProb(),
+        TokenEntropy(),
+        ProbabilityMargin(),
+        SelfCertainty(),
+        SemanticEntropy(),
+        Cocoa(),
+        EigValLaplacian(),
+        Eccentricity(),
     )

@@ -15,9 +15,12 @@ from slmroute_plugin import (
     PromptStates,
     Reply,
     Restated,
+    Sample,
     Samples,
     TokenLogprobs,
     Tokens,
+    TokenStatistics,
+    VocabularyStatistics,
     hookimpl,
 )
 from slmroute_plugin.backends import (
@@ -31,7 +34,7 @@ from slmroute_plugin.backends import (
     question_seed,
 )
 
-DELIVERED = (TokenLogprobs, ChoiceProb, Samples, NextTokenProbs, Reply, Restated)
+DELIVERED = (TokenLogprobs, TokenStatistics, ChoiceProb, Samples, NextTokenProbs, Reply, Restated)
 
 
 @hookimpl
@@ -76,12 +79,16 @@ class StepBackend:
     ) -> Any:
         if isinstance(signal, TokenLogprobs):
             return answer.tokens
+        if isinstance(signal, TokenStatistics):
+            return answer.statistics
         if isinstance(signal, ChoiceProb):
             return choice_prob(question, answer.kept.text, answer.logprob_at)
         if isinstance(signal, Samples):
             how = generation.sampled(signal.temperature)
             seeds = [question_seed(seed, question.prompt, draw) for draw in range(signal.n)]
-            return tuple(self._text(question.prompt, how, self._rule(how), own) for own in seeds)
+            rule = self._rule(how)
+            drawn = (_Reply(self._lm, question.prompt, how, rule, own) for own in seeds)
+            return tuple(Sample(reply.kept.text, reply.tokens) for reply in drawn)
         if isinstance(signal, Restated):
             how, prompt = generation.restated(signal), question.restated[signal]
             rule = self._rule(how).with_added_line(generation.stops, signal.marker)
@@ -111,18 +118,30 @@ class _Reply:
         head, random = lm.tok_encode(prompt), np.random.default_rng(seed)
         ids: list[int] = []
         self._logprobs: list[float] = []
+        steps: list[tuple[float, ...]] = []
         begin: int | None = None
         while len(ids) < how.max_tokens:
             logprobs = lm.next_logprobs([*head, *ids])
             noise = random.gumbel(size=len(logprobs)) * how.temperature
             ids.append(int((logprobs + noise).argmax()))
             self._logprobs.append(min(float(logprobs[ids[-1]]), 0.0))
+            steps.append(_statistics(logprobs))
             begin = rule.response_start(ids) if begin is None else begin
             if rule.ended(ids, begin):
                 break
         self.kept = rule.kept(ids)
         part = slice(self.kept.start, self.kept.end)
         self.tokens = Tokens(tuple(ids[part]), tuple(self._logprobs[part]))
+        columns = zip(*steps[part], strict=True)
+        self.statistics = VocabularyStatistics(*(columns if steps[part] else [()] * 5))
 
     def logprob_at(self, character: int) -> float:
         return self._logprobs[self.kept.token_of(character)]
+
+
+def _statistics(logprobs: Any) -> tuple[float, ...]:
+    """Return a step of `VocabularyStatistics`, from the log-probabilities of the vocabulary."""
+    possible = logprobs[np.isfinite(logprobs)]
+    chances = np.sort(np.exp(possible))[::-1]
+    entropy = float(-(np.exp(possible) * possible).sum())
+    return max(entropy, 0.0), chances[0], chances[1], float(possible.mean()), len(possible)

@@ -16,6 +16,7 @@ from slmroute_plugin.signals import (
     Samples,
     Signal,
     TokenLogprobs,
+    TokenStatistics,
 )
 
 
@@ -29,6 +30,7 @@ class RequestedSignals:
     replies: tuple[Reply, ...] = ()
     restated: tuple[Restated, ...] = ()
     tokens: bool = False
+    statistics: bool = False
     choice: bool = False
     prompt_states: bool = False
 
@@ -43,6 +45,7 @@ class RequestedSignals:
             replies=tuple(s for s in every if isinstance(s, Reply)),
             restated=tuple(s for s in every if isinstance(s, Restated)),
             tokens=TokenLogprobs() in every,
+            statistics=TokenStatistics() in every,
             choice=ChoiceProb() in every,
             prompt_states=PromptStates() in every,
         )

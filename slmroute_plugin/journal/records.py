@@ -10,7 +10,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slmroute_plugin.observation import Missing
-from slmroute_plugin.signals import Tokens
+from slmroute_plugin.signals import Sample, Tokens, VocabularyStatistics
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,12 +89,16 @@ def unpack(packed: Packed) -> QuestionRecord:
 def _encoded(value: Any, arrays: bytearray) -> Any:
     import numpy as np
 
+    if isinstance(value, Sample) and value.tokens is not None:
+        return {"sample": str(value), "tokens": _encoded(value.tokens, arrays)}
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, Missing):
         return {"missing": value.reason}
     if isinstance(value, Tokens):
         return {"ids": list(map(int, value.ids)), "logprobs": list(map(float, value.logprobs))}
+    if isinstance(value, VocabularyStatistics):
+        return {"statistics": {name: list(each) for name, each in value._asdict().items()}}
     if isinstance(value, tuple | list):
         return {"items": [_encoded(item, arrays) for item in value]}
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
@@ -113,11 +117,16 @@ def _decoded(value: Any, arrays: bytes) -> Any:
         return value
     if "missing" in value:
         return Missing(_text(value["missing"]))
+    if "sample" in value:
+        return Sample(_text(value["sample"]), _decoded(value["tokens"], arrays))
     if "ids" in value:
         tokens = Tokens(tuple(map(int, value["ids"])), tuple(map(float, value["logprobs"])))
         if len(tokens.ids) != len(tokens.logprobs):
             raise ValueError("tokens and log-probabilities differ in number")
         return tokens
+    if "statistics" in value:
+        told = {name: tuple(each) for name, each in value["statistics"].items()}
+        return VocabularyStatistics(**told)
     if "items" in value:
         return tuple(_decoded(item, arrays) for item in value["items"])
     if "by_name" in value:

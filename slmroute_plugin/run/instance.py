@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from lm_eval.api.instance import Instance
 
 from slmroute_plugin.backends import Question
 from slmroute_plugin.conversation import Message
+from slmroute_plugin.observation import AnswerRule
 from slmroute_plugin.settings.schema import Settings
 from slmroute_plugin.storage.source import Source
 
@@ -27,6 +28,7 @@ class RoutedInstance(Instance):  # type: ignore[misc]
             passed in.
         source: The task and data that the question is from; its `model` may still be empty.
         messages: The conversation that the prompt was made from.
+        answer_rule: A maker of the rule that finds and compares final answers to the question.
     """
 
     question: Question | None = None
@@ -36,3 +38,4 @@ class RoutedInstance(Instance):  # type: ignore[misc]
     model_arguments: Mapping[str, Any] = field(default_factory=dict)
     source: Source = field(default_factory=lambda: Source("", "", ""))
     messages: list[Message] = field(default_factory=list)
+    answer_rule: Callable[[], AnswerRule] | None = None

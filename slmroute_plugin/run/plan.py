@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from slmroute_plugin.backends import Advises, Backend
 from slmroute_plugin.methods.protocol import AnyMethod, Method, TrainedMethod
 from slmroute_plugin.probes.live import FittedMethod, find_probes
-from slmroute_plugin.settings.chosen_methods import chosen_methods
+from slmroute_plugin.run.shared_samples import drawn_once
+from slmroute_plugin.settings.chosen_methods import chosen_methods, named_methods
 from slmroute_plugin.settings.schema import Settings, SettingsError
 from slmroute_plugin.signals import HiddenState, Signal
 from slmroute_plugin.storage.hidden_states import Feature
@@ -35,7 +36,8 @@ class TaskPlan:
         methods: The untrained methods that run, by name.
         fitted: The trained methods that run, with their probes, by name.
         kept: The hidden states that are written to disk for probes.
-        signals: The signals that the backend is asked for.
+        asked: The signals that methods read, and those that are kept.
+        signals: The signals that the backend is asked for: those, with samples drawn once.
 
     Raises:
         SettingsError: If the settings name a method, a hidden state or a probe that cannot be
@@ -63,11 +65,12 @@ class TaskPlan:
         if source.rows != "training" and folder is not None:
             self.fitted = _fitted(settings, source, folder, trained)
         _check_route(settings, source, {*self.methods, *self.fitted})
-        self.signals: set[Signal[Any]] = {
+        self.asked: set[Signal[Any]] = {
             *(signal for method in self.methods.values() for signal in method.asks),
             *self.kept,
             *(method.probe.signal for method in self.fitted.values()),
         }
+        self.signals = drawn_once(self.asked)
 
     def methods_for(self, question: bytes) -> dict[str, Method]:
         """Return all methods, by name, as they are to assess the question with this identity."""
@@ -102,13 +105,14 @@ def _chosen(backend: Backend, settings: Settings, source: Source) -> _Chosen:
         return _Chosen({}, {})
     served: dict[str, AnyMethod] = {}
     refused: dict[str, str] = {}
+    named = named_methods(settings)
     for name, method in chosen_methods(settings).items():
         refusals = dict.fromkeys(
             refusal for ask in method.asks if (refusal := backend.refuses(ask)) is not None
         )
         if not refusals:
             served[name] = method
-        elif isinstance(settings.uq, list):
+        elif name in named:
             raise SettingsError(f"metadata.slmroute.uq: {name} cannot run: {'; '.join(refusals)}.")
         else:
             refused[name] = "; ".join(refusals)
@@ -162,14 +166,15 @@ def _fitted(
     explicit = settings.hidden_states and "hidden_states" in settings.model_fields_set
     asked = settings.hidden_states.signal() if settings.hidden_states and explicit else None
     probes = find_probes(folder, source, asked, trained)
+    named = named_methods(settings)
     for name, why in probes.refused.items():
-        if isinstance(settings.uq, list):
+        if name in named:
             raise SettingsError(f"metadata.slmroute.uq: {name} cannot run: {why}.")
         logger.warning("%s: %s is left out: %s", source.task, name, why)
     if probes.missing:
         # The features are kept all the same: the usual way is to fit and score afterwards.
         logger.log(
-            logging.WARNING if isinstance(settings.uq, list) else logging.INFO,
+            logging.INFO if named.isdisjoint(probes.missing) else logging.WARNING,
             "%s: %s left out: %s. Fit probes with `slmroute probes fit %s`, then add their "
             "confidences with `slmroute score %s`",
             source.task,

@@ -13,11 +13,12 @@ from tqdm import tqdm
 
 from slmroute_plugin.backends import Backend, Observed
 from slmroute_plugin.methods.assessing import Assessment, assess, report_missing
-from slmroute_plugin.observation import Answer, Missing
+from slmroute_plugin.observation import Answer, Missing, Observation
 from slmroute_plugin.plugins.backends import backend_for
 from slmroute_plugin.processes import gather_shares, share_of, unsplit_processes
 from slmroute_plugin.run.outputs import check_outputs
 from slmroute_plugin.run.plan import TaskPlan
+from slmroute_plugin.run.shared_samples import first_samples
 from slmroute_plugin.run.task_run import task_run
 from slmroute_plugin.storage.hidden_states import (
     Feature,
@@ -119,7 +120,8 @@ def answer_task(
                 index = mine[seen.index]
                 question = instances[index].question
                 methods = plan.methods_for(question.identity if question is not None else b"")
-                assessed.append(assess(methods, seen.observation))
+                observation = _shown(seen.observation, plan, instances[index])
+                assessed.append(assess(methods, observation))
                 observed[index] = _answer(seen, assessed[-1], plan, instances[index])
             batch.keep([assessment.confidence for assessment in assessed])
             assessments += assessed
@@ -133,6 +135,15 @@ def answer_task(
     for feature in plan.kept:
         _keep_hidden_states(lm, instances, answers, feature, plan.source)
     return answers
+
+
+def _shown(observation: Observation, plan: TaskPlan, instance: RoutedInstance) -> Observation:
+    """Return an observation as methods are shown it: with every signal and the task's rule."""
+    return replace(
+        observation,
+        signals=first_samples(dict(observation.signals), plan.asked),
+        answer_rule=instance.answer_rule() if instance.answer_rule is not None else None,
+    )
 
 
 def _answer(

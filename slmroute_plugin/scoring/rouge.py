@@ -5,11 +5,13 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
-from slmroute_plugin.observation import AnswerKind
+from slmroute_plugin.observation import AnswerKind, plain_words
 from slmroute_plugin.scoring.rule import Extracted, Reference, Rule
 
 if TYPE_CHECKING:
     from rouge_score.rouge_scorer import RougeScorer
+
+_SAME = 0.5
 
 
 class RougeRule(Rule):
@@ -32,6 +34,13 @@ class RougeRule(Rule):
     def correct(self, answer: str, reference: Reference) -> bool:
         """Return whether a true answer is nearer than every false one."""
         return _nearest(answer, reference.targets) > _nearest(answer, reference.false_answers)
+
+    def same(self, one: str, other: str) -> bool:
+        """Return whether two replies share more than half of their words, in the same order.
+
+        Their ROUGE-L F1 is above 0.5, or their words are the same in every script.
+        """
+        return plain_words(one) == plain_words(other) or _nearest(one, (other,)) > _SAME
 
 
 def _nearest(answer: str, references: tuple[str, ...]) -> float:

@@ -59,6 +59,13 @@ class Rule(ABC):
     def correct(self, answer: str, reference: Reference) -> bool:
         """Return whether an extracted `answer` (its `value`) is right."""
 
+    def same(self, one: str, other: str) -> bool:
+        """Return whether two extracted answers are equal: whether either, if right, makes both so.
+
+        The right answer has no part in it.
+        """
+        return self.correct(one, Reference((other,))) or self.correct(other, Reference((one,)))
+
 
 class Verdict(NamedTuple):
     """A decision on a reply: right or wrong, and who says so.

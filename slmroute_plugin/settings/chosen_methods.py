@@ -9,6 +9,7 @@ from typing import Any
 from slmroute_plugin.methods.protocol import AnyMethod
 from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.plugins.methods import RegisteredMethod, registered_methods
+from slmroute_plugin.settings.method_sets import IN_LISTS, members
 from slmroute_plugin.settings.schema import Settings, SettingsError
 
 
@@ -31,22 +32,31 @@ def chosen_methods(
                 f"metadata.slmroute.options: no UQ method is called {name!r}. "
                 f"{did_you_mean(name, known)}"
             )
-    if settings.uq == "none":
-        return {}
-    if isinstance(settings.uq, list):
-        names = list(dict.fromkeys(settings.uq))
-    else:
-        everything = settings.uq == "all"
-        names = [name for name, own in known.items() if everything or not own.on_request]
-    for name in names:
-        if name not in known:
+    names: dict[str, None] = {}
+    for name in _parts(settings):
+        if name in IN_LISTS or name == settings.uq:
+            names |= dict.fromkeys(members(name, known))
+        elif name in known:
+            names[name] = None
+        else:
             raise SettingsError(
                 f"metadata.slmroute.uq: no UQ method is called {name!r}. "
-                f"{did_you_mean(name, known)}"
+                f"{did_you_mean(name, [*known, *IN_LISTS])}"
             )
     return {
         name: _with_options(known[name].method, settings.options.get(name, {})) for name in names
     }
+
+
+def named_methods(settings: Settings) -> frozenset[str]:
+    """Return the methods that the settings name themselves, which must run or be an error."""
+    if not isinstance(settings.uq, list):
+        return frozenset()
+    return frozenset(settings.uq).difference(IN_LISTS)
+
+
+def _parts(settings: Settings) -> list[str]:
+    return settings.uq if isinstance(settings.uq, list) else [settings.uq]
 
 
 def _with_options(method: AnyMethod, options: Mapping[str, Any]) -> AnyMethod:

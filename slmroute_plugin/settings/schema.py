@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from slmroute_plugin.routing.settings import RouteSettings
 from slmroute_plugin.scoring.judge.settings import JudgeSettings
+from slmroute_plugin.settings.method_sets import METHOD_SETS, MethodSet
 from slmroute_plugin.signals import HiddenState, Position
 
 
@@ -31,7 +32,7 @@ class HiddenStateSettings(BaseModel):
 
 def _names(value: object) -> object:
     # In YAML and shells it is easy to write a name, or several names with commas.
-    if isinstance(value, str) and value not in ("auto", "all", "none"):
+    if isinstance(value, str) and value not in METHOD_SETS:
         return [name.strip() for name in value.split(",") if name.strip()]
     return value
 
@@ -45,9 +46,9 @@ class Settings(BaseModel):
     """The settings under `metadata.slmroute`.
 
     Attributes:
-        uq: The methods: `auto` (every method that a local model can serve but for those on
-            request; none for a model behind an API, and none on training rows), `all` (every
-            method that can be served), `none`, or method names.
+        uq: The methods: a set of `method_sets`, or a list of method names and sets. Sets are
+            `auto` (every method that a local model can serve but for those on request; none for
+            a model behind an API, and none on training rows), `all`, `paper`, `free` and `none`.
         options: The fields of a method to replace, by method name; prompts, for instance.
         hidden_states: The hidden state to keep, or null for none. By default a hidden state is
             kept whenever a local model runs with UQ methods.
@@ -62,7 +63,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    uq: Annotated[Literal["auto", "all", "none"] | list[str], BeforeValidator(_names)] = "auto"
+    uq: Annotated[MethodSet | list[str], BeforeValidator(_names)] = "auto"
     options: dict[str, dict[str, Any]] = Field(default_factory=dict)
     hidden_states: HiddenStateSettings | None = Field(default_factory=HiddenStateSettings)
     seed: int = Field(default=0, ge=0)

@@ -19,6 +19,7 @@ from slmroute_plugin.routing.routed_answer import RoutedAnswer
 from slmroute_plugin.run.instance import RoutedInstance
 from slmroute_plugin.run.request import REQUEST_TYPE, add_request_type
 from slmroute_plugin.scoring import score
+from slmroute_plugin.scoring.final_answers import FinalAnswers
 from slmroute_plugin.scoring.judge.judge import Judge
 from slmroute_plugin.scoring.scorer import QuestionScorer, cases
 from slmroute_plugin.settings.chosen_methods import chosen_methods
@@ -137,6 +138,7 @@ class RoutedTask(RowTask):
         for instance in self._instances or []:
             row = self.asked_row(instance.doc, restated)
             instance.question = question_of(row, self.rule, instance, chat)
+            instance.answer_rule = partial(FinalAnswers, self.rule, row.reference)
             instance.settings = self.settings
             instance.model_name = self._model_name
             instance.model_arguments = self._model_arguments

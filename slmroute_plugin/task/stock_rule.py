@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
-from slmroute_plugin.observation import AnswerKind
+from slmroute_plugin.observation import AnswerKind, plain_words
 from slmroute_plugin.scoring import Reference
 from slmroute_plugin.scoring.rule import Extracted, Rule
 from slmroute_plugin.task.stock_scoring import TASK_RULE, StockScoring
@@ -101,6 +101,13 @@ class StockRule(Rule):
                 "to say whether the answer is right; name another under `scoring`."
             ) from None
         return is_right
+
+    def same(self, one: str, other: str) -> bool:
+        """Return whether the filter made the same of two replies, without regard to case.
+
+        A metric compares an answer with the row's own target alone, and so cannot tell.
+        """
+        return plain_words(one) == plain_words(other)
 
 
 def _doc(reference: Reference) -> Mapping[str, Any]:

@@ -23,9 +23,12 @@ from slmroute_plugin.signals import (
     PromptStates,
     Reply,
     Restated,
+    Sample,
     Samples,
     Signal,
     TokenLogprobs,
+    TokenStatistics,
+    VocabularyStatistics,
 )
 from uq_plugins import Verbalization1S
 
@@ -35,6 +38,7 @@ RESTATED = Restated("Then say how sure you are.", extra_tokens=4)
 STATED = Verbalization1S(instruction="Then a line:\nConfidence: <how sure>").asks[0]
 EXAMPLES: tuple[Signal[Any], ...] = (
     TokenLogprobs(),
+    TokenStatistics(),
     ChoiceProb(),
     HiddenState(),
     HiddenState(-1, "last_prompt"),
@@ -236,6 +240,27 @@ class BackendContract:
                 math.exp(greedy.logprobs[chosen - 1]), abs=subject.tolerance
             )
 
+    def test_statistics_are_those_of_the_whole_vocabulary(self, subject: Subject) -> None:
+        self._needs(subject, TokenStatistics)
+        asked = [subject.question(text, until=["\n\n"]) for text in TEXTS]
+        signals = {TokenLogprobs(), TokenStatistics()}
+        for question, seen in zip(asked, subject.observe(asked, signals), strict=True):
+            prompt = subject.encode(subject.rendered(question))
+            answer = seen.observation[TokenLogprobs()].ids
+            logits = subject.forward([*prompt, *answer]).logits[0, len(prompt) - 1 : -1].double()
+            logprobs = logits[: len(answer)].log_softmax(-1)
+            top = logprobs.exp().topk(2).values
+            expected = (
+                torch.distributions.Categorical(logits=logprobs).entropy(),
+                top[:, 0],
+                top[:, 1],
+                logprobs.mean(-1),
+            )
+            told = seen.observation[TokenStatistics()]
+            assert told.possible == (logits.shape[-1],) * len(answer)
+            for values, wanted in zip(told, expected, strict=False):
+                assert values == pytest.approx(wanted.tolist(), abs=10 * subject.tolerance)
+
     @pytest.mark.parametrize("keeps", [0, 1, 4])
     def test_stop_strings_cut_the_text_and_its_tokens(self, subject: Subject, keeps: int) -> None:
         asked = subject.question(TEXTS[1])
@@ -383,6 +408,31 @@ class BackendContract:
             other = [one.observation[Samples(3)] for one in subject.observe(asked, {Samples(3)}, 1)]
             assert other != drawn
 
+    def test_samples_carry_the_log_probabilities_of_their_tokens(self, subject: Subject) -> None:
+        self._needs(subject, Samples)
+        self._needs(subject, TokenLogprobs)
+        # Raw logits, whatever the temperature.
+        drawn = Samples(3, 0.7)
+        asked = [subject.question(text) for text in TEXTS]
+        for question, seen in zip(asked, subject.observe(asked, {drawn}), strict=True):
+            prompt = subject.encode(subject.rendered(question))
+            for sample in seen.observation[drawn]:
+                assert isinstance(sample, Sample)
+                if sample.tokens is None:  # a server's tokens need not spell every text
+                    assert not sample.isascii() or not sample.strip()
+                    continue
+                ids = list(sample.tokens.ids)
+                if -1 in ids:
+                    ids = subject.encode_within(sample)
+                    if len(ids) != len(sample.tokens.logprobs):
+                        continue
+                assert subject.reference.tokenizer.decode(ids, skip_special_tokens=True) == sample
+                logits = subject.forward([*prompt, *ids]).logits[0].double().log_softmax(-1)
+                logprobs = [
+                    float(logits[at, token]) for at, token in enumerate(ids, len(prompt) - 1)
+                ]
+                assert sample.tokens.logprobs == pytest.approx(logprobs, abs=subject.tolerance)
+
     def test_order_and_company_change_nothing(self, subject: Subject) -> None:
         # Each alone, all in order, and all the other way round.
         signals = {one for one in subject.signals if not isinstance(one, Samples)}
@@ -471,6 +521,12 @@ def assert_value(signal: Signal[Any], value: Any) -> None:
             assert isinstance(value, Tokens)
             assert len(value.ids) == len(value.logprobs)
             assert all(math.isfinite(one) and one <= 0 for one in value.logprobs)
+        case TokenStatistics():
+            assert isinstance(value, VocabularyStatistics)
+            assert len({len(each) for each in value}) == 1
+            for entropy, first, second, mean, possible in zip(*value, strict=True):
+                assert 0 <= second <= first <= 1
+                assert 0 <= entropy <= math.log(possible) + 1e-6 <= -mean + 2e-6
         case ChoiceProb():
             assert 0 <= value <= 1
         case HiddenState():
@@ -478,7 +534,10 @@ def assert_value(signal: Signal[Any], value: Any) -> None:
         case PromptStates():
             assert value.ndim == 2 and value.dtype == np.float32 and np.isfinite(value).all()
         case Samples(n=n):
-            assert len(value) == n and all(type(one) is str for one in value)
+            assert len(value) == n and all(isinstance(one, str) for one in value)
+            for one in value:
+                if isinstance(one, Sample) and one.tokens is not None:
+                    assert_value(TokenLogprobs(), one.tokens)
         case NextTokenProbs(words=words):
             assert set(value) == set(words)
             assert all(0 <= one <= 1 for one in value.values())
@@ -493,6 +552,9 @@ def assert_alike(one: Any, other: Any, tolerance: float) -> None:
     if isinstance(one, Tokens):
         assert one.ids == other.ids
         assert one.logprobs == pytest.approx(other.logprobs, abs=tolerance)
+    elif isinstance(one, VocabularyStatistics):
+        for value, other_value in zip(one, other, strict=True):
+            assert value == pytest.approx(other_value, abs=tolerance)
     elif isinstance(one, np.ndarray):
         assert np.allclose(one, other, rtol=tolerance, atol=tolerance * float(np.abs(one).max()))
     elif isinstance(one, Mapping | float):

@@ -13,12 +13,10 @@ from taught_model import teach
 from slmroute_plugin.backends.plain import PlainBackend
 from slmroute_plugin.plugins.backends import backend_for
 from slmroute_plugin.signals import (
-    ChoiceProb,
-    HiddenState,
-    NextTokenProbs,
-    PromptStates,
+    SIGNALS,
+    Reply,
+    Restated,
     Samples,
-    TokenLogprobs,
 )
 
 
@@ -62,9 +60,12 @@ class TestPlainBackend(BackendContract):
             inside = tiny(think_end_token=think_end, num_hidden_layers=8)
             if replies:
                 teach(inside, replies)
-            refuses = {TokenLogprobs, ChoiceProb, NextTokenProbs, HiddenState, PromptStates}
+            text = {Samples, Reply, Restated}
             return Subject(
-                TextOnly(inside), inside, refuses=frozenset(refuses), seeds_samples=False
+                TextOnly(inside),
+                inside,
+                refuses=frozenset(SIGNALS) - text,
+                seeds_samples=False,
             )
 
         return made

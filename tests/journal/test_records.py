@@ -14,10 +14,14 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from slmroute_plugin.journal.records import Packed, QuestionRecord, pack, unpack
 from slmroute_plugin.observation import Missing
-from slmroute_plugin.signals import Tokens
+from slmroute_plugin.signals import Sample, Tokens, VocabularyStatistics
 
 FLOATS = st.floats()  # infinite ones and NaN too
 TEXTS = st.text(st.characters(codec=None))  # halves of surrogate pairs too
+TOKENS = st.lists(st.tuples(st.integers(-1, 2**40), FLOATS)).map(
+    lambda pairs: Tokens(tuple(p[0] for p in pairs), tuple(p[1] for p in pairs))
+)
+STEPS = st.lists(st.tuples(FLOATS, FLOATS, FLOATS, FLOATS, st.integers(1, 2**20)), min_size=1)
 VALUES = st.one_of(
     st.none(),
     st.booleans(),
@@ -26,9 +30,9 @@ VALUES = st.one_of(
     st.builds(Missing, TEXTS),
     st.lists(TEXTS).map(tuple),
     st.dictionaries(TEXTS, FLOATS),
-    st.lists(st.tuples(st.integers(-1, 2**40), FLOATS)).map(
-        lambda pairs: Tokens(tuple(p[0] for p in pairs), tuple(p[1] for p in pairs))
-    ),
+    TOKENS,
+    st.lists(st.builds(Sample, TEXTS, TOKENS)).map(tuple),
+    STEPS.map(lambda steps: VocabularyStatistics(*zip(*steps, strict=True))),
     arrays(
         st.sampled_from([np.float32, np.float16, np.int64]), array_shapes(min_dims=0, min_side=0)
     ),
@@ -43,8 +47,10 @@ def same(one: Any, other: Any) -> bool:
         return isinstance(other, float) and math.isnan(other)
     if isinstance(one, dict):
         return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, Sample) and not same(one.tokens, getattr(other, "tokens", None)):
+        return False
     if isinstance(one, tuple):
-        return len(one) == len(other) and all(map(same, one, other))
+        return type(one) is type(other) and len(one) == len(other) and all(map(same, one, other))
     return type(one) is type(other) and one == other
 
 

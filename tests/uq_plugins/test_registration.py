@@ -9,15 +9,40 @@ import subprocess
 import sys
 
 import pluggy
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import uq_plugins
-from slmroute_plugin import ChoiceProb, NoConfidence, Observation, TokenLogprobs, Tokens, hookspecs
+from slmroute_plugin import (
+    ChoiceProb,
+    NoConfidence,
+    Observation,
+    TokenLogprobs,
+    Tokens,
+    TokenStatistics,
+    VocabularyStatistics,
+    hookspecs,
+)
 from slmroute_plugin.methods.protocol import AnswersItself, Method, TrainedMethod
-from slmroute_plugin.signals import NextTokenProbs, Reply, Restated, Samples
+from slmroute_plugin.signals import NextTokenProbs, Reply, Restated, Sample, Samples
 
 METHODS = {method.name: method for method in uq_plugins.slmroute_methods()}
+ON_REQUEST = frozenset(
+    {
+        "agreement_and_stated",
+        "answer_agreement",
+        "cocoa",
+        "eccentricity",
+        "eig_val_laplacian",
+        "min_token_prob",
+        "probability_margin",
+        "self_certainty",
+        "semantic_entropy",
+        "sequence_prob",
+        "token_entropy",
+    }
+)
 OF_GENERATION = {name: method for name, method in METHODS.items() if isinstance(method, Method)}
 
 
@@ -29,14 +54,18 @@ def test_the_hook_returns_each_method_once(generation_methods: frozenset[str]) -
     (methods,) = manager.hook.slmroute_methods()
     names = [method.name for method in methods]
     assert len(set(names)) == len(names)
-    assert generation_methods == {each.name for each in methods if isinstance(each, Method)}
+    by_default = {each.name for each in methods if not getattr(each, "on_request", False)}
+    assert by_default == generation_methods | {"trained_probe", "ood_probe"}
+    of_generation = {each.name for each in methods if isinstance(each, Method)}
+    assert of_generation == generation_methods | ON_REQUEST
     trained = {each.name for each in methods if isinstance(each, TrainedMethod)}
     assert trained == {"trained_probe", "ood_probe", "probe_dirichlet"}
-    assert len(names) == len(generation_methods) + len(trained)
+    assert len(names) == len(of_generation) + len(trained)
 
 
-def test_each_keeps_the_protocol_and_its_fields_fit_into_json(generation_method: str) -> None:
-    method = METHODS[generation_method]
+@pytest.mark.parametrize("name", sorted(OF_GENERATION))
+def test_each_keeps_the_protocol_and_its_fields_fit_into_json(name: str) -> None:
+    method = METHODS[name]
     assert isinstance(method, Method)
     assert isinstance(method.asks, tuple)
     assert method.asks
@@ -72,6 +101,7 @@ PROBABILITY = st.floats(min_value=0.0, max_value=1.0)
     true=PROBABILITY,
     false=PROBABILITY,
     samples=st.lists(st.text(max_size=30), min_size=0, max_size=6),
+    drawn=st.lists(LOGPROBS, min_size=6, max_size=6),
     reply=st.text(max_size=60),
     kind=st.sampled_from(["choice", "boolean", "free"]),
 )
@@ -81,6 +111,7 @@ def test_every_confidence_is_in_range_or_has_a_reason(
     true: float,
     false: float,
     samples: list[str],
+    drawn: list[list[float]],
     reply: str,
     kind: str,
 ) -> None:
@@ -89,12 +120,24 @@ def test_every_confidence_is_in_range_or_has_a_reason(
         for signal in method.asks:
             if isinstance(signal, TokenLogprobs):
                 signals[signal] = Tokens(tuple(range(len(logprobs))), tuple(logprobs))
+            elif isinstance(signal, TokenStatistics):
+                tokens = [sorted((true, false), reverse=True) for _ in logprobs]
+                signals[signal] = VocabularyStatistics(
+                    tuple(-each if math.isfinite(each) else 0.0 for each in logprobs),
+                    tuple(first for first, _ in tokens),
+                    tuple(second for _, second in tokens),
+                    tuple(each - 7.0 for each in logprobs),
+                    (1000,) * len(logprobs),
+                )
             elif isinstance(signal, ChoiceProb):
                 signals[signal] = chosen
             elif isinstance(signal, NextTokenProbs):
                 signals[signal] = {"True": true, "False": false}
             elif isinstance(signal, Samples):
-                signals[signal] = tuple(samples)
+                signals[signal] = tuple(
+                    Sample(text, Tokens(tuple(range(len(part))), tuple(part)))
+                    for text, part in zip(samples, drawn, strict=False)
+                )
             else:
                 assert isinstance(signal, Reply | Restated)
                 signals[signal] = reply

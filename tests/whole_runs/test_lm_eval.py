@@ -157,7 +157,7 @@ def test_a_strangers_package_adds_its_column(tiny_folder: Path, tmp_path: Path) 
     # The environment has all that this one has, and what is installed into it alone.
     ours = Path(pytest.__file__).parent.parent
     (site / "ours.pth").write_text(f"import site; site.addsitedir({str(ours)!r})\n")
-    source = ROOT / "examples" / "min_token_prob"
+    source = ROOT / "examples" / "quantile_token_prob"
     command(
         "pip", "install", "--no-deps", "--no-build-isolation", "--no-index", str(source),
         cwd=tmp_path, python=python,
@@ -165,9 +165,9 @@ def test_a_strangers_package_adds_its_column(tiny_folder: Path, tmp_path: Path) 
     said = command(
         *run_arguments(tiny_folder, "--tasks", ARITHMETIC, "--limit", "3"),
         "--gen_kwargs", "max_gen_toks=8", "--metadata",
-        json.dumps({"slmroute": {"uq": ["min_token_prob", "perplexity"]}}),
+        json.dumps({"slmroute": {"uq": ["quantile_token_prob", "perplexity"]}}),
         cwd=tmp_path, python=python,
     )  # fmt: skip
-    assert "|auroc/min_token_prob" in said
+    assert "|auroc/quantile_token_prob" in said
     for row in samples(tmp_path, ARITHMETIC):
-        assert 0 <= row["confidence/min_token_prob"] <= row["confidence/perplexity"]
+        assert 0 <= row["confidence/quantile_token_prob"] <= row["confidence/perplexity"]

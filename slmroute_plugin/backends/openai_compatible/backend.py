@@ -28,6 +28,7 @@ from slmroute_plugin.signals import (
     Samples,
     Signal,
     TokenLogprobs,
+    TokenStatistics,
 )
 
 _PROTOCOL = "lm_eval.models.openai_completions"
@@ -64,6 +65,8 @@ class OpenAiCompatibleBackend:
             fault = self._capabilities.tokens
         elif isinstance(signal, NextTokenProbs):
             fault = None if self._capabilities.candidates else self._capabilities.words
+        elif isinstance(signal, TokenStatistics):
+            return "a model behind an API shows the likeliest tokens, not the whole vocabulary"
         elif isinstance(signal, (HiddenState, PromptStates)):
             return "a model behind an API shows no hidden states"
         elif isinstance(signal, (Samples, *_TEXT)):

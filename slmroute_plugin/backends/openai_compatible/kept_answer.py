@@ -12,7 +12,7 @@ from slmroute_plugin.backends.openai_compatible.responses import AnswerToken, Ch
 from slmroute_plugin.backends.openai_compatible.token_alignment import TokenAlignment
 from slmroute_plugin.backends.stop_strings import kept_span
 from slmroute_plugin.observation import Missing
-from slmroute_plugin.signals import Tokens
+from slmroute_plugin.signals import Sample, Tokens
 
 
 class KeptAnswer:
@@ -46,6 +46,11 @@ class KeptAnswer:
         places = alignment.tokens(self._begin, self._begin + len(self.text))
         within = tokens[places.start : places.stop]
         return Tokens(tuple(t.id for t in within), tuple(t.logprob for t in within))
+
+    def sample(self) -> Sample:
+        """Return the text as a drawn answer, with its tokens where the server tells them."""
+        tokens = self.tokens()
+        return Sample(self.text, None if isinstance(tokens, Missing) else tokens)
 
     def choice_prob(self, question: Question) -> float | Missing:
         """Return the probability of the token with which the answer names its option."""

@@ -184,16 +184,20 @@ class SignalRequests:
         no_limits = {"top_p": 1.0, **self._capabilities.no_limits}
         generation = asked.generation.sampled(signal.temperature, no_limits)
         drawn: list[str] = []
+        likely = int(self._capabilities.tokens is None)
+        ids = bool(likely) and self._capabilities.ids
         while len(drawn) < signal.n:
             seed = question_seed(self._seed, repr(said), len(drawn)) % _SEEDS
             n = signal.n - len(drawn) if self._capabilities.several else 1
-            answers = await self._choices(said, generation, n=n, seed=seed, may_cut=True)
+            answers = await self._choices(
+                said, generation, n=n, seed=seed, likely=likely, ids=ids, may_cut=True
+            )
             if isinstance(answers, (Missing, Failure)):
                 return answers
             absent = next((one.absent for one in answers if one.absent and not one.is_empty), "")
             if absent:
                 return Missing(absent)
-            drawn += [self._kept(one, generation).text for one in answers]
+            drawn += [self._kept(one, generation).sample() for one in answers]
         return tuple(drawn[: signal.n])
 
     async def _next_word(

@@ -21,7 +21,7 @@ from slmroute_plugin.backends.transformers.capabilities import longest_shared
 from slmroute_plugin.backends.transformers.follow_ups import FollowUps
 from slmroute_plugin.backends.transformers.forward.reader import Read, Reader
 from slmroute_plugin.backends.transformers.next_word import NextWord
-from slmroute_plugin.backends.transformers.question_work import QuestionWork, texts
+from slmroute_plugin.backends.transformers.question_work import QuestionWork, kept_samples
 from slmroute_plugin.backends.transformers.sampling import Generated, choose
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.signals import NextTokenProbs, PromptStates, Restated, Samples
@@ -57,7 +57,7 @@ class BranchingEngine:
         mains: list[Generated] = []
         samples: list[tuple[QuestionWork, Samples, list[Generated]]] = []
         for row, work in enumerate(batch):
-            mains.append(work.answer())
+            mains.append(work.answer(wanted))
             every = [mains[-1]]
             for drawn in wanted.samples:
                 samples.append((work, drawn, work.drawn(drawn)))
@@ -72,7 +72,7 @@ class BranchingEngine:
             sequences += restated.sequences
         ends = self._decode(prefixes, logits, sequences, rows, {id(main) for main in mains})
         for work, drawn, generated in samples:
-            work.signals[drawn] = texts(generated)
+            work.signals[drawn] = kept_samples(generated)
         if restated is not None:
             for (work, asked), reply in zip(restated.owners, restated.sequences, strict=True):
                 work.signals[asked] = reply.kept().text

@@ -14,14 +14,17 @@ from slmroute_plugin.backends.requested_signals import RequestedSignals
 from slmroute_plugin.backends.seeding import question_seed
 from slmroute_plugin.backends.stop_rule import StopRule
 from slmroute_plugin.backends.transformers.sampling import Generated, Sampling
+from slmroute_plugin.backends.transformers.token_statistics import transposed
 from slmroute_plugin.observation import Missing, Observation
 from slmroute_plugin.signals import (
     ChoiceProb,
     Restated,
+    Sample,
     Samples,
     Signal,
     TokenLogprobs,
     Tokens,
+    TokenStatistics,
 )
 
 
@@ -47,10 +50,15 @@ class QuestionWork:
     seed: int
     signals: dict[Signal[Any], Any] = field(default_factory=dict)
 
-    def answer(self) -> Generated:
+    def answer(self, wanted: RequestedSignals) -> Generated:
         """Return the main answer, to be generated."""
-        seed = question_seed(self.seed, self.question.prompt, -1)
-        return Generated(self.rule, self.generation.max_tokens, _sampling(self.generation), seed)
+        return Generated(
+            self.rule,
+            self.generation.max_tokens,
+            _sampling(self.generation),
+            question_seed(self.seed, self.question.prompt, -1),
+            statistics=[] if wanted.statistics else None,
+        )
 
     def drawn(self, samples: Samples) -> list[Generated]:
         """Return the further answers of a `Samples` signal, to be generated."""
@@ -70,11 +78,11 @@ class QuestionWork:
 
     def observed(self, answer: Generated, kept: Kept, wanted: RequestedSignals) -> Observed:
         """Return the observation, once every signal is delivered."""
-        tokens = Tokens(
-            tuple(answer.ids[kept.start : kept.end]), tuple(answer.logprobs[kept.start : kept.end])
-        )
+        tokens = _tokens(answer, kept)
         if wanted.tokens:
             self.signals[TokenLogprobs()] = tokens
+        if answer.statistics is not None:
+            self.signals[TokenStatistics()] = transposed(answer.statistics[kept.start : kept.end])
         if wanted.choice:
             self.signals[ChoiceProb()] = choice_prob(
                 self.question, kept.text, lambda at: answer.logprobs[kept.token_of(at)]
@@ -91,6 +99,15 @@ def _sampling(generation: Generation) -> Sampling | None:
     return Sampling(generation.temperature, generation.top_k, generation.top_p)
 
 
-def texts(sequences: Sequence[Generated]) -> tuple[str, ...]:
-    """Return the text kept of each sequence."""
-    return tuple(sequence.kept().text for sequence in sequences)
+def kept_samples(sequences: Sequence[Generated]) -> tuple[Sample, ...]:
+    """Return the text kept of each sequence, with its tokens."""
+    kept = (sequence.kept() for sequence in sequences)
+    return tuple(
+        Sample(part.text, _tokens(sequence, part))
+        for sequence, part in zip(sequences, kept, strict=True)
+    )
+
+
+def _tokens(generated: Generated, kept: Kept) -> Tokens:
+    part = slice(kept.start, kept.end)
+    return Tokens(tuple(generated.ids[part]), tuple(generated.logprobs[part]))

@@ -24,7 +24,7 @@ from slmroute_plugin.backends.stop_rule import StopRule
 from slmroute_plugin.backends.transformers.follow_ups import FollowUps
 from slmroute_plugin.backends.transformers.forward.reader import Read, Reader
 from slmroute_plugin.backends.transformers.next_word import NextWord
-from slmroute_plugin.backends.transformers.question_work import QuestionWork, texts
+from slmroute_plugin.backends.transformers.question_work import QuestionWork, kept_samples
 from slmroute_plugin.backends.transformers.sampling import Generated, Sampling, choose
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.signals import NextTokenProbs, PromptStates
@@ -49,11 +49,11 @@ class RecomputingEngine:
         return [self._observe(work, wanted) for work in batch]
 
     def _observe(self, work: QuestionWork, wanted: RequestedSignals) -> Observed:
-        answer = work.answer()
+        answer = work.answer(wanted)
         drawn = {signal: work.drawn(signal) for signal in wanted.samples}
         self._generate(work.ids, [answer, *(one for every in drawn.values() for one in every)])
         for sampled, every in drawn.items():
-            work.signals[sampled] = texts(every)
+            work.signals[sampled] = kept_samples(every)
         kept = answer.kept()
         for state in wanted.hidden:
             behind = answer.ids[: kept.end] if state.position == "last_answer" else []

@@ -14,6 +14,7 @@ from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWa
 
 from slmroute_plugin.backends.kept_tokens import Kept
 from slmroute_plugin.backends.stop_rule import StopRule
+from slmroute_plugin.backends.transformers.token_statistics import StepStatistics, step_statistics
 
 # The tokens in a block of the vocabulary. Most vocabularies are whole multiples of it.
 BLOCK = 128
@@ -59,6 +60,8 @@ class Generated:
         ids: The tokens so far, with the end token.
         logprobs: The natural log-probability of each token under the raw logits.
         ended: Whether the sequence has ended.
+        statistics: The statistics of the whole vocabulary at each token; None if they are not
+            wanted.
     """
 
     rule: StopRule
@@ -68,6 +71,7 @@ class Generated:
     ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     ended: bool = False
+    statistics: list[StepStatistics] | None = None
     _response_start: int | None = None
     _generator: np.random.Generator | None = None
 
@@ -86,6 +90,11 @@ class Generated:
         self.ended = len(self.ids) >= self.max_tokens or self.rule.ended(
             self.ids, self._response_start
         )
+
+    def tell(self, step: StepStatistics) -> None:
+        """Append the statistics of the vocabulary at the next token, if they are wanted."""
+        if self.statistics is not None:
+            self.statistics.append(step)
 
     def kept(self) -> Kept:
         """Return the text that is kept, and its tokens."""
@@ -122,6 +131,10 @@ def choose(
         else:
             warped = _in_blocks(sampling.warp(logits[index[at]]))
             picks[at] = _drawn(warped, _sums(warped), torch.arange(len(at)), who)
+    if told := [at for at, sequence in enumerate(sequences) if sequence.statistics is not None]:
+        steps = step_statistics(logits[index[torch.tensor(told, device=logits.device)]])
+        for place, step in zip(told, steps, strict=True):
+            sequences[place].tell(step)
     # This is log p(token), without a second [rows, vocabulary] tensor of log-probabilities.
     chosen = logits[index, picks] - sums.logsumexp(dim=-1)[index]
     tokens: list[int] = picks.tolist()

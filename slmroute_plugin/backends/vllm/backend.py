@@ -15,7 +15,7 @@ from slmroute_plugin.backends.further_turns import FurtherTurns
 from slmroute_plugin.backends.generation import Generation
 from slmroute_plugin.backends.requested_signals import RequestedSignals
 from slmroute_plugin.backends.vllm.engine import VllmEngine
-from slmroute_plugin.backends.vllm.engine_facts import engine_facts
+from slmroute_plugin.backends.vllm.engine_facts import RAW_LOGPROBS, engine_facts
 from slmroute_plugin.backends.vllm.final_norm import final_norm
 from slmroute_plugin.backends.vllm.fingerprint import fingerprint
 from slmroute_plugin.backends.vllm.group import GroupAsker
@@ -47,7 +47,12 @@ class VllmBackend:
         self._lm = lm
         self._facts = engine_facts(lm)
         self._engine = VllmEngine(lm, self._facts)
-        self._manner = Manner(lm.tokenizer, _end_text(lm), lm.think_end_token)
+        self._manner = Manner(
+            lm.tokenizer,
+            _end_text(lm),
+            lm.think_end_token,
+            tells_logprobs=self._facts.logprobs_mode == RAW_LOGPROBS,
+        )
         self._asker = GroupAsker(
             self._engine,
             FurtherTurns(lm.tokenizer, partial(_rendered, lm)),

@@ -123,7 +123,7 @@ class GroupAsker:
         work.signals[samples] = drawn
 
         def take(completion: Completion) -> None:
-            drawn.append(work.manner.text(completion, work.generation.stops))
+            drawn.append(work.sample(completion))
             work.signals[samples] = tuple(drawn)
 
         for request in work.sample_requests(samples):

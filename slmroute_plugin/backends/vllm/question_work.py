@@ -18,6 +18,7 @@ from slmroute_plugin.observation import Missing, Observation
 from slmroute_plugin.signals import (
     ChoiceProb,
     Restated,
+    Sample,
     Samples,
     Signal,
     TokenLogprobs,
@@ -38,11 +39,13 @@ class Manner:
         tokenizer: of transformers.
         end: the text of the end token, which is a stop string too; "" if there is none.
         think_end: text that ends the think text, if the model thinks aloud.
+        tells_logprobs: whether the log-probabilities that the engine tells are of raw logits.
     """
 
     tokenizer: Any
     end: str
     think_end: str | None
+    tells_logprobs: bool = True
 
     def stops(self, stops: Sequence[str]) -> tuple[str, ...]:
         """Return the stop strings that the engine is given.
@@ -137,6 +140,7 @@ class QuestionWork:
                 self.manner.stops(self.generation.stops),
                 samples.temperature,
                 seed=self._seed(draw),
+                logprobs=self.manner.tells_logprobs,
             )
             for draw in range(samples.n)
         ]
@@ -154,6 +158,14 @@ class QuestionWork:
         """Take the main answer."""
         self.answer = completion
         self.kept = self.manner.kept(self.ids, completion, self.generation.stops)
+
+    def sample(self, completion: Completion) -> Sample:
+        """Return what is kept of a further answer, with its tokens where they are known."""
+        text = self.manner.text(completion, self.generation.stops)
+        if not self.manner.tells_logprobs:
+            return Sample(text)
+        kept = self.manner.kept(self.ids, completion, self.generation.stops)
+        return Sample(text, None if kept is None else _tokens(completion, kept))
 
     def take_restated(self, signal: Restated, restatement: Restatement, reply: Completion) -> None:
         """Take the reply to a restated question."""
@@ -188,7 +200,7 @@ class QuestionWork:
         kept, answer = self.kept, self.answer
         if kept is None or answer is None:
             return Missing("the answer's tokens do not spell its text")
-        return Tokens(answer.ids[kept.start : kept.end], answer.logprobs[kept.start : kept.end])
+        return _tokens(answer, kept)
 
     def _choice_prob(self) -> float | Missing:
         kept, answer = self.kept, self.answer
@@ -198,3 +210,8 @@ class QuestionWork:
 
     def _seed(self, draw: int) -> int:
         return question_seed(self.seed, self.question.prompt, draw) % _SEEDS
+
+
+def _tokens(completion: Completion, kept: Kept) -> Tokens:
+    part = slice(kept.start, kept.end)
+    return Tokens(completion.ids[part], completion.logprobs[part])

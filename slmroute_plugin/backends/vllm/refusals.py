@@ -14,6 +14,7 @@ from slmroute_plugin.signals import (
     Samples,
     Signal,
     TokenLogprobs,
+    TokenStatistics,
 )
 
 
@@ -32,6 +33,8 @@ def refusal(signal: Signal[Any], facts: EngineFacts, model: str) -> str | None:
                 f"those of raw logits (leave it out of --model_args, or set {RAW_LOGPROBS})"
             )
         return None
+    if isinstance(signal, TokenStatistics):
+        return "vLLM shows the likeliest tokens, not the whole vocabulary"
     if isinstance(signal, Samples) and not facts.draws_rightly:
         return (
             "vLLM for CPUs draws wrongly beside a speculative_config, which hidden states need "

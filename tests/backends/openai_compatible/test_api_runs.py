@@ -140,10 +140,18 @@ def test_what_the_server_does_not_give_is_left_out_with_one_line(
     (row, *_) = run("all")["samples"][ARITHMETIC]
     (notice,) = (line for line in caplog.messages if "left out" in line)
     assert notice.startswith(
-        "this server returns no log-probabilities: average_token_prob, perplexity, p_true are "
-        "left out; a model behind an API shows no hidden states: "
+        "this server returns no log-probabilities: average_token_prob, perplexity, p_true, "
     )
-    served = {"jaccard_degree", "verbalization_1s", "verbalization_2s"}
+    assert "; a model behind an API shows no hidden states: " in notice
+    served = {
+        "agreement_and_stated",
+        "answer_agreement",
+        "eccentricity",
+        "eig_val_laplacian",
+        "jaccard_degree",
+        "verbalization_1s",
+        "verbalization_2s",
+    }
     assert {c.partition("/")[2] for c in row if c.startswith("confidence/")} == served
     talk = [question for question in server.asked if SMALL_TALK in question]
     assert [server.asked[question] for question in talk] == [1]

@@ -11,7 +11,7 @@ from scripted_server import ScriptedServer
 from served_model import ServedModel
 from taught_model import teach
 
-from slmroute_plugin.signals import HiddenState, PromptStates
+from slmroute_plugin.signals import HiddenState, PromptStates, TokenStatistics
 
 
 class TestOpenAiCompatibleBackend(BackendContract):
@@ -46,7 +46,7 @@ class TestOpenAiCompatibleBackend(BackendContract):
             return Subject(
                 lm,
                 reference,
-                refuses=frozenset({HiddenState, PromptStates}),
+                refuses=frozenset({HiddenState, PromptStates, TokenStatistics}),
                 as_messages=chat,
             )
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from contract import BackendContract, Make, Subject
 
-from slmroute_plugin.signals import HiddenState, PromptStates, Samples
+from slmroute_plugin.signals import HiddenState, PromptStates, Samples, TokenStatistics
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +36,7 @@ class TestVllmBackend(BackendContract):
         self, plain_engine: Any, reference: Any, taught: Any, start_engine: Callable[..., Any]
     ) -> Make:
         """Makes a subject around the engine."""
-        refused = frozenset({HiddenState, PromptStates})
+        refused = frozenset({HiddenState, PromptStates, TokenStatistics})
         return makes(plain_engine, reference, taught, start_engine, refuses=refused)
 
 
@@ -48,7 +48,7 @@ class TestVllmBackendWithHiddenStates(BackendContract):
         self, states_engine: Any, reference: Any, taught: Any, start_engine: Callable[..., Any]
     ) -> Make:
         """Makes a subject around the engine."""
-        refused = frozenset({Samples})
+        refused = frozenset({Samples, TokenStatistics})
         return makes(states_engine, reference, taught, start_engine, refuses=refused)
 
     # What has nothing to do with hidden states is tested on the engine without them.

@@ -18,6 +18,7 @@ from slmroute_plugin.signals import (
     Samples,
     Signal,
     TokenLogprobs,
+    TokenStatistics,
 )
 
 WORDS = NextTokenProbs("Right?", ("True", "False"))
@@ -36,6 +37,11 @@ def test_log_probabilities_of_other_than_raw_logits_are_refused(signal: Signal[A
     why = refusal(signal, facts, "m")
     assert why is not None and "logprobs_mode=processed_logprobs" in why and "raw_logprobs" in why
     assert refusal(Samples(), facts, "m") is None
+
+
+def test_what_takes_the_whole_vocabulary_is_refused() -> None:
+    why = refusal(TokenStatistics(), EngineFacts(depth=30), "m")
+    assert why == "vLLM shows the likeliest tokens, not the whole vocabulary"
 
 
 def test_a_layer_that_is_not_there_is_refused_with_the_command_that_helps() -> None:

@@ -1,4 +1,4 @@
-"""The UQ method `min_token_prob` for slmroute: an answer is as sure as its least sure token."""
+"""The UQ method `min_token_prob`: an answer is as sure as its least sure token."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ from dataclasses import dataclass
 from math import exp
 from typing import ClassVar
 
-from slmroute_plugin import NoConfidence, Observation, TokenLogprobs, hookimpl
+from slmroute_plugin import NoConfidence, Observation, TokenLogprobs
 from slmroute_plugin.signals import Signal
 
 
 @dataclass(frozen=True)
 class MinTokenProb:
-    """The least probability of a token of the answer, min exp(log p). Range [0, 1]."""
+    """The least probability of a token of the answer, min p. Range [0, 1].
+
+    Source: Manakul et al. 2023 (arXiv 2303.08896), as max(-log p).
+    """
 
     name: ClassVar[str] = "min_token_prob"
+    on_request: ClassVar[bool] = True
 
     @property
     def asks(self) -> tuple[Signal[object], ...]:
@@ -31,9 +35,3 @@ class MinTokenProb:
         if not logprobs:
             raise NoConfidence("the answer is empty")
         return exp(min(logprobs))
-
-
-@hookimpl
-def slmroute_methods() -> list[MinTokenProb]:
-    """Offer the methods of this package."""
-    return [MinTokenProb()]

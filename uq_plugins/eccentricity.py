@@ -1,0 +1,75 @@
+"""The UQ method `eccentricity`: how far the samples lie from their centre."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+from typing import ClassVar
+
+from slmroute_plugin import Observation, Samples
+from slmroute_plugin.signals import Signal
+from uq_plugins.sample_similarity import (
+    check_samples,
+    check_similarity,
+    laplacian_spectrum,
+    similarity,
+    two_or_more,
+)
+
+# Eigenvalues are compared after this many decimals, so that rounding decides nothing.
+_DECIMALS = 9
+
+
+@dataclass(frozen=True)
+class Eccentricity:
+    """One minus the samples' distance from their centre, 1 − U / √(m − 1), for m samples.
+
+    Each sample is placed by its entries of those eigenvectors of the normalised Laplacian whose
+    eigenvalue is below a threshold. U is the Frobenius norm of the places less their mean, from 0
+    where all samples are the same to √(m − 1) where none is like another. Range [0, 1]. Source:
+    Lin et al. 2023 (arXiv 2305.19187), where U is the uncertainty.
+
+    Args:
+        n: The number of samples, at least 2.
+        temperature: The temperature of the sampling.
+        similarity: `words` for the Jaccard similarity of words; `answers` for 1 where the final
+            answers are the same by the task's rule, else 0.
+        threshold: The eigenvalue, above 0, from which on eigenvectors are left out.
+    """
+
+    name: ClassVar[str] = "eccentricity"
+    on_request: ClassVar[bool] = True
+
+    n: int = 5
+    temperature: float = 1.0
+    similarity: str = "words"
+    threshold: float = 0.9
+
+    def __post_init__(self) -> None:
+        check_samples(self.n)
+        check_similarity(self.similarity)
+        if not self.threshold > 0:
+            raise ValueError(f"`threshold` must be above 0, not {self.threshold}")
+
+    @property
+    def _samples(self) -> Samples:
+        return Samples(self.n, self.temperature)
+
+    @property
+    def asks(self) -> tuple[Signal[object], ...]:
+        """The signal for the sampled answers."""
+        return (self._samples,)
+
+    def confidence(self, seen: Observation) -> float:
+        """Return 1 − U / √(m − 1), in [0, 1].
+
+        Raises:
+            NoConfidence: If there are fewer than two samples.
+        """
+        samples = seen[self._samples]
+        two_or_more(samples)
+        spectrum = laplacian_spectrum(samples, similarity(seen, self.similarity))
+        places = spectrum.vectors[:, spectrum.values.round(_DECIMALS) < self.threshold]
+        distance = sqrt(float(((places - places.mean(axis=0)) ** 2).sum()))
+        # Rounding may leave the range by a hair.
+        return min(1.0, max(0.0, 1.0 - distance / sqrt(len(samples) - 1)))

@@ -1,0 +1,120 @@
+"""The similarity of sampled answers to each other, and the graph Laplacian that is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from slmroute_plugin import NoConfidence, Observation
+from uq_plugins.jaccard_degree import words
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SIMILARITIES = ("answers", "words")
+
+
+def check_similarity(name: str) -> None:
+    """Check that there is a similarity of this name.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    if name not in SIMILARITIES:
+        raise ValueError(f"`similarity` must be 'answers' or 'words', not {name!r}")
+
+
+def check_samples(n: int) -> None:
+    """Check that there are samples to be compared with each other.
+
+    Raises:
+        ValueError: If there are fewer than two.
+    """
+    if n < 2:
+        raise ValueError(f"agreement needs at least 2 samples, not {n}")
+
+
+def two_or_more(samples: Sequence[str]) -> None:
+    """Check that enough samples were drawn.
+
+    Raises:
+        NoConfidence: If there are fewer than two.
+    """
+    if len(samples) < 2:
+        raise NoConfidence(f"agreement needs at least 2 samples, not {len(samples)}")
+
+
+def similarity(seen: Observation, name: str) -> Callable[[str, str], float]:
+    """Return a function for the similarity of two answers, symmetric and in [0, 1].
+
+    Args:
+        seen: The observation, which knows the task's rule.
+        name: `answers` for 1 if the final answers are the same by the task's rule, else 0;
+            `words` for the Jaccard similarity of the sets of words.
+    """
+    if name == "answers":
+        return lambda one, other: float(seen.same_answer(one, other))
+    return lambda one, other: jaccard(words(one), words(other))
+
+
+def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
+    """Return |A ∩ B| / |A ∪ B|, in [0, 1]; two empty sets are the same (1).
+
+    >>> jaccard(frozenset("ab"), frozenset("bc"))
+    0.3333333333333333
+    """
+    return len(one & other) / len(one | other) if one or other else 1.0
+
+
+class Spectrum(NamedTuple):
+    """The eigenvalues of a graph Laplacian in ascending order, [m], and its eigenvectors, [m, m].
+
+    Attributes:
+        values: The eigenvalues.
+        vectors: The eigenvectors, one in each column.
+    """
+
+    values: NDArray[np.float64]
+    vectors: NDArray[np.float64]
+
+
+def laplacian_spectrum(samples: Sequence[str], alike: Callable[[str, str], float]) -> Spectrum:
+    """Return the spectrum of L = I − D^(−1/2) W D^(−1/2), where W holds the similarities.
+
+    D is the diagonal matrix of W's row sums; each sample is similar to itself (1). Source: Lin
+    et al. 2023 (arXiv 2305.19187).
+
+    Args:
+        samples: The answers, m of them.
+        alike: The similarity of two answers, symmetric and in [0, 1].
+    """
+    import numpy as np
+
+    weights = np.array(
+        [
+            [1.0 if row == column else alike(one, other) for column, other in enumerate(samples)]
+            for row, one in enumerate(samples)
+        ]
+    )
+    scale = 1 / np.sqrt(weights.sum(axis=1))
+    spectrum: Any = np.linalg.eigh(np.eye(len(samples)) - scale[:, None] * weights * scale)
+    return Spectrum(spectrum.eigenvalues, spectrum.eigenvectors)
+
+
+def same_answer_classes(seen: Observation, samples: Sequence[str]) -> list[list[int]]:
+    """Return classes of samples with the same final answer, as lists of their indices.
+
+    Samples that are linked by others are in one class, so that the classes do not depend on the
+    order of the samples.
+    """
+    classes: list[list[int]] = []
+    for index, sample in enumerate(samples):
+        joined = [
+            group
+            for group in classes
+            if any(seen.same_answer(sample, samples[other]) for other in group)
+        ]
+        classes = [group for group in classes if group not in joined]
+        classes.append([*(other for group in joined for other in group), index])
+    return [sorted(group) for group in classes]
