@@ -5,6 +5,7 @@ from slmroute_plugin.methods.training_rows import TrainingRows
 from slmroute_plugin.observation import Answer, Missing, NoConfidence, Observation
 from slmroute_plugin.signals import (
     ChoiceProb,
+    Confidences,
     HiddenState,
     NextTokenProbs,
     PromptStates,
@@ -19,6 +20,7 @@ from slmroute_plugin.signals import (
 __all__ = [
     "Answer",
     "ChoiceProb",
+    "Confidences",
     "HiddenState",
     "Missing",
     "NextTokenProbs",

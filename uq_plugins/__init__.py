@@ -5,6 +5,8 @@ from __future__ import annotations
 from slmroute_plugin import hookimpl
 from slmroute_plugin.methods.protocol import AnyMethod
 from uq_plugins.average_token_prob import AverageTokenProb
+from uq_plugins.combined import Combined
+from uq_plugins.combined_ood import CombinedOod
 from uq_plugins.jaccard_degree import JaccardDegree
 from uq_plugins.ood_probe import OodProbe
 from uq_plugins.p_true import PTrue
@@ -16,6 +18,8 @@ from uq_plugins.verbalization_2s import Verbalization2S
 
 __all__ = [
     "AverageTokenProb",
+    "Combined",
+    "CombinedOod",
     "JaccardDegree",
     "OodProbe",
     "PTrue",
@@ -41,4 +45,6 @@ def slmroute_methods() -> tuple[AnyMethod, ...]:
         TrainedProbe(),
         OodProbe(),
         ProbeDirichlet(),
+        Combined(),
+        CombinedOod(),
     )

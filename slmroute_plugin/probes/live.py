@@ -11,7 +11,7 @@ from slmroute_plugin.methods.protocol import TrainedMethod
 from slmroute_plugin.observation import Observation
 from slmroute_plugin.probes.files import load_probe, probe_path
 from slmroute_plugin.probes.probe import Probe
-from slmroute_plugin.storage.hidden_states import Feature
+from slmroute_plugin.storage.hidden_states import AnyFeature, Feature
 from slmroute_plugin.storage.source import Source
 
 
@@ -36,7 +36,7 @@ class BoundProbe:
     name: ClassVar[str] = ""
 
     @property
-    def asks(self) -> tuple[Feature]:
+    def asks(self) -> tuple[AnyFeature]:
         """The feature that the probe was fitted on."""
         return (self.fitted.probe.signal,)
 

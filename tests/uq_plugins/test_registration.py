@@ -31,7 +31,13 @@ def test_the_hook_returns_each_method_once(generation_methods: frozenset[str]) -
     assert len(set(names)) == len(names)
     assert generation_methods == {each.name for each in methods if isinstance(each, Method)}
     trained = {each.name for each in methods if isinstance(each, TrainedMethod)}
-    assert trained == {"trained_probe", "ood_probe", "probe_dirichlet"}
+    assert trained == {
+        "trained_probe",
+        "ood_probe",
+        "probe_dirichlet",
+        "combined",
+        "combined_ood",
+    }
     assert len(names) == len(generation_methods) + len(trained)
 
 
