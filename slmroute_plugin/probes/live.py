@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -21,6 +21,15 @@ class FittedMethod:
 
     method: TrainedMethod
     probe: Probe
+
+    @classmethod
+    def of(cls, method: TrainedMethod, probe: Probe) -> FittedMethod:
+        """Join a method with its probe, with the options that the probe was fitted with."""
+        if not is_dataclass(method):
+            return cls(method, probe)
+        known = {field.name for field in fields(method)}
+        options = {k: v for k, v in probe.provenance.options.items() if k in known}
+        return cls(replace(method, **options), probe)
 
     def on(self, question: bytes) -> BoundProbe:
         """Bind the method to one question, which is given by its identity."""
@@ -91,5 +100,5 @@ def find_probes(
         if refusal := probe.refusal(source, signal, probe.shape):
             probes.refused[name] = f"{path} does not fit: {refusal}"
         else:
-            probes.fitted[name] = FittedMethod(method, probe)
+            probes.fitted[name] = FittedMethod.of(method, probe)
     return probes

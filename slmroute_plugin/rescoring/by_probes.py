@@ -220,7 +220,8 @@ def _add_column(
     # All columns are made before any is put in: a sample of another run may be the last row.
     indices = [row_of(states, at, row, path) for row in of_slm]
     correct = [correctness_of(row, path) for row in of_slm]
-    assessments = [_assess(probe, method, states, index) for index in indices]
+    fitted = FittedMethod.of(method, probe)
+    assessments = [_assess(fitted, states, index) for index in indices]
     report_missing(states.source.task, assessments)
     changed = False
     for row, acc, assessment in zip(of_slm, correct, assessments, strict=True):
@@ -237,12 +238,10 @@ def _add_column(
     return changed
 
 
-def _assess(
-    probe: Probe, method: TrainedMethod, states: HiddenStates, index: int | None
-) -> Assessment:
+def _assess(fitted: FittedMethod, states: HiddenStates, index: int | None) -> Assessment:
     """Assess an answer as a run would have, faults of the method included."""
     question, feature = b"", Missing("no feature was kept of this answer")
     if index is not None:
         question, feature = states.question[index].tobytes(), states.hidden[index]
-    seen = Observation(question="", answer="", signals={probe.signal: feature})
-    return assess({method.name: FittedMethod(method, probe).on(question)}, seen)
+    seen = Observation(question="", answer="", signals={fitted.probe.signal: feature})
+    return assess({fitted.method.name: fitted.on(question)}, seen)

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from slmroute_plugin.settings.schema import Settings, SettingsError
 from slmroute_plugin.storage.atomic_write import NotWritable, check_writable
 from slmroute_plugin.storage.hidden_states import Feature, hidden_states_path
-from slmroute_plugin.storage.questions import questions_path
 
 _DATE = "2000-01-01T00-00-00.000000"  # as long as any that lm-eval puts into a name
 _PROGRAMS = frozenset({"lm_eval", "lm-eval"})
@@ -61,13 +60,7 @@ def lm_eval_output() -> LmEvalOutput | None:
 
 
 def check_outputs(
-    settings: Settings,
-    model: str,
-    task: str,
-    kept: Collection[type[Feature]],
-    *,
-    routes: bool,
-    keeps_questions: bool = False,
+    settings: Settings, model: str, task: str, kept: Collection[type[Feature]], *, routes: bool
 ) -> None:
     """Try to write what a task's run will write.
 
@@ -77,15 +70,13 @@ def check_outputs(
         task: name of the task.
         kept: hidden states that are to be written.
         routes: whether answers may go to a stronger model.
-        keeps_questions: whether the run says which questions it asked.
 
     Raises:
         SettingsError: a file cannot be written; the text names it and the fix.
     """
     states = [hidden_states_path(settings.results / model, each, task) for each in kept]
-    questions = [questions_path(settings.results / model, task)] if keeps_questions else []
     _try(
-        [*states, *questions, *_caches(settings, routes=routes)],
+        [*states, *_caches(settings, routes=routes)],
         "Its folder is metadata.slmroute.results",
     )
     if output := lm_eval_output():

@@ -75,7 +75,6 @@ def generate_with_uncertainty(lm: LM, requests: Sequence[RoutedInstance]) -> lis
             plan.source.task,
             [type(feature) for feature in plan.kept],
             routes=plan.source.rows != "training",
-            keeps_questions=plan.keeps_questions,
         )
     for notice in {plan.left_out: None for plan in plans.values() if plan.left_out}:
         # Of other packages' messages, lm-eval shows warnings alone.
@@ -184,8 +183,17 @@ def _keep_questions(lm: LM, instances: Sequence[RoutedInstance], source: Source)
         if instance.question is not None
     ]
     asked = AskedQuestions.from_rows(_of_all_processes(lm, rows), source)
-    if asked is not None:
+    if asked is None:
+        return
+    try:
         save_questions(questions_path(_model_folder(lm, instances[0]), source.task), asked)
+    except OSError as error:  # answers do not depend on it
+        logger.warning(
+            "%s: methods that combine confidences cannot learn from these answers, because what "
+            "was asked could not be kept: %s",
+            source.task,
+            error,
+        )
 
 
 def _of_all_processes(lm: LM, rows: list[Row]) -> list[Row]:
