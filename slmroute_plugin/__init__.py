@@ -9,6 +9,7 @@ from slmroute_plugin.methods.training_rows import TrainingRows
 from slmroute_plugin.observation import Answer, Missing, NoConfidence, Observation
 from slmroute_plugin.signals import (
     ChoiceProb,
+    Confidences,
     HiddenState,
     NextTokenProbs,
     PromptStates,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer",
     "ChoiceProb",
+    "Confidences",
     "HiddenState",
     "Missing",
     "NextTokenProbs",

@@ -119,6 +119,8 @@ class Answer(str):
             obtain an answer of their own.
         kept: The hidden states to keep for probes, float32, by signal.
         fitted_on: A description of the rows that a probe was fitted on, by trained method.
+        combines: The names of the methods whose confidences a trained method reads, with commas
+            between, by that trained method.
         tokens: The answer's token ids and log-probabilities; None if the backend has none.
         prompt: The prompt that the model saw.
         messages: The conversation that the prompt was made from.
@@ -129,6 +131,7 @@ class Answer(str):
     own_answers: dict[str, str]
     kept: dict[Signal[Any], NDArray[np.float32]]
     fitted_on: dict[str, str]
+    combines: dict[str, str]
     tokens: Tokens | None
     prompt: str
     messages: Sequence[Message]
@@ -142,6 +145,7 @@ class Answer(str):
         own_answers: dict[str, str] | None = None,
         kept: dict[Signal[Any], NDArray[np.float32]] | None = None,
         fitted_on: dict[str, str] | None = None,
+        combines: dict[str, str] | None = None,
         tokens: Tokens | None = None,
         prompt: str = "",
         messages: Sequence[Message] = (),
@@ -152,6 +156,7 @@ class Answer(str):
         answer.own_answers = own_answers or {}
         answer.kept = kept or {}
         answer.fitted_on = fitted_on or {}
+        answer.combines = combines or {}
         answer.tokens = tokens
         answer.prompt = prompt
         answer.messages = messages

@@ -153,6 +153,32 @@ class PromptStates(Signal["NDArray[np.float32]"]):
 
 
 @dataclass(frozen=True)
+class Confidences(Signal["NDArray[np.float32]"]):
+    """A feature made of other methods' confidences: float32, [m], NaN where there is none.
+
+    Trained methods alone may ask for it. It costs the model nothing beyond what the other methods
+    ask for.
+
+    Args:
+        methods: The names of the methods, in the order of the values. If there are none, those of
+            all untrained methods whose confidences the training rows hold.
+    """
+
+    methods: tuple[str, ...] = ()
+
+    def values_in(self, confidence: Mapping[str, float | None]) -> NDArray[np.float32]:
+        """Return the value of the feature, [m], among confidences by method."""
+        import numpy as np
+
+        values = [confidence.get(name) for name in self.methods]
+        return np.asarray([np.nan if each is None else each for each in values], np.float32)
+
+    def in_words(self) -> str:
+        """Describe what is read, in a few words."""
+        return f"confidences of {', '.join(self.methods) or 'all untrained methods'}"
+
+
+@dataclass(frozen=True)
 class Samples(Signal[tuple[str, ...]]):
     """A signal for `n` further answers, seeded per question, without top-k and top-p.
 

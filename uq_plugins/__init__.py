@@ -8,6 +8,8 @@ from uq_plugins.agreement_and_stated import AgreementAndStated
 from uq_plugins.answer_agreement import AnswerAgreement
 from uq_plugins.average_token_prob import AverageTokenProb
 from uq_plugins.cocoa import Cocoa
+from uq_plugins.combined import Combined
+from uq_plugins.combined_ood import CombinedOod
 from uq_plugins.eccentricity import Eccentricity
 from uq_plugins.eig_val_laplacian import EigValLaplacian
 from uq_plugins.jaccard_degree import JaccardDegree
@@ -30,6 +32,8 @@ __all__ = [
     "AnswerAgreement",
     "AverageTokenProb",
     "Cocoa",
+    "Combined",
+    "CombinedOod",
     "Eccentricity",
     "EigValLaplacian",
     "JaccardDegree",
@@ -74,4 +78,6 @@ def slmroute_methods() -> tuple[AnyMethod, ...]:
         Cocoa(),
         EigValLaplacian(),
         Eccentricity(),
+        Combined(),
+        CombinedOod(),
     )

@@ -45,11 +45,13 @@ def fit(
         typer.Option(help="Field of a method to replace, as trained_probe.epochs=40."),
     ] = None,
 ) -> None:
-    """Fit the probes of every data set, from the hidden states and samples in a folder.
+    """Fit the trained methods of every data set, from hidden states and samples in a folder.
 
     Run lm_eval on the training tasks first (--tasks slmroute_train). Each data set gets an
     in-domain probe from its own training rows and an out-of-domain probe from those of all
-    others. A data set that lacks something is named and left out, and the others are fitted.
+    others. Methods that combine the confidences of others are fitted where training rows have
+    confidences: name methods in the `uq` of the training run. A data set that lacks something is
+    named and left out, and the others are fitted.
 
     Example: slmroute probes fit results/Qwen__Qwen3-0.6B
 
@@ -60,7 +62,7 @@ def fit(
 
     console = Console(markup=False, highlight=False)
     _must_be_folder(results)
-    methods = _trained(results, method, option or [])
+    methods = _trained(results, method, option or [], fits=True, cross_fits=bool(cross_fit))
     settings = FitSettings(seed, folds, tuple(cross_fit or ()), **({"jobs": jobs} if jobs else {}))
     fitted: list[ListedProbe] = []
     problems: list[ProbeProblem] = []
@@ -156,9 +158,23 @@ def score(results: Folder, method: Methods = None) -> None:
 
 
 def _trained(
-    results: Path, names: list[str] | None, options: list[str]
+    results: Path,
+    names: list[str] | None,
+    options: list[str],
+    *,
+    fits: bool = False,
+    cross_fits: bool = False,
 ) -> dict[str, TrainedMethod]:
     """Choose the trained methods that are named, or else all whose features were kept.
+
+    Args:
+        results: the model's folder of results.
+        names: the names; None for all whose features were kept. Of those that read confidences,
+            these are all that are fitted, or, if they are to be fitted, all if training rows have
+            confidences, or if rows that are judged are to be fitted on.
+        options: the options, as METHOD.FIELD=VALUE.
+        fits: whether the methods are to be fitted, rather than used.
+        cross_fits: whether a data set is to be cross-fitted by the user's wish.
 
     Raises:
         typer.BadParameter: a name or an option is unknown, or a method is not trained.
@@ -167,17 +183,18 @@ def _trained(
     from slmroute_plugin.settings.chosen_methods import chosen_methods
     from slmroute_plugin.settings.parsing import parse_settings
     from slmroute_plugin.settings.schema import SettingsError
-    from slmroute_plugin.storage.hidden_states import FOLDERS
 
     trained = {
         name: registered.method
         for name, registered in registered_methods().items()
         if isinstance(registered.method, TrainedMethod)
     }
+    from slmroute_plugin.probes.kept_features import has_features
+
     kept = [
         name
         for name, method in trained.items()
-        if (results / FOLDERS[type(method.asks[0])]).is_dir()
+        if has_features(results, name, method, fits, cross_fits)
     ]
     try:
         settings = parse_settings({"uq": names or kept or "none", "options": _options(options)})

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from slmroute_plugin.probes.probe import Probe, Provenance
     from slmroute_plugin.probes.training_data import ProbeProblem
     from slmroute_plugin.rescoring.by_probes import Scored
-    from slmroute_plugin.storage.hidden_states import Feature
+    from slmroute_plugin.storage.hidden_states import AnyFeature
 
 
 class ListedProbe(NamedTuple):
     """A probe as a table lists it: without its weights, which would pile up in memory."""
 
     provenance: Provenance
-    signal: Feature
+    signal: AnyFeature
 
     @classmethod
     def of(cls, probe: Probe) -> ListedProbe:
@@ -51,6 +51,8 @@ def probe_table(probes: list[ListedProbe], title: str) -> Table:
 
 def _in_words(signal: Any) -> str:
     """Describe the feature that a probe reads."""
+    if methods := getattr(signal, "methods", ()):
+        return f"confidences of {', '.join(methods)}"
     position = getattr(signal, "position", None)
     return f"layer {signal.layer}, {position}" if position else "all layers, prompt"
 

@@ -6,11 +6,12 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Real
 
 from slmroute_plugin.methods.protocol import AnswersItself, Method
 from slmroute_plugin.observation import NoConfidence, Observation
+from slmroute_plugin.signals import Confidences
 
 logger = logging.getLogger(__name__)
 
@@ -35,11 +36,17 @@ class Assessment:
 def assess(methods: Mapping[str, Method], seen: Observation) -> Assessment:
     """Ask every method for its confidence in the answer.
 
+    Methods that read the confidences of others are asked last.
+
     A method that raises, or returns NaN, a value outside [0, 1] or anything but a number, gets
     None and a reason; the other methods are not affected.
     """
     result = Assessment()
-    for name, method in methods.items():
+    reads = {name: _confidences_read_by(method) for name, method in methods.items()}
+    for name in sorted(methods, key=lambda name: reads[name] is not None):
+        method, read = methods[name], reads[name]
+        if read is not None and read not in seen.signals:
+            seen = replace(seen, signals={**seen.signals, read: read.values_in(result.confidence)})
         try:
             value = method.confidence(seen)
             fault = None if value is None else _fault(value)
@@ -58,6 +65,11 @@ def assess(methods: Mapping[str, Method], seen: Observation) -> Assessment:
         if isinstance(method, AnswersItself):
             result.own_answers[name] = _own_answer(method, name, seen, result)
     return result
+
+
+def _confidences_read_by(method: Method) -> Confidences | None:
+    asks = getattr(method, "asks", ())
+    return next((ask for ask in asks if isinstance(ask, Confidences)), None)
 
 
 def _fault(value: object) -> str | None:

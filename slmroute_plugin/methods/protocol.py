@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
+from slmroute_plugin.signals import Confidences, HiddenState, PromptStates, Signal
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from slmroute_plugin.methods.training_rows import TrainingRows
     from slmroute_plugin.observation import Observation
-    from slmroute_plugin.signals import HiddenState, PromptStates, Signal
 
 
 @runtime_checkable
@@ -56,8 +57,8 @@ class TrainedMethod(Protocol):
     trains_on: ClassVar[Literal["in_domain", "out_of_domain"]]
 
     @property
-    def asks(self) -> tuple[HiddenState | PromptStates]:
-        """The signal whose value is the feature: `HiddenState()` or `PromptStates()`."""
+    def asks(self) -> tuple[HiddenState | PromptStates | Confidences]:
+        """The signal whose value is the feature: hidden states, or other methods' confidences."""
 
     def fit(self, rows: TrainingRows, seed: int) -> Mapping[str, NDArray[np.float32]]:
         """Return weights by name; the same rows and seed give the same weights."""
@@ -69,3 +70,8 @@ class TrainedMethod(Protocol):
 
 
 AnyMethod: TypeAlias = Method | TrainedMethod
+
+
+def asked_of_model(method: AnyMethod) -> tuple[Signal[object], ...]:
+    """Return the signals that a method asks of the model: all but other methods' confidences."""
+    return tuple(ask for ask in method.asks if not isinstance(ask, Confidences))

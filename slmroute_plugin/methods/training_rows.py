@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,15 +18,19 @@ class TrainingRows:
     probes take no more memory than one probe.
 
     Attributes:
-        pool: The features of all questions at hand, of one signal: [N, …], float16.
+        pool: The features of all questions at hand, of one signal: [N, …]; float16 for hidden
+            states, and float32 for confidences, of which those that are missing are NaN.
         index: The rows of the pool to train on: [n], int64.
         correct: The correctness of each answer, 1.0 for a right answer, else 0.0: [n], float32.
             Both values occur.
+        names: The names of the methods whose confidences the features are, in their order; empty
+            for hidden states.
     """
 
-    pool: NDArray[np.float16]
+    pool: NDArray[np.floating[Any]]
     index: NDArray[np.int64]
     correct: NDArray[np.float32]
+    names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of rows to train on."""

@@ -16,6 +16,7 @@ from slmroute_plugin.methods.protocol import TrainedMethod
 from slmroute_plugin.methods.training_rows import TrainingRows
 from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.probes.families import families
+from slmroute_plugin.probes.feature_columns import Inputs, inputs_of
 from slmroute_plugin.probes.files import probe_path, save_probe
 from slmroute_plugin.probes.probe import Probe, Provenance
 from slmroute_plugin.probes.row_selection import (
@@ -65,6 +66,7 @@ class _Fit:
         method: the method.
         datasets: the names of the data set, with a file for each.
         rows: the rows to fit on.
+        inputs: the features to fit on.
         fold: [n]: the fold that each row is held out in; None if the probe is not cross-fitted.
         training: the rows of each fit: one set, or one for each fold.
     """
@@ -72,6 +74,7 @@ class _Fit:
     method: TrainedMethod
     datasets: list[str]
     rows: FittingRows
+    inputs: Inputs
     fold: NDArray[np.int64] | None
     training: list[TrainingRows]
 
@@ -79,7 +82,7 @@ class _Fit:
 def fit_probes(
     folder: Path, methods: Mapping[str, TrainedMethod], settings: FitSettings
 ) -> Iterator[Fitted | ProbeProblem | int]:
-    """Fit every method's probe for every data set of a model's folder of results.
+    """Fit every trained method for every data set of a model's folder of results.
 
     Yields:
         First the number of probes that will be fitted. Then each probe as it is saved, and each
@@ -158,27 +161,31 @@ def _plan(
         for name, method in methods.items():
             try:
                 rows = rows_for(method, family, others)
+                inputs = inputs_of(method.asks[0], rows, family)
             except CannotFit as error:
                 problems.append(ProbeProblem(f"{family.name}, {name}", str(error)))
                 continue
             fold = None
             if rows.fitted_on == "cross-fitted":
                 fold = folds_of(rows, settings.folds, settings.seed)
-            fits.append(_Fit(method, family.datasets, rows, fold, _training(rows, fold)))
+            training = _training(rows, inputs, fold)
+            fits.append(_Fit(method, family.datasets, rows, inputs, fold, training))
     return fits, problems
 
 
-def _training(rows: FittingRows, fold: NDArray[np.int64] | None) -> list[TrainingRows]:
+def _training(
+    rows: FittingRows, inputs: Inputs, fold: NDArray[np.int64] | None
+) -> list[TrainingRows]:
     """Choose the rows of each fit: all rows once, or the rows without each fold in turn."""
     import numpy as np
 
     pairs = zip(rows.tasks, rows.chosen, strict=True)
     index = np.concatenate([chosen + task.start for task, chosen in pairs])
-    pool, correct = rows.tasks[0].pool, rows.correct
+    pool, names, correct = inputs.pool, inputs.names, rows.correct
     if fold is None:
-        return [TrainingRows(pool, index, correct)]
+        return [TrainingRows(pool, index, correct, names)]
     return [
-        TrainingRows(pool, index[fold != held_out], correct[fold != held_out])
+        TrainingRows(pool, index[fold != held_out], correct[fold != held_out], names)
         for held_out in range(int(fold.max()) + 1)
     ]
 
@@ -202,9 +209,8 @@ def _fit(fit: _Fit, settings: FitSettings) -> Probe:
     )
     fold = np.zeros(len(rows.correct), dtype=np.int64) if fit.fold is None else fit.fold
     weights = tuple(fit.method.fit(training, settings.seed) for training in fit.training)
-    return Probe(
-        provenance, rows.tasks[0].signal, rows.tasks[0].layout.shape, weights, rows.questions, fold
-    )
+    shape = tuple(fit.inputs.pool.shape[1:])
+    return Probe(provenance, fit.inputs.signal, shape, weights, rows.questions, fold)
 
 
 def _options(method: TrainedMethod) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -11,7 +11,7 @@ from slmroute_plugin.methods.protocol import TrainedMethod
 from slmroute_plugin.observation import Observation
 from slmroute_plugin.probes.files import load_probe, probe_path
 from slmroute_plugin.probes.probe import Probe
-from slmroute_plugin.storage.hidden_states import Feature
+from slmroute_plugin.storage.hidden_states import AnyFeature, Feature
 from slmroute_plugin.storage.source import Source
 
 
@@ -21,6 +21,15 @@ class FittedMethod:
 
     method: TrainedMethod
     probe: Probe
+
+    @classmethod
+    def of(cls, method: TrainedMethod, probe: Probe) -> FittedMethod:
+        """Join a method with its probe, with the options that the probe was fitted with."""
+        if not is_dataclass(method):
+            return cls(method, probe)
+        known = {field.name for field in fields(method)}
+        options = {k: v for k, v in probe.provenance.options.items() if k in known}
+        return cls(replace(method, **options), probe)
 
     def on(self, question: bytes) -> BoundProbe:
         """Bind the method to one question, which is given by its identity."""
@@ -36,7 +45,7 @@ class BoundProbe:
     name: ClassVar[str] = ""
 
     @property
-    def asks(self) -> tuple[Feature]:
+    def asks(self) -> tuple[AnyFeature]:
         """The feature that the probe was fitted on."""
         return (self.fitted.probe.signal,)
 
@@ -91,5 +100,5 @@ def find_probes(
         if refusal := probe.refusal(source, signal, probe.shape):
             probes.refused[name] = f"{path} does not fit: {refusal}"
         else:
-            probes.fitted[name] = FittedMethod(method, probe)
+            probes.fitted[name] = FittedMethod.of(method, probe)
     return probes

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from slmroute_plugin.methods.protocol import TrainedMethod
 from slmroute_plugin.observation import NoConfidence
-from slmroute_plugin.signals import HiddenState
-from slmroute_plugin.storage.hidden_states import Feature, as_kept
+from slmroute_plugin.signals import Confidences, HiddenState
+from slmroute_plugin.storage.hidden_states import AnyFeature, as_kept
 from slmroute_plugin.storage.source import Source
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Provenance:
         method: the name of the trained method.
         options: the method's fields.
         fitted_on: the kind of rows, in words that tables show.
-        model: the model whose hidden states they are.
+        model: the model whose answers they are about.
         dataset: the family of data that the probe is for.
         training: the number of rows by source.
         correct: the share of right answers among the rows.
@@ -65,13 +65,13 @@ class Probe:
     """
 
     provenance: Provenance
-    signal: Feature
+    signal: AnyFeature
     shape: tuple[int, ...]
     weights: tuple[Mapping[str, NDArray[np.float32]], ...]
     questions: NDArray[np.uint8] = field(repr=False)
     fold: NDArray[np.int64] = field(repr=False)
 
-    def refusal(self, source: Source, signal: Feature, shape: tuple[int, ...]) -> str | None:
+    def refusal(self, source: Source, signal: AnyFeature, shape: tuple[int, ...]) -> str | None:
         """Say why the probe may not be used for answers, with all that differs; None if it may."""
         differences = [
             f"{name} {theirs!r}, the probe's is {ours!r}"
@@ -92,24 +92,29 @@ class Probe:
     def confidence(
         self, method: TrainedMethod, question: bytes, feature: NDArray[np.floating[Any]]
     ) -> float:
-        """Compute the confidence in an answer from its feature as files hold it (float16).
+        """Compute the confidence in an answer from its feature.
+
+        A hidden state is taken as files hold it (float16), and confidences as float32.
 
         Returns:
             A number in [0, 1], which is the mean over all sets of weights for a new question.
 
         Raises:
-            NoConfidence: the probe was fitted on this very question, or the feature holds NaN.
+            NoConfidence: the probe was fitted on this very question, or a hidden state holds NaN.
             ValueError: the feature has another shape than those that the probe was fitted on.
         """
         import numpy as np
 
         if feature.shape != self.shape:
             raise ValueError(
-                f"hidden size {feature.shape}, the probe was fitted on {self.shape}: fit it again"
+                f"a feature of size {feature.shape}, the probe was fitted on {self.shape}: "
+                "fit it again"
             )
-        kept = as_kept(feature.astype(np.float32)).astype(np.float32)
-        if not np.isfinite(kept).all():
-            raise NoConfidence("the hidden state holds NaN or infinity")
+        kept = feature.astype(np.float32)
+        if not isinstance(self.signal, Confidences):
+            kept = as_kept(kept).astype(np.float32)
+            if not np.isfinite(kept).all():
+                raise NoConfidence("the hidden state holds NaN or infinity")
         fold = self._folds.get(question)
         if fold is None:
             every = [method.predict(weights, kept) for weights in self.weights]
@@ -117,6 +122,11 @@ class Probe:
         if self.provenance.fitted_on != "cross-fitted":
             raise NoConfidence("the probe was fitted on this question")
         return method.predict(self.weights[fold], kept)
+
+    @property
+    def combines(self) -> str:
+        """The names of the methods whose confidences it reads, with commas between; else ""."""
+        return ", ".join(self.signal.methods) if isinstance(self.signal, Confidences) else ""
 
     @property
     def _foreign(self) -> list[Source]:
@@ -134,7 +144,7 @@ class Probe:
         }
 
 
-def _signal_differences(theirs: Feature, ours: Feature) -> list[tuple[str, object, object]]:
+def _signal_differences(theirs: AnyFeature, ours: AnyFeature) -> list[tuple[str, object, object]]:
     """List what two signals may differ in, each with the values of both."""
     if isinstance(theirs, HiddenState) and isinstance(ours, HiddenState):
         return [

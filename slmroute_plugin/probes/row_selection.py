@@ -11,6 +11,7 @@ from slmroute_plugin.methods.protocol import TrainedMethod
 from slmroute_plugin.probes.families import Family
 from slmroute_plugin.probes.probe import FittedOn
 from slmroute_plugin.probes.training_data import AnsweredTask
+from slmroute_plugin.signals import Confidences
 from slmroute_plugin.storage.source import Source
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ LEAST_ROWS = 20
 
 SEEN = "the same question is in the evaluation rows"
 NOT_FINITE = "NaN or infinity in the hidden state"
+NO_CONFIDENCES = "no confidences in the rows of {task}"
 
 
 class LeakError(ValueError):
@@ -186,6 +188,8 @@ def _chosen(
 ) -> FittingRows:
     """Choose the rows whose question was not seen and whose hidden state is finite.
 
+    Of confidences some may be missing, in any row; a task whose rows hold none is left out.
+
     Raises:
         CannotFit: the hidden states of the tasks differ in model, signal or shape.
     """
@@ -202,8 +206,12 @@ def _chosen(
     chosen = []
     for task in tasks:
         finite = np.isfinite(task.hidden).all(axis=tuple(range(1, task.hidden.ndim)))
+        why = NOT_FINITE
+        if isinstance(task.signal, Confidences):
+            finite = np.full(len(task.correct), not np.isnan(task.hidden).all())
+            why = NO_CONFIDENCES.format(task=task.source.task)
         unseen = np.asarray([question.tobytes() not in seen for question in task.question], bool)
-        dropped[NOT_FINITE] += int((~finite).sum())
+        dropped[why] += int((~finite).sum())
         dropped[SEEN] += int((finite & ~unseen).sum())
         chosen.append(np.flatnonzero(finite & unseen))
     return FittingRows(fitted_on, tuple(tasks), tuple(chosen), +dropped)

@@ -1,4 +1,4 @@
-"""The data that probes learn from: a task's hidden states, with the correctness of each answer."""
+"""The data that probes learn from: a task's features, with the correctness of each answer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from slmroute_plugin.storage.hidden_states import FOLDERS, Feature, HiddenStates, load_hidden_states
+from slmroute_plugin.probes.confidence_features import confidence_features, untrained_methods
+from slmroute_plugin.signals import Confidences
+from slmroute_plugin.storage.hidden_states import (
+    FOLDERS,
+    AnyFeature,
+    HiddenStates,
+    load_hidden_states,
+)
+from slmroute_plugin.storage.questions import known_questions_path, load_questions
 from slmroute_plugin.storage.sample_files import (
     SLM_FILTER,
     UnreadLine,
@@ -35,36 +43,37 @@ class AnsweredTask:
 
     Attributes:
         source: the model, and the task that it answered.
-        signal: the feature that was kept.
+        signal: the feature.
         question: [n, 16], uint8: the identities of the questions.
         correct: [n], float32: 1.0 where the answer is right, else 0.0.
-        pool: [N, …], float16: the hidden states, possibly among those of other tasks.
-        start: the row of the pool where this task's hidden states begin.
+        pool: [N, …]: the features, possibly among those of other tasks: hidden states, float16,
+            or confidences, float32, of which those that are missing are NaN.
+        start: the row of the pool where this task's features begin.
     """
 
     source: Source
-    signal: Feature
+    signal: AnyFeature
     question: NDArray[np.uint8]
     correct: NDArray[np.float32]
-    pool: NDArray[np.float16]
+    pool: NDArray[np.floating[Any]]
     start: int = 0
 
     @property
-    def hidden(self) -> NDArray[np.float16]:
-        """The task's own hidden states: [n, …]."""
+    def hidden(self) -> NDArray[np.floating[Any]]:
+        """The task's own features: [n, …]."""
         return self.pool[self.start : self.start + len(self.correct)]
 
     @property
     def layout(self) -> Layout:
-        """The layout of its hidden states, which tasks must have in common to share a probe."""
+        """The layout of its features, which tasks must have in common to share a probe."""
         return Layout(self.source.model, self.signal, self.pool.shape[1:])
 
 
 class Layout(NamedTuple):
-    """The layout of hidden states, which must be the same for them to go into one probe."""
+    """The layout of features, which must be the same for them to go into one probe."""
 
     model: str
-    signal: Feature
+    signal: AnyFeature
     shape: tuple[int, ...]
 
     def __str__(self) -> str:
@@ -78,14 +87,23 @@ class AnsweredTasks(NamedTuple):
     problems: list[ProbeProblem]
 
 
-def read_answered(folder: Path, feature: type[Feature]) -> AnsweredTasks:
-    """Read every task of a model's folder of results that has hidden states and samples.
+def read_answered(folder: Path, feature: type[AnyFeature]) -> AnsweredTasks:
+    """Read every task of a model's folder of results that has such features and samples.
 
     Tasks of one layout share a pool, so that their rows can be trained on without a copy.
     """
+    if issubclass(feature, Confidences):
+        read = _with_confidences(folder)
+    else:
+        read = _with_hidden_states(folder, FOLDERS[feature])
+    return AnsweredTasks(_pooled(read.answered), read.problems)
+
+
+def _with_hidden_states(folder: Path, kept_in: str) -> AnsweredTasks:
+    """Read the tasks whose hidden states a folder of this name holds."""
     samples = newest_sample_files(folder)
     read = AnsweredTasks([], [])
-    for path in sorted((folder / FOLDERS[feature]).glob("*.safetensors")):
+    for path in sorted((folder / kept_in).glob("*.safetensors")):
         task = path.name.removesuffix(".safetensors")
         try:
             states = load_hidden_states(path)
@@ -101,14 +119,51 @@ def read_answered(folder: Path, feature: type[Feature]) -> AnsweredTasks:
                 read.problems.append(ProbeProblem(task, lines_in_words(unread)))
         except ValueError as error:
             read.problems.append(ProbeProblem(task, str(error)))
-    return AnsweredTasks(_pooled(read.answered), read.problems)
+    return read
+
+
+def _with_confidences(folder: Path) -> AnsweredTasks:
+    """Read the confidences of all tasks whose questions are known, for the same methods.
+
+    A method that did not run on a task has no confidence in its rows.
+    """
+    read = AnsweredTasks([], [])
+    rows: dict[str, list[dict[str, Any]]] = {}
+    samples = newest_sample_files(folder)
+    for task, path in samples.items():
+        if known_questions_path(folder, task) is None:
+            continue
+        unread: list[UnreadLine] = []
+        try:
+            # Of whole rows, with their texts, there may be more than memory holds.
+            rows[task] = [_without_texts(row) for row in read_samples(path, unread.append)]
+        except ValueError as error:
+            read.problems.append(ProbeProblem(task, str(error)))
+        if unread:
+            read.problems.append(ProbeProblem(task, lines_in_words(unread)))
+    methods = sorted({name for of_task in rows.values() for name in untrained_methods(of_task)})
+    for task, of_task in rows.items():
+        try:
+            asked = load_questions(known_questions_path(folder, task) or folder)
+            states = confidence_features(asked, of_task, methods, samples[task])
+            read.answered.append(join(states, of_task, samples[task]))
+        except ValueError as error:
+            read.problems.append(ProbeProblem(task, str(error)))
+    return read
+
+
+def _without_texts(row: dict[str, Any]) -> dict[str, Any]:
+    """Keep what says which question a row is about, and the verdict and confidences in it."""
+    kept = ("doc_id", "prompt_hash", "filter", "acc")
+    prefixes = ("confidence/", "fitted_on/")
+    return {name: row[name] for name in row if name in kept or name.startswith(prefixes)}
 
 
 def join(states: HiddenStates, rows: list[dict[str, Any]], path: Path) -> AnsweredTask:
-    """Join hidden states with the correctness of their answers.
+    """Join features with the correctness of their answers.
 
     Raises:
-        ValueError: samples and hidden states are not of the same run.
+        ValueError: samples and features are not of the same run.
     """
     import numpy as np
 
@@ -131,7 +186,7 @@ def join(states: HiddenStates, rows: list[dict[str, Any]], path: Path) -> Answer
 
 
 def _pooled(tasks: list[AnsweredTask]) -> list[AnsweredTask]:
-    """Copy the hidden states of tasks with one layout into one pool, and sort the tasks by name."""
+    """Copy the features of tasks with one layout into one pool, and sort the tasks by name."""
     import numpy as np
 
     alike: dict[Layout, list[AnsweredTask]] = {}
@@ -141,7 +196,7 @@ def _pooled(tasks: list[AnsweredTask]) -> list[AnsweredTask]:
     pooled = []
     for layout, group in alike.items():
         rows = sum(len(task.correct) for task in group)
-        pool = np.empty((rows, *layout.shape), dtype=np.float16)
+        pool = np.empty((rows, *layout.shape), dtype=group[0].pool.dtype)
         start = 0
         while group:
             task = group.pop()

@@ -9,18 +9,26 @@ from typing import Any, NamedTuple
 from slmroute_plugin.methods.assessing import Assessment, assess, report_missing
 from slmroute_plugin.methods.protocol import TrainedMethod
 from slmroute_plugin.observation import Missing, Observation
+from slmroute_plugin.probes.confidence_features import confidence_features
 from slmroute_plugin.probes.files import load_probe, probe_path
 from slmroute_plugin.probes.live import FittedMethod
 from slmroute_plugin.probes.probe import Probe
 from slmroute_plugin.probes.training_data import ProbeProblem, correctness_of, row_of, rows_by_id
+from slmroute_plugin.signals import Confidences
 from slmroute_plugin.storage.atomic_write import check_writable
 from slmroute_plugin.storage.hidden_states import (
     FOLDERS,
-    Feature,
+    AnyFeature,
     HiddenStates,
     hidden_states_path,
     load_hidden_states,
     read_source,
+)
+from slmroute_plugin.storage.questions import (
+    AskedQuestions,
+    known_questions_path,
+    load_questions,
+    questions_path,
 )
 from slmroute_plugin.storage.sample_files import (
     SLM_FILTER,
@@ -91,8 +99,9 @@ def score_samples(
 
 
 def _kept_files(folder: Path, task: str) -> list[Path]:
-    """List the files of hidden states of a task."""
-    every = (hidden_states_path(folder, feature, task) for feature in FOLDERS)
+    """List the files that a run of a task left for probes."""
+    states = (hidden_states_path(folder, feature, task) for feature in FOLDERS)
+    every = (questions_path(folder, task), *states)
     return [path for path in every if path.exists()]
 
 
@@ -108,13 +117,17 @@ def _score_task(
         return
     if unread:
         yield ProbeProblem(task, lines_in_words(unread))
-    states = _States(folder, task)
+    features = _Features(folder, task, path, rows)
     scored: dict[str, Probe] = {}
     changed = False
     for name, method in methods.items():
         try:
-            probe = _probe(states, name, method)
-            changed |= _add_column(rows, states.read(type(probe.signal)), probe, method, path)
+            probe = _probe(features, name, method)
+            states = features.read(probe.signal)
+            if refusal := probe.refusal(states.source, states.signal, states.hidden.shape[1:]):
+                where = probe_path(folder, states.source.dataset, name)
+                raise ValueError(f"{where} does not fit: {refusal}")
+            changed |= _add_column(rows, states, probe, method, path)
             scored[name] = probe
         except ValueError as error:
             yield ProbeProblem(f"{task}, {name}", str(error))
@@ -128,43 +141,70 @@ def _score_task(
         yield Scored(task, name, auroc(pairs), len(pairs), fitted_on, path, changed)
 
 
-class _States:
-    """The hidden states of a task, read when the first probe needs them."""
+class _Features:
+    """The features of a task's answers, read when the first probe needs them."""
 
-    def __init__(self, folder: Path, task: str) -> None:
+    def __init__(self, folder: Path, task: str, samples: Path, rows: list[Sample]) -> None:
         self.folder = folder
-        self._task = task
-        self._read: dict[type[Feature], HiddenStates] = {}
+        self._task, self._samples, self._rows = task, samples, rows
+        self._read: dict[type[AnyFeature], HiddenStates] = {}
 
-    def read(self, feature: type[Feature]) -> HiddenStates:
-        """Read the hidden states of a feature, once."""
-        if feature not in self._read:
-            path = hidden_states_path(self.folder, feature, self._task)
-            self._read[feature] = load_hidden_states(path)
-        return self._read[feature]
+    def read(self, signal: AnyFeature) -> HiddenStates:
+        """Read the features of a kind; hidden states once, confidences of the methods named.
 
-    def has(self, feature: type[Feature]) -> bool:
-        """Tell whether hidden states of a feature were kept."""
-        return hidden_states_path(self.folder, feature, self._task).exists()
+        Raises:
+            ValueError: they cannot be read, or the samples have no confidences of these methods.
+        """
+        import numpy as np
+
+        if isinstance(signal, Confidences):
+            states = confidence_features(
+                self.questions(), self._rows, signal.methods, self._samples
+            )
+            if np.isnan(states.hidden).all():
+                raise ValueError(
+                    f"its samples have no confidences of {', '.join(signal.methods)}, which the "
+                    "probe reads: name these methods in the run's `uq`"
+                )
+            return states
+        kind = type(signal)
+        if kind not in self._read:
+            path = hidden_states_path(self.folder, kind, self._task)
+            self._read[kind] = load_hidden_states(path)
+        return self._read[kind]
+
+    def questions(self) -> AskedQuestions:
+        """Read which questions the run asked.
+
+        Raises:
+            ValueError: the file cannot be read.
+        """
+        return load_questions(known_questions_path(self.folder, self._task) or self.folder)
+
+    def check(self, kind: type[AnyFeature], name: str) -> None:
+        """Check that hidden states of a kind were kept; confidences are in the samples.
+
+        Raises:
+            ValueError: they were not; the text says how the method of this name gets them.
+        """
+        if issubclass(kind, Confidences):
+            return
+        if not hidden_states_path(self.folder, kind, self._task).exists():
+            raise ValueError(f"no {FOLDERS[kind]} were kept of it: name {name} in the run's `uq`")
 
 
-def _probe(states: _States, name: str, method: TrainedMethod) -> Probe:
+def _probe(features: _Features, name: str, method: TrainedMethod) -> Probe:
     """Load the probe for a task's answers.
 
     Raises:
-        ValueError: there is none, or it may not be used.
+        ValueError: there is none.
     """
-    feature = type(method.asks[0])
-    if not states.has(feature):
-        raise ValueError(f"no {FOLDERS[feature]} were kept of it: name {name} in the run's `uq`")
-    kept = states.read(feature)
-    path = probe_path(states.folder, kept.source.dataset, name)
+    features.check(type(method.asks[0]), name)
+    dataset = features.questions().source.dataset
+    path = probe_path(features.folder, dataset, name)
     if not path.exists():
-        raise ValueError(f"no probe is fitted for {kept.source.dataset} ({path})")
-    probe = load_probe(path)
-    if refusal := probe.refusal(kept.source, kept.signal, kept.hidden.shape[1:]):
-        raise ValueError(f"{path} does not fit: {refusal}")
-    return probe
+        raise ValueError(f"no probe is fitted for {dataset} ({path})")
+    return load_probe(path)
 
 
 def _add_column(
@@ -180,28 +220,28 @@ def _add_column(
     # All columns are made before any is put in: a sample of another run may be the last row.
     indices = [row_of(states, at, row, path) for row in of_slm]
     correct = [correctness_of(row, path) for row in of_slm]
-    assessments = [_assess(probe, method, states, index) for index in indices]
+    fitted = FittedMethod.of(method, probe)
+    assessments = [_assess(fitted, states, index) for index in indices]
     report_missing(states.source.task, assessments)
     changed = False
     for row, acc, assessment in zip(of_slm, correct, assessments, strict=True):
         reasons = {k: v for k, v in row.get("no_confidence", {}).items() if k != name}
-        columns = {
+        columns: dict[str, Any] = {
             f"confidence/{name}": assessment.confidence[name],
             f"auroc/{name}": [assessment.confidence[name], acc],
             f"fitted_on/{name}": probe.provenance.fitted_on,
             "no_confidence": reasons | assessment.reasons,
+            **({f"combines/{name}": combines} if (combines := probe.combines) else {}),
         }
         changed |= any(key not in row or row[key] != value for key, value in columns.items())
         row.update(columns)
     return changed
 
 
-def _assess(
-    probe: Probe, method: TrainedMethod, states: HiddenStates, index: int | None
-) -> Assessment:
+def _assess(fitted: FittedMethod, states: HiddenStates, index: int | None) -> Assessment:
     """Assess an answer as a run would have, faults of the method included."""
-    question, feature = b"", Missing("no hidden state was kept of this answer")
+    question, feature = b"", Missing("no feature was kept of this answer")
     if index is not None:
         question, feature = states.question[index].tobytes(), states.hidden[index]
-    seen = Observation(question="", answer="", signals={probe.signal: feature})
-    return assess({method.name: FittedMethod(method, probe).on(question)}, seen)
+    seen = Observation(question="", answer="", signals={fitted.probe.signal: feature})
+    return assess({fitted.method.name: fitted.on(question)}, seen)

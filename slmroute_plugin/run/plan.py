@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from slmroute_plugin.backends import Advises, Backend
-from slmroute_plugin.methods.protocol import AnyMethod, Method, TrainedMethod
+from slmroute_plugin.methods.protocol import AnyMethod, Method, TrainedMethod, asked_of_model
+from slmroute_plugin.plugins.methods import registered_methods
 from slmroute_plugin.probes.live import FittedMethod, find_probes
 from slmroute_plugin.run.shared_samples import drawn_once
 from slmroute_plugin.settings.chosen_methods import chosen_methods, named_methods
 from slmroute_plugin.settings.schema import Settings, SettingsError
-from slmroute_plugin.signals import HiddenState, Signal
+from slmroute_plugin.signals import Confidences, HiddenState, Signal
 from slmroute_plugin.storage.hidden_states import Feature
 from slmroute_plugin.storage.source import Source
 
@@ -33,7 +34,8 @@ class TaskPlan:
     Attributes:
         left_out: A line on the methods that the backend cannot serve and why; "" if the backend
             can serve all methods.
-        methods: The untrained methods that run, by name.
+        methods: The untrained methods that run, by name: those that the settings choose, and
+            those whose confidences a trained method reads.
         fitted: The trained methods that run, with their probes, by name.
         kept: The hidden states that are written to disk for probes.
         asked: The signals that methods read, and those that are kept.
@@ -64,11 +66,17 @@ class TaskPlan:
         self.fitted: dict[str, FittedMethod] = {}
         if source.rows != "training" and folder is not None:
             self.fitted = _fitted(settings, source, folder, trained)
+            read = _read_by(self.fitted.values())
+            self.methods |= _further(backend, settings, source, read - {*self.methods})
         _check_route(settings, source, {*self.methods, *self.fitted})
         self.asked: set[Signal[Any]] = {
             *(signal for method in self.methods.values() for signal in method.asks),
             *self.kept,
-            *(method.probe.signal for method in self.fitted.values()),
+            *(
+                method.probe.signal
+                for method in self.fitted.values()
+                if not isinstance(method.probe.signal, Confidences)
+            ),
         }
         self.signals = drawn_once(self.asked)
 
@@ -78,9 +86,20 @@ class TaskPlan:
         return {**self.methods, **bound}
 
     @property
+    def keeps_questions(self) -> bool:
+        """Whether the run says which questions it asked: if there is a confidence or a feature."""
+        return bool(self.methods or self.fitted or self.kept)
+
+    @property
     def fitted_on(self) -> dict[str, str]:
         """A description of the rows that each probe was fitted on, by trained method."""
         return {name: own.probe.provenance.fitted_on for name, own in self.fitted.items()}
+
+    @property
+    def combines(self) -> dict[str, str]:
+        """The methods whose confidences a trained method reads, by the trained method's name."""
+        every = {name: own.probe.combines for name, own in self.fitted.items()}
+        return {name: methods for name, methods in every.items() if methods}
 
 
 def _check_route(settings: Settings, source: Source, methods: Collection[str]) -> None:
@@ -107,9 +126,7 @@ def _chosen(backend: Backend, settings: Settings, source: Source) -> _Chosen:
     refused: dict[str, str] = {}
     named = named_methods(settings)
     for name, method in chosen_methods(settings).items():
-        refusals = dict.fromkeys(
-            refusal for ask in method.asks if (refusal := backend.refuses(ask)) is not None
-        )
+        refusals = _refusals(backend, method)
         if not refusals:
             served[name] = method
         elif name in named:
@@ -117,6 +134,41 @@ def _chosen(backend: Backend, settings: Settings, source: Source) -> _Chosen:
         else:
             refused[name] = "; ".join(refusals)
     return _Chosen(served, refused)
+
+
+def _refusals(backend: Backend, method: AnyMethod) -> list[str]:
+    """Say why a backend cannot serve a method, each reason once; nothing if it can."""
+    refused = map(backend.refuses, asked_of_model(method))
+    return list(dict.fromkeys(why for why in refused if why is not None))
+
+
+def _read_by(fitted: Iterable[FittedMethod]) -> set[str]:
+    """Name the methods whose confidences the trained methods read."""
+    signals = (method.probe.signal for method in fitted)
+    return {name for own in signals if isinstance(own, Confidences) for name in own.methods}
+
+
+def _further(
+    backend: Backend, settings: Settings, source: Source, names: Collection[str]
+) -> dict[str, Method]:
+    """Return the methods of these names that can run, so that their confidences can be read.
+
+    A method that cannot run is named in a warning; its confidences are missing.
+    """
+    known = registered_methods()
+    named = settings.model_copy(update={"uq": [name for name in sorted(names) if name in known]})
+    further: dict[str, Method] = {}
+    missing = {name: "it is not installed" for name in names if name not in known}
+    for name, method in chosen_methods(named, known).items():
+        if isinstance(method, TrainedMethod):
+            missing[name] = "it is trained"
+        elif refusals := _refusals(backend, method):
+            missing[name] = "; ".join(refusals)
+        else:
+            further[name] = method
+    for name, why in sorted(missing.items()):
+        logger.warning("%s: the confidences of %s are missing: %s", source.task, name, why)
+    return further
 
 
 def _advice(backend: Backend, settings: Settings, source: Source) -> str:
@@ -155,7 +207,9 @@ def _kept(
     for method in chosen.values():
         if isinstance(method, TrainedMethod):
             feature = method.asks[0]
-            if not isinstance(feature, HiddenState) and feature not in kept:
+            if isinstance(feature, HiddenState | Confidences):
+                continue
+            if feature not in kept:
                 kept.append(feature)
     return kept
 

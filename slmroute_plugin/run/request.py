@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tqdm import tqdm
 
@@ -27,6 +27,12 @@ from slmroute_plugin.storage.hidden_states import (
     hidden_states_path,
     save_hidden_states,
 )
+from slmroute_plugin.storage.questions import (
+    AskedQuestions,
+    AskedRow,
+    questions_path,
+    save_questions,
+)
 from slmroute_plugin.storage.source import Source
 
 if TYPE_CHECKING:
@@ -35,6 +41,8 @@ if TYPE_CHECKING:
     from slmroute_plugin.run.instance import RoutedInstance
 
 logger = logging.getLogger(__name__)
+
+Row = TypeVar("Row")
 
 REQUEST_TYPE = "generate_with_uncertainty"
 
@@ -134,6 +142,8 @@ def answer_task(
     answers = [observed[index] for index in range(len(instances))]
     for feature in plan.kept:
         _keep_hidden_states(lm, instances, answers, feature, plan.source)
+    if plan.keeps_questions:
+        _keep_questions(lm, instances, plan.source)
     return answers
 
 
@@ -161,6 +171,7 @@ def _answer(
             if vector is not None and not isinstance(vector, Missing)
         },
         fitted_on=plan.fitted_on,
+        combines=plan.combines,
         tokens=seen.tokens,
         prompt=instance.arguments[0],
         messages=instance.messages,
@@ -184,17 +195,41 @@ def _keep_hidden_states(
         for instance, answer in zip(instances, answers, strict=True)
         if feature in answer.kept and instance.question is not None
     ]
-    gathered = lm.gather_object(rows, dst=0) if lm.world_size > 1 else [rows]
-    accelerator = unsplit_processes(lm)
-    if lm.rank or (accelerator is not None and accelerator.process_index):
-        return
-    all_rows = (row for share in gathered or [] for row in share)
-    states = HiddenStates.from_rows(all_rows, feature, source)
+    states = HiddenStates.from_rows(_of_all_processes(lm, rows), feature, source)
     if states is None:
         return
     path = hidden_states_path(_model_folder(lm, instances[0]), type(feature), source.task)
     save_hidden_states(path, states)
     logger.info("Hidden states of %d answers saved to %s", len(states.doc_id), path)
+
+
+def _keep_questions(lm: LM, instances: Sequence[RoutedInstance], source: Source) -> None:
+    rows = [
+        AskedRow(instance.logged_doc_id, instance.arguments[0], instance.question.identity)
+        for instance in instances
+        if instance.question is not None
+    ]
+    asked = AskedQuestions.from_rows(_of_all_processes(lm, rows), source)
+    if asked is None:
+        return
+    try:
+        save_questions(questions_path(_model_folder(lm, instances[0]), source.task), asked)
+    except OSError as error:  # answers do not depend on it
+        logger.warning(
+            "%s: methods that combine confidences cannot learn from these answers, because what "
+            "was asked could not be kept: %s",
+            source.task,
+            error,
+        )
+
+
+def _of_all_processes(lm: LM, rows: list[Row]) -> list[Row]:
+    """Gather the rows of all processes in the first; the other processes get none."""
+    gathered = lm.gather_object(rows, dst=0) if lm.world_size > 1 else [rows]
+    accelerator = unsplit_processes(lm)
+    if lm.rank or (accelerator is not None and accelerator.process_index):
+        return []
+    return [row for share in gathered or [] for row in share]
 
 
 def own_name(lm: LM) -> str:

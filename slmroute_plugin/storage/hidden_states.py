@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from slmroute_plugin.signals import HiddenState, PromptStates
+from slmroute_plugin.signals import Confidences, HiddenState, PromptStates
 from slmroute_plugin.storage.atomic_write import written_whole
 from slmroute_plugin.storage.question_identity import IDENTITY_BYTES
 from slmroute_plugin.storage.source import PROBE_ROWS, Source
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # The signals that can be kept, by the folder that they are kept in.
 Feature = HiddenState | PromptStates
+# The signals that a trained method can read.
+AnyFeature = Feature | Confidences
 FOLDERS: dict[type[Feature], str] = {HiddenState: "hidden_states", PromptStates: "prompt_states"}
 
 
@@ -43,10 +45,11 @@ class KeptRow(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class HiddenStates:
-    """The hidden states of a task's answers: for each answer one vector, or one vector per layer.
+    """The features of a task's answers: for each answer one vector, or one vector per layer.
 
     Attributes:
-        hidden: The hidden states, [n, d], or [n, L + 1, d] for `PromptStates`; float16.
+        hidden: The hidden states, [n, d], or [n, L + 1, d] for `PromptStates`; float16. For
+            `Confidences`, which no file holds: [n, m], float32, NaN where there is none.
         doc_id: The `doc_id` that lm-eval gives each row, [n], int64, ascending.
         prompt: The SHA-256 of each prompt, [n, 32], uint8; lm-eval's `prompt_hash`.
         question: The `question_identity` of each question, [n, 16], uint8.
@@ -54,11 +57,11 @@ class HiddenStates:
         source: The model that answered, and the task that it was asked.
     """
 
-    hidden: NDArray[np.float16]
+    hidden: NDArray[np.floating[Any]]
     doc_id: NDArray[np.int64]
     prompt: NDArray[np.uint8]
     question: NDArray[np.uint8]
-    signal: Feature
+    signal: AnyFeature
     source: Source
 
     @classmethod
@@ -134,15 +137,15 @@ def load_hidden_states(path: Path) -> HiddenStates:
     Raises:
         ValueError: If the file is of another format, or if its parts do not fit together.
     """
-    with _opened(path) as file:
-        about = _about(file)
+    with opened(path) as file:
+        about = about_file(file)
         states = HiddenStates(
             file.get_tensor("hidden"),
             file.get_tensor("doc_id"),
             file.get_tensor("prompt"),
             file.get_tensor("question"),
             signal_from_text(about),
-            _source(about),
+            source_of(about),
         )
         _check_shapes(states)
     return states
@@ -154,23 +157,27 @@ def read_source(path: Path) -> Source:
     Raises:
         ValueError: If the file is not a file of hidden states.
     """
-    with _opened(path) as file:
-        return _source(_about(file))
+    with opened(path) as file:
+        return source_of(about_file(file))
 
 
-def signal_to_text(signal: Feature) -> dict[str, str]:
+def signal_to_text(signal: AnyFeature) -> dict[str, str]:
     """Return a feature's name and fields as text, for the metadata of a safetensors file."""
+    if isinstance(signal, Confidences):
+        return {"signal": Confidences.__name__, "methods": ",".join(signal.methods)}
     fields = {name: str(value) for name, value in asdict(signal).items()}
     return {"signal": type(signal).__name__, **fields}
 
 
-def signal_from_text(metadata: dict[str, str]) -> Feature:
+def signal_from_text(metadata: dict[str, str]) -> AnyFeature:
     """Return the feature that `signal_to_text` described.
 
     Raises:
         ValueError: If the name or the position is unknown.
         KeyError: If a field is missing.
     """
+    if metadata["signal"] == Confidences.__name__:
+        return Confidences(tuple(filter(None, metadata["methods"].split(","))))
     if metadata["signal"] == PromptStates.__name__:
         return PromptStates()
     if metadata["signal"] != HiddenState.__name__:
@@ -182,7 +189,12 @@ def signal_from_text(metadata: dict[str, str]) -> Feature:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def opened(path: Path) -> Iterator[Any]:
+    """Open a safetensors file of ours within the block.
+
+    Raises:
+        ValueError: If the file is of another format, or what is read from it is.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -192,14 +204,24 @@ def _opened(path: Path) -> Iterator[Any]:
         raise ValueError(f"{path} holds no hidden states of ours: {error}") from error
 
 
-def _about(file: Any) -> dict[str, str]:
+def about_file(file: Any) -> dict[str, str]:
+    """Return what a file says about its rows: the source, and perhaps the signal.
+
+    Raises:
+        ValueError, KeyError: If it does not say so.
+    """
     about = json.loads((file.metadata() or {})["about"])
     if not isinstance(about, dict):
         raise ValueError(f"its metadata is {about!r}")
     return about
 
 
-def _source(metadata: dict[str, str]) -> Source:
+def source_of(metadata: dict[str, str]) -> Source:
+    """Return the source that the metadata of a file names.
+
+    Raises:
+        ValueError, KeyError: If a part of it is unknown or missing.
+    """
     if metadata["rows"] not in PROBE_ROWS:
         raise ValueError(f"rows must be one of {PROBE_ROWS}, not {metadata['rows']!r}")
     names = ("model", "task", "dataset", "hub", "rows")

@@ -129,6 +129,7 @@ def aggregation_for(column: str) -> Callable[[Any], Any]:
         "answer": share_extracted,
         "auroc": auroc,
         "fitted_on": distinct,
+        "combines": distinct,
         "confidence": mean_confidence,
     }
     # lm-eval knows the standard error of its own `mean` by identity.

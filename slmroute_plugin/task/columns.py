@@ -19,6 +19,8 @@ def slm_columns(answer: Answer, scorer: QuestionScorer) -> dict[str, Any]:
             columns[f"answer/{method}"] = answer.own_answers[method] or None
     for method, fitted_on in answer.fitted_on.items():
         columns[f"fitted_on/{method}"] = fitted_on
+    for method, combines in answer.combines.items():
+        columns[f"combines/{method}"] = combines
     if answer.confidence:
         columns["no_confidence"] = answer.reasons
     return columns

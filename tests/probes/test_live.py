@@ -117,6 +117,47 @@ def test_lm_evals_table_says_what_each_probe_was_fitted_on(fitted: Fitted, live:
     assert confidences(scored, "trained_probe") == confidences(rows, "trained_probe")
 
 
+@pytest.fixture(scope="module")
+def combined(tiny: Any, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
+    """A model of which training rows have confidences, with `combined` fitted on them."""
+    results = tmp_path_factory.mktemp("combined")
+    model = tiny()
+    settings = {"results": str(results), "uq": ["perplexity", "p_true"], "hidden_states": None}
+    found = evaluate(model, settings, [f"{task}_train" for task in TASKS])
+    (folder,) = (path.parent for path in results.glob("*/questions"))
+    assert not (folder / "hidden_states").exists()
+    save(folder, found)
+    said = slmroute("probes", "fit", str(folder), "--jobs", "2")
+    assert "confidences of p_true, perplexity" in said
+    return Fitted(model, folder, settings)
+
+
+def test_a_run_of_combined_runs_what_it_reads_and_agrees_with_scoring(combined: Fitted) -> None:
+    named = combined.settings | {"uq": ["combined", "combined_ood"]}
+    found = evaluate(combined.model, named, list(TASKS), rows=5)
+    kinds = {"combined": "training split", "combined_ood": "other datasets"}
+    for rows in found["samples"].values():
+        for row in rows:
+            assert {"confidence/p_true", "confidence/perplexity"} <= row.keys()
+            assert row["combines/combined"] == "p_true, perplexity"
+            assert {name: row[f"fitted_on/{name}"] for name in kinds} == kinds
+    without = {
+        task: [
+            {name: value for name, value in row.items() if name.rpartition("/")[2] not in kinds}
+            for row in rows
+        ]
+        for task, rows in found["samples"].items()
+    }
+    save(combined.folder, {"samples": without})
+    slmroute("score", str(combined.folder))
+    for task in TASKS:
+        scored = list(read_samples(newest_sample_files(combined.folder)[task]))
+        for method in kinds:
+            there = confidences(found["samples"][task], method)
+            assert confidences(scored, method) == there
+            assert None not in there.values()
+
+
 def test_a_run_at_another_token_refuses_the_probes_and_says_why(fitted: Fitted) -> None:
     other = fitted.settings | {"hidden_states": {"layer": -2, "position": "last_prompt"}}
     differs = "layer -2, the probe's is -8; token position 'last_prompt', the probe's is 'last_a"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,12 @@ from slmroute_plugin.storage.hidden_states import (
     save_hidden_states,
 )
 from slmroute_plugin.storage.question_identity import question_identity
+from slmroute_plugin.storage.questions import (
+    AskedQuestions,
+    AskedRow,
+    questions_path,
+    save_questions,
+)
 from slmroute_plugin.storage.sample_files import write_samples
 from slmroute_plugin.storage.source import Source
 
@@ -78,8 +84,12 @@ def write_task(
     seed: int = 0,
     spoil: Callable[[Any], None] | None = None,
     other_prompts: bool = False,
+    confidences: Mapping[str, Sequence[float | None]] | None = None,
 ) -> Path:
-    """Write one task's hidden states and samples below `results`; return the model's folder."""
+    """Write one task's hidden states and samples below `results`; return the model's folder.
+
+    With confidences by method, the questions are written in place of hidden states.
+    """
     folder = results / "tiny"
     random = np.random.default_rng([seed, len(task), *task.encode()])
     rows = len(correct) if correct is not None else rows
@@ -96,13 +106,20 @@ def write_task(
     source = Source(model, task, dataset, hub, role)  # type: ignore[arg-type]
     states = HiddenStates.from_rows(kept, signal, source)
     assert states is not None
-    save_hidden_states(hidden_states_path(folder, HiddenState, task), states)
+    if confidences is None:
+        save_hidden_states(hidden_states_path(folder, HiddenState, task), states)
+    else:
+        asked_rows = [AskedRow(row.doc_id, row.prompt, row.question) for row in kept]
+        questions_asked = AskedQuestions.from_rows(asked_rows, source)
+        assert questions_asked is not None
+        save_questions(questions_path(folder, task), questions_asked)
     suffix = " again" if other_prompts else ""
     samples = []
     for row, question in enumerate(asked):
         prompt = f"prompt {question}{suffix}"
         same = {"doc_id": row, "prompt_hash": hashlib.sha256(prompt.encode()).hexdigest()}
-        samples.append({**same, "filter": "slm", "acc": right[row], "answer": "é"})
+        columns = {f"confidence/{name}": of[row] for name, of in (confidences or {}).items()}
+        samples.append({**same, "filter": "slm", "acc": right[row], "answer": "é", **columns})
         samples.append({**same, "filter": "routed", "acc": 1.0})
     write_samples(folder, task, samples)
     return folder

@@ -59,7 +59,13 @@ def test_the_hook_returns_each_method_once(generation_methods: frozenset[str]) -
     of_generation = {each.name for each in methods if isinstance(each, Method)}
     assert of_generation == generation_methods | ON_REQUEST
     trained = {each.name for each in methods if isinstance(each, TrainedMethod)}
-    assert trained == {"trained_probe", "ood_probe", "probe_dirichlet"}
+    assert trained == {
+        "trained_probe",
+        "ood_probe",
+        "probe_dirichlet",
+        "combined",
+        "combined_ood",
+    }
     assert len(names) == len(of_generation) + len(trained)
 
 

@@ -1,0 +1,101 @@
+"""The UQ method `combined`: a logistic regression on the confidences of other methods."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from slmroute_plugin import Confidences, TrainingRows
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+LEAST = 1e-4
+"""The least distance of a confidence from 0 and 1, so that its logit is finite: 9.2 at most."""
+
+
+@dataclass(frozen=True)
+class Combined:
+    """A logistic regression on other methods' confidences, trained on the data set's own answers.
+
+    Each confidence c becomes log(c / (1 − c)), with c kept 0.0001 away from 0 and 1. A confidence
+    that is missing becomes the mean over the training rows, and a further feature says that it was
+    missing, where any was in training. All features are standardised. Range [0, 1]. Source:
+    stacked generalisation (Wolpert 1992, Neural Networks 5), with the regression that Ting & Witten
+    1999 (arXiv 1105.5466) found to do.
+
+    Args:
+        penalty: The weight of half the sum of squared coefficients beside the summed log-loss;
+            scikit-learn's 1 / C.
+        methods: The names of the methods whose confidences count, with commas between; all
+            untrained methods that training rows have confidences of, if there are none.
+    """
+
+    name: ClassVar[str] = "combined"
+    trains_on: ClassVar[Literal["in_domain", "out_of_domain"]] = "in_domain"
+    on_request: ClassVar[bool] = True
+
+    penalty: float = 1.0
+    methods: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.penalty < math.inf:
+            raise ValueError(f"`penalty` must be a number above 0, not {self.penalty}")
+
+    @property
+    def asks(self) -> tuple[Confidences]:
+        """The feature: the confidences of the other methods."""
+        names = (name.strip() for name in self.methods.split(","))
+        return (Confidences(tuple(name for name in names if name)),)
+
+    def fit(self, rows: TrainingRows, seed: int) -> Mapping[str, NDArray[np.float32]]:
+        """Fit the regression to features [n, m]; return its weights.
+
+        Returns:
+            `mean` [m]: what a missing logit becomes; `indicated` [k]: the places of the features
+            that were missing in training; `center`, `scale` and `weight` [m + k]; and `bias` [1].
+        """
+        import numpy as np
+        from sklearn.impute import SimpleImputer
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.preprocessing import StandardScaler
+
+        imputer = SimpleImputer(add_indicator=True, keep_empty_features=True)
+        scaler = StandardScaler()
+        regression = LogisticRegression(C=1 / self.penalty, max_iter=1000, random_state=seed)
+        features = scaler.fit_transform(imputer.fit_transform(logits(rows.features())))
+        regression.fit(features, rows.correct)
+        weights = {
+            "mean": imputer.statistics_,
+            "indicated": imputer.indicator_.features_,
+            "center": scaler.mean_,
+            "scale": scaler.scale_,
+            "weight": regression.coef_[0],
+            "bias": regression.intercept_,
+        }
+        return {name: np.asarray(values, dtype=np.float32) for name, values in weights.items()}
+
+    def predict(
+        self, weights: Mapping[str, NDArray[np.float32]], feature: NDArray[np.float32]
+    ) -> float:
+        """Return the probability, in [0, 1], that the answer is right; computed in float64."""
+        import numpy as np
+
+        values = logits(feature)
+        missing = np.isnan(values)
+        indicated = missing[weights["indicated"].astype(np.int64)].astype(np.float64)
+        filled = np.concatenate([np.where(missing, weights["mean"], values), indicated])
+        scaled = (filled - weights["center"]) / weights["scale"]
+        logit = float(scaled @ weights["weight"].astype(np.float64) + weights["bias"][0])
+        return 1 / (1 + math.exp(-logit)) if logit > -700 else 0.0
+
+
+def logits(confidences: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Return log(c / (1 − c)) of each confidence, kept 0.0001 away from 0 and 1; NaN stays NaN."""
+    import numpy as np
+
+    kept = np.clip(confidences.astype(np.float64), LEAST, 1 - LEAST)
+    return np.asarray(np.log(kept) - np.log1p(-kept))
