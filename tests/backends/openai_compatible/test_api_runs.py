@@ -141,7 +141,7 @@ def test_what_the_server_does_not_give_is_left_out_with_one_line(
     (notice,) = (line for line in caplog.messages if "left out" in line)
     assert notice.startswith(
         "this server returns no log-probabilities: average_token_prob, perplexity, p_true are "
-        "left out; a model behind an API shows no hidden states: "
+        "left out; this server shows no hidden states: "
     )
     served = {"jaccard_degree", "verbalization_1s", "verbalization_2s"}
     assert {c.partition("/")[2] for c in row if c.startswith("confidence/")} == served
