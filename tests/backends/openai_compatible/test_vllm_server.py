@@ -103,6 +103,7 @@ def served(
             tokenizer=smollm_weights,
             tokenizer_backend="huggingface",
         )
+
     return make
 
 
