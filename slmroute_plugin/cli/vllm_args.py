@@ -148,6 +148,6 @@ def _about_the_model(config: Any, extracts: bool | None) -> str:
     if extracts:
         return f"vLLM's {architecture} hands out states."
     return (
-        f"vLLM's own {architecture} hands out no states (it is without SupportsEagle3): "
+        f"vLLM has no {architecture} of its own that hands out states (SupportsEagle3): "
         "model_impl=transformers runs transformers' code for it in vLLM, which does."
     )
