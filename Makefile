@@ -7,6 +7,10 @@ BIN := .venv/bin
 READY := .venv/.installed
 ENGINES := .venv-engines
 ENGINES_READY := $(ENGINES)/.installed
+# The longest first.
+ENGINE_TESTS := tests/backends/vllm tests/backends/openai_compatible/test_vllm_server.py \
+    tests/sweep/engines/test_vllm.py tests/sweep/engines/test_ray.py \
+    tests/sweep/engines/test_store.py
 # The LLM that the demo routes to: a recorded run, or with LLM=gpt-4.1-mini (and OPENAI_API_KEY or
 # OPENAI_BASE_URL) the model of that name.
 LLM ?=
@@ -67,10 +71,11 @@ demo: $(READY) $(SLM)
 test: $(READY) $(SLM)
 	$(OFFLINE) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder
 
-# All that `make test` skips for want of a package. One process: each engine takes all cores.
+# All that `make test` skips for want of a package. As there, one thread for each engine.
 test-engines: $(ENGINES_READY) $(SLM)
-	$(OFFLINE) $(ENGINES)/bin/python -m pytest tests/backends/vllm tests/sweep/engines \
-	    tests/backends/openai_compatible/test_real_servers.py
+	$(OFFLINE) OMP_NUM_THREADS=1 VLLM_CPU_OMP_THREADS_BIND=nobind VLLM_CPU_KVCACHE_SPACE=1 \
+	    $(ENGINES)/bin/python -m pytest -n logical --dist loadfile --no-loadscope-reorder \
+	    $(ENGINE_TESTS)
 
 lint: $(READY)
 	$(BIN)/ruff check

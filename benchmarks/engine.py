@@ -5,7 +5,8 @@
     python benchmarks/engine.py --table runs/engine.jsonl --out benchmarks/results/engine
     python benchmarks/engine.py --device cuda --random 1B --dtype bfloat16 --batch 64
 
-The peers' way, lm-polygraph, has a script of its own: `engine_polygraph.py`.
+The peers' way, lm-polygraph, and vLLM have scripts of their own, on the same questions:
+`engine_polygraph.py` and `engine_vllm.py`.
 
 Four ways answer the same questions with the same model, dtype and threads, in one process and
 in turns: `generate` (greedy, sorted by length), `engine` (ours with no signals), `engine-all`

@@ -133,12 +133,14 @@ def measure(lm: Any, workload: str, way: str, questions: Sequence[Any]) -> Measu
     """Answer all questions in one way with an empty cache, and measure it."""
     lm.model.reset_prefix_cache()
     asked = watched(lm)
-    block = lm.model.llm_engine.vllm_config.cache_config.block_size
+    config = lm.model.llm_engine.vllm_config
+    block = config.cache_config.block_size
     begun = time.perf_counter()
     answer(lm, way, questions)
     seconds = time.perf_counter() - begun
     return Measured(
-        workload, way, len(questions), len(questions), os.cpu_count() or 1, "float32", "cpu",
+        workload, way, len(questions), len(questions), int(os.environ.get("OMP_NUM_THREADS", 0))
+        or os.cpu_count() or 1, str(config.model_config.dtype).removeprefix("torch."), "cpu",
         seconds, 0.0, asked.tokens, None, asked.plain_floor(), None, block,
         asked.block_floor(block),
     )  # fmt: skip
@@ -173,6 +175,7 @@ def main() -> None:
                         default=["multiple-choice=64", "grade-school=32"])  # fmt: skip
     parser.add_argument("--tokens", type=int, help="the most new tokens, in place of a workload's")
     parser.add_argument("--block-size", type=int, default=32)
+    parser.add_argument("--dtype", default="float32")
     parser.add_argument("--record", type=Path, help="file that measurements are appended to")
     given = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
@@ -180,7 +183,7 @@ def main() -> None:
     from lm_eval.models.vllm_causallms import VLLM
 
     lm = VLLM(
-        str(given.weights), dtype="float32", max_model_len=2048, enforce_eager=True,
+        str(given.weights), dtype=given.dtype, max_model_len=2048, enforce_eager=True,
         block_size=given.block_size, batch_size="auto", enable_chunked_prefill=False,
     )  # fmt: skip
     found = []

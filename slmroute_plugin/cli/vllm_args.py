@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,11 +36,14 @@ def vllm_args(
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Let the model's own code run.")
     ] = False,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Print the options of `vllm serve` instead.")
+    ] = False,
     folder: Annotated[
         Path | None,
         typer.Option(
-            help="Where the engine writes states until they are read; default: in memory where "
-            "there is /dev/shm.",
+            help="Where the engine writes states until they are read, by the same user; default: "
+            "in memory where there is /dev/shm.",
             show_default=False,
         ),
     ] = None,
@@ -46,7 +51,8 @@ def vllm_args(
     """Print the --model_args with which vLLM hands out hidden states, for the probes.
 
     One engine hands out one set of layers, which is fixed when it starts. The line goes to
-    standard output; what it costs goes to standard error.
+    standard output; what it costs goes to standard error. With --serve, a server hands them out
+    to clients that share the folder.
 
     Example: lm_eval --model vllm --model_args "$(slmroute vllm-args Qwen/Qwen3-0.6B --layer -8)"
     --tasks slmroute_gsm8k --include_path $(slmroute tasks) --batch_size auto
@@ -70,7 +76,8 @@ def vllm_args(
         given["model_impl"] = "transformers"
     place = folder or (_IN_MEMORY if _IN_MEMORY.is_dir() else Path(tempfile.gettempdir()))
     arguments = hidden_state_arguments(layers, place / "slmroute-hidden-states")
-    typer.echo(json.dumps({**given, **arguments}))
+    printed = {**given, **arguments}
+    typer.echo(_serve_options(printed) if serve else json.dumps(printed))
     cost = cache_cost(config, len(layers), dtype)
     typer.echo(
         f"Each cached token takes {cost.attention + cost.states:,} bytes in place of "
@@ -79,6 +86,20 @@ def vllm_args(
         err=True,
     )
     typer.echo(_about_the_model(config, extracts), err=True)
+
+
+def _serve_options(arguments: Mapping[str, Any]) -> str:
+    """Return what follows `vllm serve` for the arguments of its engine."""
+    words = [str(arguments["pretrained"])]
+    for name, value in arguments.items():
+        if name == "pretrained":
+            continue
+        words.append(f"--{name.replace('_', '-')}")
+        if isinstance(value, dict):
+            words.append(json.dumps(value))
+        elif value is not True:
+            words.append(str(value))
+    return shlex.join(words)
 
 
 def _config(model: str, revision: str | None, trust_remote_code: bool) -> Any:
@@ -127,6 +148,6 @@ def _about_the_model(config: Any, extracts: bool | None) -> str:
     if extracts:
         return f"vLLM's {architecture} hands out states."
     return (
-        f"vLLM's own {architecture} hands out no states (it is without SupportsEagle3): "
+        f"vLLM has no {architecture} of its own that hands out states (SupportsEagle3): "
         "model_impl=transformers runs transformers' code for it in vLLM, which does."
     )

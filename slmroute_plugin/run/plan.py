@@ -197,12 +197,16 @@ def _kept(
         SettingsError: If the settings ask for a hidden state that the backend refuses.
     """
     training = settings.uq == "auto" and backend.local and source.rows == "training"
+    explicit = "hidden_states" in settings.model_fields_set
+    learns = any(isinstance(method, TrainedMethod) for method in chosen.values())
     kept: list[Feature] = []
-    if settings.hidden_states and (chosen or training):
+    # Of a model behind an API they take a request for each question: only where they are used.
+    wanted = (chosen or training) if backend.local else (explicit or learns)
+    if settings.hidden_states and wanted:
         signal = settings.hidden_states.signal()
         if (refusal := backend.refuses(signal)) is None:
             kept.append(signal)
-        elif "hidden_states" in settings.model_fields_set:
+        elif explicit:
             raise SettingsError(f"metadata.slmroute.hidden_states: {refusal}.")
     for method in chosen.values():
         if isinstance(method, TrainedMethod):

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pytest
@@ -146,6 +147,12 @@ class Subject:
 
     def greedy(self, prompt: str, tokens: int) -> Greedy:
         """Token by token the likeliest continuation, from plain forwards of the reference."""
+        known = _GREEDY.setdefault(self.reference, {})
+        if (prompt, tokens) not in known:
+            known[prompt, tokens] = self._greedy(prompt, tokens)
+        return known[prompt, tokens]
+
+    def _greedy(self, prompt: str, tokens: int) -> Greedy:
         ids = self.encode(prompt)
         start, logprobs = len(ids), []
         for _ in range(tokens):
@@ -186,6 +193,9 @@ class Greedy:
             count for count in range(len(self.ids) + 1) if self.text(count).startswith(text)
         )
 
+
+# Of each reference, what was worked out before: many tests ask for the same.
+_GREEDY: WeakKeyDictionary[Any, dict[tuple[str, int], Greedy]] = WeakKeyDictionary()
 
 Make = Callable[..., Subject]
 

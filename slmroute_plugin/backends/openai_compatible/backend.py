@@ -9,9 +9,12 @@ from functools import cached_property
 from typing import Any
 
 from slmroute_plugin.backends.contract import Observed, Question, no_such_signal
+from slmroute_plugin.backends.extracted_states.layers import absent_states, start_command
+from slmroute_plugin.backends.extracted_states.transfer import StatesEngine
 from slmroute_plugin.backends.generation import Generation
 from slmroute_plugin.backends.openai_compatible.capabilities import Capabilities, probe
 from slmroute_plugin.backends.openai_compatible.concurrency import ConcurrentQuestions
+from slmroute_plugin.backends.openai_compatible.hidden_states import NOT_STARTED, find_engine
 from slmroute_plugin.backends.openai_compatible.next_word import LikelyWords
 from slmroute_plugin.backends.openai_compatible.outcomes import Outcomes
 from slmroute_plugin.backends.openai_compatible.prompts import ChatPrompts, TextPrompts
@@ -68,8 +71,10 @@ class OpenAiCompatibleBackend:
         elif isinstance(signal, TokenStatistics):
             return "a model behind an API shows the likeliest tokens, not the whole vocabulary"
         elif isinstance(signal, (HiddenState, PromptStates)):
-            return "a model behind an API shows no hidden states"
-        elif isinstance(signal, (Samples, *_TEXT)):
+            fault = self._without_states(signal)
+        elif isinstance(signal, Samples):
+            fault = self._draws_wrongly()
+        elif isinstance(signal, _TEXT):
             return None
         else:
             return no_such_signal(signal, "models behind an API")
@@ -98,6 +103,10 @@ class OpenAiCompatibleBackend:
             return
         depends = any(not isinstance(signal, _TEXT) for signal in signals)
         capabilities = self._capabilities if depends else None
+        if any(isinstance(signal, (HiddenState, PromptStates)) for signal in signals):
+            engine = self._states_engine
+            states = None if isinstance(engine, str) else engine
+            capabilities = replace(self._capabilities, states=states)
         run = ConcurrentQuestions(self._server, self._interface, capabilities, signals, seed)
         outcomes = Outcomes(self._server.name, len(every))
         yield from outcomes.passed_on(run.results(every))
@@ -116,6 +125,34 @@ class OpenAiCompatibleBackend:
         with start_blocking_portal() as portal:
             return portal.call(self._probe)
 
+    @cached_property
+    def _states_engine(self) -> StatesEngine | str:
+        """What hands out hidden states; or why nothing does, to follow "this server"."""
+        from anyio.from_thread import start_blocking_portal
+
+        if not (self._capabilities.ids and self._capabilities.read):
+            return "shows no hidden states"
+        with start_blocking_portal() as portal:
+            return portal.call(self._probe_states)
+
+    async def _probe_states(self) -> StatesEngine | str:
+        async with self._server.connect(has_answered=True) as connection:
+            return await find_engine(connection, self._interface.bodies, self._capabilities.read)
+
+    def _without_states(self, signal: HiddenState | PromptStates) -> str | None:
+        engine = self._states_engine
+        command = f"`{start_command(signal, str(self._lm.model))} --serve` prints what it takes"
+        if isinstance(engine, str):
+            return f"{engine} ({command})" if engine == NOT_STARTED else engine
+        absent = absent_states(signal, engine.layers, engine.depth)
+        return absent and f"{NOT_STARTED} {absent} ({command})"
+
+    def _draws_wrongly(self) -> str | None:
+        engine = self._states_engine if self._capabilities.ids else None
+        if not isinstance(engine, StatesEngine) or not engine.is_cpu:
+            return None
+        return "runs vLLM for CPUs, which draws wrongly where it hands out hidden states"
+
     async def _probe(self) -> Capabilities:
         prompts, bodies = self._interface.prompts, self._interface.bodies
 
@@ -123,8 +160,7 @@ class OpenAiCompatibleBackend:
             sent = prompts.sent(prompts.small_talk, generation.max_tokens)
             return bodies.make(sent, generation, **options)
 
-        words = self._interface.words
-        candidates = words.candidates(("True", "False")) if bodies.takes_candidates else ()
+        candidates = self._interface.words.candidates(("True", "False"))
         async with self._server.connect() as connection:
             return await probe(connection, make, candidates)
 

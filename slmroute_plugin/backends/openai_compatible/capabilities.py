@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from slmroute_plugin.backends.extracted_states.transfer import StatesEngine
 from slmroute_plugin.backends.generation import Generation
 from slmroute_plugin.backends.openai_compatible.responses import Choice, read_choices
 from slmroute_plugin.backends.openai_compatible.server import Connection, ServerError
@@ -33,6 +34,8 @@ class Capabilities:
         no_limits: what switches off the server's own limits to sampling.
         ids: whether answers can come with the ids of their tokens.
         candidates: whether the log-probabilities of given tokens can be asked for.
+        read: ids of the probe call's own prompt, where the server told them.
+        states: what hands out hidden states; None if it is not known that something does.
     """
 
     tokens: str | None = None
@@ -42,6 +45,8 @@ class Capabilities:
     no_limits: Mapping[str, Any] = field(default_factory=dict)
     ids: bool = False
     candidates: bool = False
+    read: tuple[int, ...] = ()
+    states: StatesEngine | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,7 @@ def _capabilities(choices: list[Choice], trial: Trial) -> Capabilities:
         several=len({one.text for one in choices}) == 2,
         no_limits=trial.no_limits[0],
         ids=bool(choice.tokens) and all(token.id >= 0 for token in choice.tokens or ()),
+        read=choice.prompt_ids,
     )
 
 

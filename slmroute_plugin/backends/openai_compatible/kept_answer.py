@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from slmroute_plugin.backends.chosen_option import choice_prob
 from slmroute_plugin.backends.contract import Question
+from slmroute_plugin.backends.openai_compatible.hidden_states import ReadTokens
 from slmroute_plugin.backends.openai_compatible.responses import AnswerToken, Choice
 from slmroute_plugin.backends.openai_compatible.token_alignment import TokenAlignment
 from slmroute_plugin.backends.stop_strings import kept_span
@@ -51,6 +52,17 @@ class KeptAnswer:
         """Return the text as a drawn answer, with its tokens where the server tells them."""
         tokens = self.tokens()
         return Sample(self.text, None if isinstance(tokens, Missing) else tokens)
+
+    def read_tokens(self) -> ReadTokens | Missing:
+        """Return the ids of the prompt's tokens and of the answer's, up to the last kept."""
+        if isinstance(self._aligned, Missing):
+            return self._aligned
+        tokens, alignment = self._aligned
+        places = alignment.tokens(self._begin, self._begin + len(self.text))
+        ids = tuple(token.id for token in tokens[: places.stop])
+        if not self._choice.prompt_ids or min(ids, default=0) < 0:
+            return Missing("the server did not tell which tokens it read and wrote")
+        return ReadTokens(self._choice.prompt_ids, ids)
 
     def choice_prob(self, question: Question) -> float | Missing:
         """Return the probability of the token with which the answer names its option."""

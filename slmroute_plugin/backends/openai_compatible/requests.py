@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from slmroute_plugin.backends.extracted_states.transfer import states_from
 from slmroute_plugin.backends.generation import Generation
 
 
@@ -21,10 +22,20 @@ class RequestBodies:
         self._lm = lm
         self._chat = chat
 
-    @property
-    def takes_candidates(self) -> bool:
-        """Whether there is a form to ask for the log-probabilities of given tokens."""
-        return self._chat
+    def reading(self, ids: Sequence[int], first: int) -> dict[str, Any]:
+        """Return the body of a completion that has tokens read for their hidden states.
+
+        Args:
+            ids: the tokens.
+            first: the first of them whose states are wanted.
+        """
+        return {
+            "model": self._lm.model,
+            "prompt": list(ids),
+            "max_tokens": 1,
+            "temperature": 0,
+            "kv_transfer_params": states_from(first),
+        }
 
     def make(
         self,
@@ -67,7 +78,7 @@ class RequestBodies:
             payload.pop("stop", None)
         if candidates:
             payload |= {
-                "logprobs": True,
+                "logprobs": True if self._chat else 1,
                 "logprob_token_ids": list(candidates),
                 "return_tokens_as_token_ids": True,
             }

@@ -69,6 +69,7 @@ class Choice(NamedTuple):
         absent: why this is not the model's answer, if it is not: a refusal, a content filter, no
             text.
         is_empty: whether the model ended the answer at once, as a drawn answer may.
+        prompt_ids: ids of the prompt's tokens; none where the server does not say.
     """
 
     text: str
@@ -77,6 +78,7 @@ class Choice(NamedTuple):
     fault: str = ""
     absent: str = ""
     is_empty: bool = False
+    prompt_ids: tuple[int, ...] = ()
 
 
 def read_choices(body: Any) -> list[Choice]:
@@ -110,7 +112,8 @@ def _choice(choice: Mapping[str, Any], body: Mapping[str, Any]) -> Choice:
         tokens, fault = None, NO_LOGPROBS
     absent = why_no_answer(choice, text, "max_gen_toks")
     is_empty = text is not None and not text.strip() and not thinking and ended_by_itself(choice)
-    return Choice(whole(text or ""), thinking, tokens, fault, absent or "", is_empty)
+    prompt_ids = _ids(choice.get("prompt_token_ids") or body.get("prompt_token_ids"))
+    return Choice(whole(text or ""), thinking, tokens, fault, absent or "", is_empty, prompt_ids)
 
 
 def whole(text: str) -> str:
@@ -138,11 +141,15 @@ def _tokens(logprobs: Any) -> _Tokens:
 
 def _with_ids(tokens: tuple[AnswerToken, ...] | None, ids: Any) -> tuple[AnswerToken, ...] | None:
     """Return the tokens with the ids that the server sent beside them, if it sent one for each."""
-    if tokens is None or not isinstance(ids, list) or len(ids) != len(tokens):
+    known = _ids(ids)
+    if tokens is None or len(known) != len(tokens):
         return tokens
-    if not all(isinstance(one, int) for one in ids):
-        return tokens
-    return tuple(token._replace(id=one) for token, one in zip(tokens, ids, strict=True))
+    return tuple(token._replace(id=one) for token, one in zip(tokens, known, strict=True))
+
+
+def _ids(sent: Any) -> tuple[int, ...]:
+    is_read = isinstance(sent, list) and all(isinstance(one, int) for one in sent)
+    return tuple(sent) if is_read else ()
 
 
 def _all(tokens: Iterable[AnswerToken | None]) -> tuple[AnswerToken, ...] | None:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from slmroute_plugin.openai_protocol.attempts import Attempts
 from slmroute_plugin.openai_protocol.bodies import parse_body
@@ -70,6 +70,12 @@ class Server:
         """The URL without what may be secret in it: user, password and query."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+    def url_of(self, path: str) -> str:
+        """Return the URL of another endpoint of the same server."""
+        parts = urlsplit(self.url)
+        base = parts.path.removesuffix("/completions").removesuffix("/chat")
+        return urlunsplit(parts._replace(path=base + path))
 
     @property
     def key(self) -> str:
@@ -137,22 +143,26 @@ class Connection:
         self._endpoint = Endpoint(server.name, server.key)
         self._attempts = Attempts(self._endpoint, server.attempts, server.back_off_s, has_answered)
 
-    async def post(self, payload: Mapping[str, Any], read: Callable[[Any], T]) -> T | Failure:
+    async def post(
+        self, payload: Mapping[str, Any], read: Callable[[Any], T], path: str = ""
+    ) -> T | Failure:
         """Post a request, and return what `read` makes of the body that comes back.
 
         Args:
             payload: the request.
             read: may raise `BadBody`, which is worth another attempt.
+            path: of another of the server's endpoints, as `/completions`.
         """
-        return await self._attempts.make(partial(self._attempt, payload, read))
+        url = self._server.url_of(path) if path else self._server.url
+        return await self._attempts.make(partial(self._attempt, url, payload, read))
 
-    async def _attempt(self, payload: Mapping[str, Any], read: Callable[[Any], T]) -> T:
+    async def _attempt(self, url: str, payload: Mapping[str, Any], read: Callable[[Any], T]) -> T:
         from anyio import fail_after
 
         # The package's own timeout is for each read: a body that trickles would never meet it.
         async with self._slots:
             with fail_after(self._server.timeout_s):
                 text = await self._client.post(
-                    self._server.url, body=dict(payload), cast_to=str, options=self._options
+                    url, body=dict(payload), cast_to=str, options=self._options
                 )
             return read(parse_body(self._endpoint.without_key(text)))

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from slmroute_plugin.backends.contract import Observed, Question
 from slmroute_plugin.backends.generation import Generation
 from slmroute_plugin.backends.openai_compatible.capabilities import Capabilities
+from slmroute_plugin.backends.openai_compatible.hidden_states import StateRequests
 from slmroute_plugin.backends.openai_compatible.kept_answer import KeptAnswer
 from slmroute_plugin.backends.openai_compatible.next_word import LikelyWords
 from slmroute_plugin.backends.openai_compatible.prompts import PromptForm, Said
@@ -22,7 +23,9 @@ from slmroute_plugin.observation import Missing, Observation
 from slmroute_plugin.openai_protocol.failures import Failure
 from slmroute_plugin.signals import (
     ChoiceProb,
+    HiddenState,
     NextTokenProbs,
+    PromptStates,
     Reply,
     Restated,
     Samples,
@@ -98,8 +101,15 @@ class SignalRequests:
         self._connection = connection
         self._capabilities = capabilities
         # Sorted, so that the order of a set changes nothing.
-        self._signals = sorted(signals, key=repr)
+        every = sorted(signals, key=repr)
+        self._states = [one for one in every if isinstance(one, (HiddenState, PromptStates))]
+        self._signals = [one for one in every if one not in self._states]
         self._seed = seed
+        self._state_requests = (
+            StateRequests(connection, interface.bodies, capabilities.states)
+            if capabilities.states is not None
+            else None
+        )
 
     async def ask(self, asked: AskedQuestion) -> Outcome | Failure:
         """Ask one question; a failure if there is no answer now, but may be another time.
@@ -107,7 +117,10 @@ class SignalRequests:
         What else cannot be had is missing, with the reason.
         """
         question, generation = asked.question, asked.generation
-        own = any(isinstance(signal, (TokenLogprobs, ChoiceProb)) for signal in self._signals)
+        # Which tokens an answer has is told with their log-probabilities.
+        own = bool(self._states) or any(
+            isinstance(signal, (TokenLogprobs, ChoiceProb)) for signal in self._signals
+        )
         said = self._interface.prompts.question(question)
         ids = own and self._capabilities.ids
         answers = await self._choices(said, generation, likely=int(own), may_cut=True, ids=ids)
@@ -130,7 +143,7 @@ class SignalRequests:
         )
 
     def _without(self, asked: AskedQuestion, text: str, reason: str) -> Outcome:
-        missing = {signal: Missing(reason) for signal in self._signals}
+        missing = {signal: Missing(reason) for signal in (*self._signals, *self._states)}
         question = asked.question
         observation = Observation(question.text, text, question.kind, missing)
         return Outcome(Observed(asked.index, observation), reason)
@@ -145,15 +158,26 @@ class SignalRequests:
         async def one(signal: Signal[Any]) -> None:
             found[signal] = await self._signal(signal, asked, kept)
 
+        async def states() -> None:
+            for signal, value in (await self._state_values(kept)).items():
+                found[signal] = value
+
         async with create_task_group() as group:
             for signal in self._signals:
                 group.start_soon(one, signal)
+            if self._states:
+                group.start_soon(states)
         for signal, value in found.items():
             if isinstance(value, Failure):
                 if value.is_fatal or value.is_unreached:
                     return value
                 found[signal] = Missing(value.text)
         return found
+
+    async def _state_values(self, kept: KeptAnswer) -> Mapping[HiddenState | PromptStates, Any]:
+        if self._state_requests is None:
+            return dict.fromkeys(self._states, Missing("the server hands out no hidden states"))
+        return await self._state_requests.values(kept.read_tokens(), self._states)
 
     async def _signal(self, signal: Signal[Any], asked: AskedQuestion, kept: KeptAnswer) -> Any:
         question, generation, prompts = asked.question, asked.generation, self._interface.prompts

@@ -11,15 +11,15 @@ from typing import Any
 from lm_eval.models.utils import truncate_tokens
 
 from slmroute_plugin.backends.contract import Observed, Question, in_one_batch, no_such_signal
+from slmroute_plugin.backends.extracted_states.final_norm import final_norm
+from slmroute_plugin.backends.extracted_states.written_states import StateReader
 from slmroute_plugin.backends.further_turns import FurtherTurns
 from slmroute_plugin.backends.generation import Generation
 from slmroute_plugin.backends.requested_signals import RequestedSignals
 from slmroute_plugin.backends.vllm.engine import VllmEngine
 from slmroute_plugin.backends.vllm.engine_facts import RAW_LOGPROBS, engine_facts
-from slmroute_plugin.backends.vllm.final_norm import final_norm
 from slmroute_plugin.backends.vllm.fingerprint import fingerprint
 from slmroute_plugin.backends.vllm.group import GroupAsker
-from slmroute_plugin.backends.vllm.hidden_states import StateReader
 from slmroute_plugin.backends.vllm.question_work import Manner, QuestionWork, Restatement
 from slmroute_plugin.backends.vllm.refusals import refusal
 from slmroute_plugin.backends.vllm.requests import Work

@@ -20,8 +20,7 @@ from vllm.distributed.kv_transfer.kv_connector.v1.example_hidden_states_connecto
 )
 from vllm.v1.request import RequestStatus
 
-# In a request's `kv_transfer_params`: the first token whose states are wanted.
-FROM_TOKEN = "slmroute_from_token"
+from slmroute_plugin.backends.extracted_states.transfer import FROM_TOKEN, StatesEngine
 
 
 class HiddenStatesConnector(ExampleHiddenStatesConnector):  # type: ignore[misc]
@@ -35,6 +34,7 @@ class HiddenStatesConnector(ExampleHiddenStatesConnector):  # type: ignore[misc]
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._own_folder: str | None = None
+        self._told = _engine(self._vllm_config).as_parameters()
         # The scheduler's instance names the files, the workers' instances write them.
         if self.role is KVConnectorRole.SCHEDULER:
             shared = Path(self._storage_path)
@@ -56,18 +56,19 @@ class HiddenStatesConnector(ExampleHiddenStatesConnector):  # type: ignore[misc]
     def request_finished(self, request: Any, block_ids: list[int]) -> Any:
         """Have the states of a finished request written, from the block of its first token on.
 
-        Nobody is told of the file of a request that was called off.
+        The request's output names the file and says what the engine is. Nobody is told of the
+        file of a request that was called off.
         """
         if request.status is RequestStatus.FINISHED_ABORTED:
             self._request_filenames.pop(request.request_id, None)
-        finished = super().request_finished(request, block_ids)
+        delayed, told = super().request_finished(request, block_ids)
         pending = self._pending_saves.get(request.request_id)
         first = _first_token(request.sampling_params)
         if pending is not None and first:
             blocks = min(first, len(pending.token_ids) - 1) // self._block_size
             pending.block_ids = pending.block_ids[blocks:]
             pending.token_ids = pending.token_ids[blocks * self._block_size :].clone()
-        return finished
+        return delayed, told and told | self._told
 
     def _submit_async_write(self, pending: Any) -> None:
         """Write the states of a request: on CUDA devices by vLLM's own code, on CPUs at once."""
@@ -99,6 +100,18 @@ class _Written:
 
     def query(self) -> bool:
         return True
+
+
+def _engine(config: Any) -> StatesEngine:
+    model = config.model_config
+    draft = config.speculative_config.draft_model_config.hf_config
+    return StatesEngine(
+        layers=tuple(draft.eagle_aux_hidden_state_layer_ids),
+        depth=int(model.hf_config.get_text_config().num_hidden_layers),
+        model=str(model.model),
+        revision=model.revision,
+        is_cpu=config.device_config.device_type == "cpu",
+    )
 
 
 def _first_token(params: Any) -> int | None:

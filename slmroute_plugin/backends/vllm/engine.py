@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from slmroute_plugin.backends.extracted_states.transfer import states_from, written_path
 from slmroute_plugin.backends.vllm.engine_facts import EngineFacts
 from slmroute_plugin.backends.vllm.requests import Completion, Request, Work
 
@@ -152,8 +152,7 @@ def _parameters(request: Request) -> dict[str, Any]:
     }
     parameters |= {name: value for name, value in optional.items() if value is not None}
     if request.states_from is not None:
-        wanted = {"slmroute_from_token": request.states_from, "include_output_tokens": True}
-        parameters["extra_args"] = {"kv_transfer_params": wanted}
+        parameters["extra_args"] = {"kv_transfer_params": states_from(request.states_from)}
     return parameters
 
 
@@ -168,14 +167,13 @@ def _completion(request: Request, outputs: Sequence[Any]) -> Completion:
     if request.logprobs:
         places = zip(ids, answer.logprobs, strict=False)
         logprobs = tuple(min(place[token].logprob, 0.0) for token, place in places)
-    transferred = output.kv_transfer_params or {}
-    path = transferred.get("hidden_states_path")
+    written = written_path(output.kv_transfer_params or {})
     return Completion(
         ids=ids,
         text=answer.text,
         logprobs=logprobs,
         candidates=_candidates(request, outputs),
-        states=Path(path) if path and request.states_from is not None else None,
+        states=written if request.states_from is not None else None,
         # The last token was never read.
         states_of=len(request.ids) + len(answer.token_ids) - 1,
     )

@@ -8,12 +8,12 @@ from math import exp
 from typing import Any
 
 from slmroute_plugin.backends.contract import Observed
+from slmroute_plugin.backends.extracted_states.layers import state_index
+from slmroute_plugin.backends.extracted_states.written_states import StateReader, WrittenStates
 from slmroute_plugin.backends.follow_up import NO_ROOM
 from slmroute_plugin.backends.further_turns import FurtherTurns, TurnTokens
 from slmroute_plugin.backends.requested_signals import RequestedSignals
 from slmroute_plugin.backends.vllm.engine import VllmEngine
-from slmroute_plugin.backends.vllm.hidden_states import StateReader, WrittenStates
-from slmroute_plugin.backends.vllm.layers import state_index
 from slmroute_plugin.backends.vllm.question_work import QuestionWork
 from slmroute_plugin.backends.vllm.requests import Completion, Request
 from slmroute_plugin.backends.word_tokens import beginning_tokens

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from slmroute_plugin.backends.extracted_states.layers import absent_states, start_command
 from slmroute_plugin.backends.vllm.engine_facts import EXTRACTION, RAW_LOGPROBS, EngineFacts
-from slmroute_plugin.backends.vllm.layers import state_index
 from slmroute_plugin.signals import (
     ChoiceProb,
     HiddenState,
@@ -40,25 +40,17 @@ def refusal(signal: Signal[Any], facts: EngineFacts, model: str) -> str | None:
             "vLLM for CPUs draws wrongly beside a speculative_config, which hidden states need "
             "(leave it out of --model_args for a run with samples)"
         )
-    if isinstance(signal, PromptStates):
-        return _without(
-            range(facts.depth + 1), facts, f"slmroute vllm-args {model} --prompt-states"
-        )
-    if isinstance(signal, HiddenState):
-        index = state_index(signal.layer, facts.depth)
-        return _without([index], facts, f"slmroute vllm-args {model} --layer {signal.layer}")
+    if isinstance(signal, (HiddenState, PromptStates)):
+        absent = absent_states(signal, facts.layers, facts.depth)
+        return absent and _without(absent, facts, start_command(signal, model))
     return None
 
 
-def _without(layers: range | list[int], facts: EngineFacts, command: str) -> str | None:
-    missing = [layer for layer in layers if layer not in facts.layers]
-    if not missing:
-        return None
+def _without(absent: str, facts: EngineFacts, command: str) -> str:
     help_ = f"`{command}` prints what to add to --model_args"
     if facts.speculative not in (None, EXTRACTION):
         return (
             f"vLLM takes hidden states out in place of a speculative_config of your own "
             f"({facts.speculative}): {help_}"
         )
-    which = f"{missing[0]}" if len(missing) == 1 else f"{missing[0]} to {missing[-1]}"
-    return f"vLLM was not started for hidden states ({which} of 0 to {facts.depth}): {help_}"
+    return f"vLLM was not started for hidden states ({absent}): {help_}"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from slmroute_plugin.backends.vllm.layers import state_index
+from slmroute_plugin.backends.extracted_states.layers import state_index
 from slmroute_plugin.backends.vllm.start_arguments import hidden_state_arguments
 from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.settings.parsing import parse_settings

@@ -142,7 +142,7 @@ def test_what_the_server_does_not_give_is_left_out_with_one_line(
     assert notice.startswith(
         "this server returns no log-probabilities: average_token_prob, perplexity, p_true, "
     )
-    assert "; a model behind an API shows no hidden states: " in notice
+    assert "; this server shows no hidden states: " in notice
     served = {
         "agreement_and_stated",
         "answer_agreement",

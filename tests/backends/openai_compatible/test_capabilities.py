@@ -75,11 +75,18 @@ def test_a_server_that_gives_all_is_called_once(server: Any, remote: Any) -> Non
     assert server.asked == {SMALL_TALK: 1}
 
 
-def test_text_needs_no_probe_call_and_hidden_states_none_either(server: Any, remote: Any) -> None:
-    hidden = "a model behind an API shows no hidden states"
-    found = refusals(remote(), Reply("?"), Restated("!"), Samples(), HiddenState(), PromptStates())
-    assert found == [None, None, None, hidden, hidden]
+def test_text_needs_no_probe_call(server: Any, remote: Any) -> None:
+    assert refusals(remote(), Reply("?"), Restated("!")) == [None, None]
     assert server.total == 0
+
+
+def test_hidden_states_are_not_asked_of_a_server_that_knows_no_ids(
+    server: Any, remote: Any
+) -> None:
+    server.otherwise = Picky()
+    found = refusals(remote(), Samples(), HiddenState(), PromptStates())
+    assert found == [None, *["this server shows no hidden states"] * 2]
+    assert server.asked == {SMALL_TALK: 1}
 
 
 def test_what_a_server_does_not_give_is_named(server: Any, remote: Any) -> None:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from real_server import running
 
 from slmroute_plugin.backends.openai_compatible import openai_compatible_backend
 from slmroute_plugin.plugins.backends import backend_for
@@ -31,12 +27,6 @@ pytestmark = pytest.mark.slow
 
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 TEXT = "What is the capital of France? Reply with one word."
-
-
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
 
 
 @dataclass(frozen=True)
@@ -56,35 +46,25 @@ class Server:
     gives_logprobs: bool
 
 
-def llama_cpp(port: int, request: pytest.FixtureRequest) -> tuple[list[str], str]:
+def llama_cpp(request: pytest.FixtureRequest) -> tuple[list[str], str]:
     model = str(Path(request.getfixturevalue("smollm_folder")) / GGUF)
     return [
         sys.executable, "-m", "llama_cpp.server", "--model", model, "--logits_all", "true",
-        "--n_ctx", "1024", "--port", str(port), "--n_threads", "1",
+        "--n_ctx", "1024", "--n_threads", "1",
     ], model  # fmt: skip
 
 
-def transformers_serve(port: int, request: pytest.FixtureRequest) -> tuple[list[str], str]:
+def transformers_serve(request: pytest.FixtureRequest) -> tuple[list[str], str]:
     model = request.getfixturevalue("smollm_weights")
     return [
         sys.executable, "-m", "transformers.cli.transformers", "serve", model,
-        "--host", "127.0.0.1", "--port", str(port), "--device", "cpu",
-    ], model  # fmt: skip
-
-
-def vllm_serve(port: int, request: pytest.FixtureRequest) -> tuple[list[str], str]:
-    model = request.getfixturevalue("smollm_weights")
-    return [
-        sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", model,
-        "--host", "127.0.0.1", "--port", str(port), "--dtype", "float32", "--enforce-eager",
-        "--max-model-len", "1024", "--block-size", "32",
+        "--device", "cpu",
     ], model  # fmt: skip
 
 
 SERVERS = {
     "llama.cpp": (llama_cpp, ("llama_cpp", "uvicorn"), True),
     "transformers": (transformers_serve, ("fastapi", "uvicorn"), False),
-    "vllm": (vllm_serve, ("vllm.version",), True),
 }
 
 
@@ -97,25 +77,9 @@ def real_server(
     for needed in packages:
         if not is_installed(needed):
             pytest.skip(f"the server of {request.param} is not installed ({needed})")
-    port = free_port()
-    arguments, model = command(port, request)
-    folder = tmp_path_factory.mktemp("server")
-    log = folder / "log"
-    # One of them lists the models in the Hub's cache, which need not be there.
-    environment = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "HF_HUB_CACHE": str(folder),
-        "VLLM_CPU_KVCACHE_SPACE": "1",
-    }
-    with log.open("w") as said:
-        process = subprocess.Popen(arguments, stdout=said, stderr=said, env=environment)
-        try:
-            wait_for(process, f"http://127.0.0.1:{port}/v1/models", log)
-            yield Server(request.param, f"http://127.0.0.1:{port}/v1", model, gives_logprobs)
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
+    arguments, model = command(request)
+    with running(arguments, tmp_path_factory.mktemp("server")) as url:
+        yield Server(request.param, url, model, gives_logprobs)
 
 
 def is_installed(module: str) -> bool:
@@ -123,18 +87,6 @@ def is_installed(module: str) -> bool:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:
         return False
-
-
-def wait_for(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    until = time.monotonic() + 600
-    while time.monotonic() < until:
-        assert process.poll() is None, log.read_text()[-2000:]
-        try:
-            urllib.request.urlopen(url, timeout=5)
-            return
-        except OSError:
-            time.sleep(0.5)
-    raise AssertionError(log.read_text()[-2000:])
 
 
 def test_a_real_server_serves_what_it_gives(

@@ -15,9 +15,9 @@ import torch
 from safetensors.torch import save_file
 
 from slmroute_plugin import Missing
-from slmroute_plugin.backends.vllm import hidden_states
-from slmroute_plugin.backends.vllm.final_norm import final_norm
-from slmroute_plugin.backends.vllm.hidden_states import StateReader, WrittenStates
+from slmroute_plugin.backends.extracted_states import written_states
+from slmroute_plugin.backends.extracted_states.final_norm import final_norm
+from slmroute_plugin.backends.extracted_states.written_states import StateReader, WrittenStates
 
 STATES = torch.arange(5 * 3 * 4, dtype=torch.float32).reshape(5, 3, 4)
 
@@ -52,7 +52,7 @@ def test_a_file_is_waited_for_until_the_engine_lets_go_of_it(tmp_path: Path) -> 
 def test_an_engine_that_never_writes_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hidden_states, "LONGEST_WAIT_S", 0.05)
+    monkeypatch.setattr(written_states, "LONGEST_WAIT_S", 0.05)
     with pytest.raises(TimeoutError, match="MULTIPROCESSING"):
         WrittenStates.taken(tmp_path / "0.safetensors", tokens=5)
 

@@ -1,0 +1,1 @@
+"""Hidden states that an engine in other processes writes to files: which, and how they are read."""
