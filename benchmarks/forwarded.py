@@ -97,7 +97,7 @@ def recorded() -> Iterator[Sequences]:
     def drawn(work: QuestionWork, made: list[Generated], signal: Any) -> None:
         seen.generated += [(work, work.ids, sample) for sample in made]
 
-    def restated(work: QuestionWork, made: Generated, restatement: Any) -> None:
+    def restated(work: QuestionWork, made: Generated, signal: Any, restatement: Any) -> None:
         seen.generated.append((work, restatement.ids, made))
 
     replies: dict[int, Generated] = {}

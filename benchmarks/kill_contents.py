@@ -19,7 +19,9 @@ def contents(folder: Path) -> dict[str, Any]:
     results = folder / "results"
     (model,) = (path for path in results.iterdir() if not path.name.startswith("."))
     for task, path in newest_sample_files(model).items():
-        parts[f"samples of {task}"] = path.read_bytes()
+        parts[f"samples of {task}"] = [
+            {**json.loads(line), "seconds": None} for line in path.read_text().splitlines()
+        ]
     for path in sorted(model.glob("probes/*.safetensors")):
         parts[f"probe {path.name}"] = path.read_bytes()
     for path in sorted(model.glob("hidden_states/*.safetensors")):
@@ -29,7 +31,10 @@ def contents(folder: Path) -> dict[str, Any]:
         parts[f"left behind: {path.name}"] = "half written"
     with closing(sqlite3.connect(results / ".journal" / "journal.sqlite")) as journal:
         select = "SELECT key, record, arrays FROM questions ORDER BY key"
-        parts["journal"] = journal.execute(select).fetchall()
+        parts["journal"] = [
+            (key, {**json.loads(record), "seconds": None}, arrays)
+            for key, record, arrays in journal.execute(select)
+        ]
     with closing(sqlite3.connect(results / ".cache" / "llm.sqlite")) as cache:
         select = "SELECT key, reply FROM answers ORDER BY key"
         parts["LLM cache"] = [

@@ -124,6 +124,8 @@ class Answer(str):
         tokens: The answer's token ids and log-probabilities; None if the backend has none.
         prompt: The prompt that the model saw.
         messages: The conversation that the prompt was made from.
+        work: What the answer and its signals took, by column of the samples; empty if the backend
+            cannot tell.
     """
 
     confidence: dict[str, float | None]
@@ -135,6 +137,7 @@ class Answer(str):
     tokens: Tokens | None
     prompt: str
     messages: Sequence[Message]
+    work: Mapping[str, Any]
 
     def __new__(
         cls,
@@ -149,6 +152,7 @@ class Answer(str):
         tokens: Tokens | None = None,
         prompt: str = "",
         messages: Sequence[Message] = (),
+        work: Mapping[str, Any] | None = None,
     ) -> Answer:
         answer = super().__new__(cls, text)
         answer.confidence = confidence or {}
@@ -160,6 +164,7 @@ class Answer(str):
         answer.tokens = tokens
         answer.prompt = prompt
         answer.messages = messages
+        answer.work = work or {}
         return answer
 
     @property

@@ -27,6 +27,14 @@ from slmroute_plugin.backends.seeding import question_seed
 from slmroute_plugin.backends.stop_rule import StopRule
 from slmroute_plugin.backends.stop_strings import kept_span, restated_end
 from slmroute_plugin.backends.word_tokens import beginning_tokens
+from slmroute_plugin.backends.work import (
+    SequenceWork,
+    TokenSequence,
+    Trace,
+    Work,
+    trace,
+    with_seconds,
+)
 
 __all__ = [
     "Advises",
@@ -39,9 +47,13 @@ __all__ = [
     "Question",
     "RequestedSignals",
     "Resumable",
+    "SequenceWork",
     "SizesBatches",
     "Span",
     "StopRule",
+    "TokenSequence",
+    "Trace",
+    "Work",
     "beginning_tokens",
     "choice_prob",
     "in_one_batch",
@@ -50,4 +62,6 @@ __all__ = [
     "question_seed",
     "restated_end",
     "restated_messages",
+    "trace",
+    "with_seconds",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
+from slmroute_plugin.backends.work import Trace
 from slmroute_plugin.conversation import Message
 from slmroute_plugin.observation import AnswerKind, Missing, Observation
 from slmroute_plugin.signals import Restated, Signal, Tokens
@@ -65,6 +66,7 @@ class Observed:
             gives the same numbers to the last digit.
         is_answer: False where it stands in for an answer that could not be had: it is not kept,
             and is asked for again by the next run.
+        work: what each of its sequences took; empty where the backend cannot tell.
     """
 
     index: int
@@ -72,6 +74,7 @@ class Observed:
     tokens: Tokens | None = None
     ends_batch: bool = True
     is_answer: bool = True
+    work: Trace = ()
 
 
 def in_one_batch(observed: Sequence[Observed]) -> Iterator[Observed]:

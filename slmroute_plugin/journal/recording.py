@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from slmroute_plugin.backends import Backend, BatchSizes, Observed, Question, SizesBatches
 from slmroute_plugin.journal.keys import ordered
-from slmroute_plugin.journal.records import QuestionRecord, TaskFacts
+from slmroute_plugin.journal.records import QuestionRecord, RecordedWork, TaskFacts
 from slmroute_plugin.journal.store import Journal
 from slmroute_plugin.observation import Observation
 from slmroute_plugin.signals import Signal
@@ -125,13 +125,23 @@ def _fresh(
 def _record(seen: Observed, order: Sequence[Signal[Any]], confidence: Confidence) -> QuestionRecord:
     delivered = seen.observation.signals
     signals = {at: delivered[signal] for at, signal in enumerate(order) if signal in delivered}
-    return QuestionRecord(seen.observation.answer, seen.tokens, signals, dict(confidence))
+    places = {signal: at for at, signal in enumerate(order)}
+    work = [
+        RecordedWork(-1 if each.signal is None else places[each.signal], each._replace(signal=None))
+        for each in seen.work
+    ]
+    return QuestionRecord(seen.observation.answer, seen.tokens, signals, dict(confidence), work)
 
 
 def _observed(record: QuestionRecord, asked: Question, order: Sequence[Signal[Any]]) -> Observed:
     signals = {order[at]: value for at, value in record.signals.items() if at < len(order)}
     seen = Observation(asked.text, record.answer, asked.kind, signals)
-    return Observed(0, seen, record.tokens)
+    work = tuple(
+        work._replace(signal=None if at < 0 else order[at])
+        for at, work in record.work
+        if at < len(order)
+    )
+    return Observed(0, seen, record.tokens, work=work)
 
 
 class _KeptSizes:

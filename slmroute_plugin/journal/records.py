@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from slmroute_plugin.backends.work import SequenceWork
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.signals import Sample, Tokens, VocabularyStatistics
 
@@ -30,6 +31,18 @@ class Packed(NamedTuple):
     arrays: bytes
 
 
+class RecordedWork(NamedTuple):
+    """A record of the work for one sequence.
+
+    Attributes:
+        signal: The signal's place among those asked for; -1 for the answer itself.
+        work: The work; its `signal` is None.
+    """
+
+    signal: int
+    work: SequenceWork
+
+
 @dataclass(frozen=True)
 class QuestionRecord:
     """A record of what was seen for one question.
@@ -40,12 +53,14 @@ class QuestionRecord:
         signals: The values that were delivered, by the signal's place among those asked for.
         confidence: The confidence that each method gave, for readers of the file. A run that
             goes on computes it anew from the signals.
+        work: The work for each sequence; empty if the backend could not tell.
     """
 
     answer: str
     tokens: Tokens | None = None
     signals: Mapping[int, Any] = field(default_factory=dict)
     confidence: Mapping[str, float | None] = field(default_factory=dict)
+    work: Sequence[RecordedWork] = ()
 
 
 def pack(record: QuestionRecord) -> Packed:
@@ -60,6 +75,8 @@ def pack(record: QuestionRecord) -> Packed:
         "tokens": _encoded(record.tokens, arrays),
         "signals": {str(at): _encoded(value, arrays) for at, value in record.signals.items()},
         "confidence": dict(record.confidence),
+        "work": [[signal, *work[1:-1]] for signal, work in record.work],
+        "seconds": [each.work.seconds for each in record.work],
     }
     return Packed(json.dumps(fields, separators=(",", ":")), bytes(arrays))
 
@@ -81,9 +98,33 @@ def unpack(packed: Packed) -> QuestionRecord:
                 int(at): _decoded(value, packed.arrays) for at, value in fields["signals"].items()
             },
             confidence=dict(fields["confidence"]),
+            work=_work(fields),
         )
     except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"not a record of a question: {type(error).__name__}: {error}") from None
+
+
+def _work(fields: Mapping[str, Any]) -> tuple[RecordedWork, ...]:
+    """Restore the work for each sequence.
+
+    Raises:
+        ValueError: If a sequence shares tokens with one that does not come before it.
+    """
+    works: list[RecordedWork] = []
+    for counts, seconds in zip(fields["work"], fields["seconds"], strict=True):
+        signal, prompt, generated, shares, cached = counts
+        if len(shares) > len(works):
+            raise ValueError("a sequence shares tokens with one that does not come before it")
+        work = SequenceWork(
+            None,
+            int(prompt),
+            int(generated),
+            tuple(map(int, shares)),
+            None if cached is None else int(cached),
+            float(seconds),
+        )
+        works.append(RecordedWork(int(signal), work))
+    return tuple(works)
 
 
 def _encoded(value: Any, arrays: bytearray) -> Any:

@@ -78,8 +78,8 @@ def read_body(body: Any, think_end: str | None, stops: Sequence[str] = ()) -> Bo
         text,
         error,
         encodable(finish) if isinstance(finish, str) else None,
-        _count(usage.get("prompt_tokens")),
-        _count(usage.get("completion_tokens")),
+        token_count(usage.get("prompt_tokens")),
+        token_count(usage.get("completion_tokens")),
         _logprobs(mapping(choice.get("logprobs")).get("content")),
     )
 
@@ -100,7 +100,8 @@ def _answer(
     return (None, error) if error is not None or text is None else (encodable(text), None)
 
 
-def _count(value: Any) -> int | None:
+def token_count(value: Any) -> int | None:
+    """Return a number of tokens that a server states; None if it is not a credible number."""
     whole = isinstance(value, int) and not isinstance(value, bool)
     return value if whole and 0 <= value <= _MOST_TOKENS else None
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tqdm import tqdm
 
@@ -20,6 +20,7 @@ from slmroute_plugin.run.outputs import check_outputs
 from slmroute_plugin.run.plan import TaskPlan
 from slmroute_plugin.run.shared_samples import first_samples
 from slmroute_plugin.run.task_run import task_run
+from slmroute_plugin.run.work_columns import work_columns
 from slmroute_plugin.storage.hidden_states import (
     Feature,
     HiddenStates,
@@ -130,7 +131,8 @@ def answer_task(
                 methods = plan.methods_for(question.identity if question is not None else b"")
                 observation = _shown(seen.observation, plan, instances[index])
                 assessed.append(assess(methods, observation))
-                observed[index] = _answer(seen, assessed[-1], plan, instances[index])
+                taken = work_columns(seen.work, plan.signals, methods, plan.kept)
+                observed[index] = _answer(seen, assessed[-1], plan, instances[index], taken)
             batch.keep([assessment.confidence for assessment in assessed])
             assessments += assessed
             if batch.reused:
@@ -157,7 +159,11 @@ def _shown(observation: Observation, plan: TaskPlan, instance: RoutedInstance) -
 
 
 def _answer(
-    seen: Observed, assessment: Assessment, plan: TaskPlan, instance: RoutedInstance
+    seen: Observed,
+    assessment: Assessment,
+    plan: TaskPlan,
+    instance: RoutedInstance,
+    taken: Mapping[str, Any],
 ) -> Answer:
     vectors = {feature: seen.observation.signals.get(feature) for feature in plan.kept}
     return Answer(
@@ -175,6 +181,7 @@ def _answer(
         tokens=seen.tokens,
         prompt=instance.arguments[0],
         messages=instance.messages,
+        work=taken,
     )
 
 

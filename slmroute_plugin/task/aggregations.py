@@ -112,6 +112,47 @@ def total_usd(items: Sequence[float | None]) -> Covered | str:
     return Covered(sum(known), len(known) / len(items)) if known else UNKNOWN
 
 
+class TokenTotal(float):
+    """A number of tokens that went through a model, printed as those read and those generated.
+
+    To JSON and arithmetic it is a plain float, the sum of both.
+
+    >>> f"{TokenTotal(1200, 34):.4f}"
+    '1200 read, 34 generated'
+    """
+
+    read: int
+    generated: int
+
+    def __new__(cls, read: int, generated: int) -> TokenTotal:
+        total = super().__new__(cls, read + generated)
+        total.read, total.generated = read, generated
+        return total
+
+    def __format__(self, spec: str) -> str:
+        return f"{self.read} read, {self.generated} generated"
+
+
+def total_tokens(items: Sequence[Mapping[str, Any]]) -> TokenTotal:
+    """Sum up the tokens of all answers; for a method, those that it takes alone.
+
+    >>> total_tokens([{"read": 5, "cached": 0, "generated": 2}, {"read": 4, "generated": 1}]).read
+    9
+    """
+    counts = [item.get("alone", item) for item in items]
+    read = sum(count["read"] for count in counts)
+    return TokenTotal(read, sum(count["generated"] for count in counts))
+
+
+def total_seconds(items: Sequence[Mapping[str, Mapping[str, float]]]) -> float:
+    """Sum up the seconds of all answers and of the signals that were taken for them.
+
+    >>> total_seconds([{"signals": {"answer": 0.5, "samples": 1.0}, "methods": {}}])
+    1.5
+    """
+    return float(sum(sum(item["signals"].values()) for item in items))
+
+
 def aggregation_for(column: str) -> Callable[[Any], Any]:
     """Return the aggregation, for lm-eval's table, of a sample column that `RoutedTask` writes."""
     from lm_eval.api.metrics import mean
@@ -124,6 +165,7 @@ def aggregation_for(column: str) -> Callable[[Any], Any]:
         "llm_error": number_of_errors,
         "judge_error": number_of_errors,
         "cost_usd": total_usd,
+        "seconds": total_seconds,
     }
     by_prefix: dict[str, Callable[[Any], Any]] = {
         "answer": share_extracted,
@@ -131,6 +173,8 @@ def aggregation_for(column: str) -> Callable[[Any], Any]:
         "fitted_on": distinct,
         "combines": distinct,
         "confidence": mean_confidence,
+        "work": total_tokens,
+        "method_work": total_tokens,
     }
     # lm-eval knows the standard error of its own `mean` by identity.
     return by_name.get(column) or by_prefix.get(column.partition("/")[0]) or mean

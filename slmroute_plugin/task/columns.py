@@ -23,7 +23,7 @@ def slm_columns(answer: Answer, scorer: QuestionScorer) -> dict[str, Any]:
         columns[f"combines/{method}"] = combines
     if answer.confidence:
         columns["no_confidence"] = answer.reasons
-    return columns
+    return {**columns, **answer.work}
 
 
 def routed_columns(answer: RoutedAnswer, scorer: QuestionScorer) -> dict[str, Any]:

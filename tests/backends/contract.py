@@ -301,6 +301,23 @@ class BackendContract:
             if not isinstance(value, Missing):
                 assert_value(signal, value)
 
+    def test_the_work_is_that_of_the_answer_and_of_signals_asked_for(
+        self, subject: Subject
+    ) -> None:
+        for seen in subject.observe([subject.question(text) for text in TEXTS], subject.signals):
+            if not seen.work:
+                continue
+            assert [each.signal is None for each in seen.work] == [
+                at == 0 for at in range(len(seen.work))
+            ]
+            assert {each.signal for each in seen.work[1:]} <= subject.signals
+            for at, each in enumerate(seen.work):
+                assert each.prompt >= 0
+                assert each.generated >= 0
+                assert each.seconds >= 0
+                assert len(each.shares) in (0, at)
+                assert each.cached is None or 0 <= each.cached <= each.prompt
+
     def test_think_text_is_not_part_of_the_answer(self, make: Make) -> None:
         plain = make()
         asked = plain.question(TEXTS[1])

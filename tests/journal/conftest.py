@@ -43,8 +43,15 @@ class Runs:
         )
 
     def samples(self, **how: Any) -> str:
-        """The samples of a run as lm-eval would write them, to the last digit."""
-        return json.dumps(self.run(**how)["samples"], default=str)
+        """The samples of a run as lm-eval would write them, to the last digit, without times."""
+        samples = self.run(**how)["samples"]
+        timeless = {
+            task: [
+                {name: value for name, value in row.items() if name != "seconds"} for row in rows
+            ]
+            for task, rows in samples.items()
+        }
+        return json.dumps(timeless, default=str)
 
     def hidden(self) -> bytes:
         """The hidden states that the last run kept."""

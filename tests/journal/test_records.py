@@ -12,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from slmroute_plugin.journal.records import Packed, QuestionRecord, pack, unpack
+from slmroute_plugin.backends.work import SequenceWork
+from slmroute_plugin.journal.records import (
+    Packed,
+    QuestionRecord,
+    RecordedWork,
+    pack,
+    unpack,
+)
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.signals import Sample, Tokens, VocabularyStatistics
 
@@ -127,3 +134,21 @@ def test_no_json_makes_it_raise_anything_else(what: Any) -> None:
             unpack(Packed(text, bytes(8)))
         except ValueError as error:
             assert "not a record of a question" in str(error)
+
+
+def test_work_comes_back() -> None:
+    work = [
+        RecordedWork(-1, SequenceWork(None, 9, 4, (), None, 0.125)),
+        RecordedWork(2, SequenceWork(None, 9, 3, (10,), 8, 0.5)),
+    ]
+    assert unpack(pack(QuestionRecord("4", work=work))).work == tuple(work)
+
+
+@pytest.mark.parametrize(
+    "work", [[[-1, 9, 4, [3], None]], [[-1, 9, 4, []]], [[-1, "x", 4, [], None]], [[]], None]
+)
+def test_work_of_another_form_is_not_a_record(work: Any) -> None:
+    fields = {"answer": "4", "tokens": None, "signals": {}, "confidence": {}}
+    text = json.dumps({**fields, "work": work, "seconds": [0.5]})
+    with pytest.raises(ValueError, match="not a record"):
+        unpack(Packed(text, b""))

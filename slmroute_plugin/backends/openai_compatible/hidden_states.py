@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from slmroute_plugin.backends.extracted_states.layers import state_index
 from slmroute_plugin.backends.extracted_states.transfer import StatesEngine, written_path
 from slmroute_plugin.backends.openai_compatible.requests import RequestBodies
-from slmroute_plugin.backends.openai_compatible.server import Connection
+from slmroute_plugin.backends.openai_compatible.server import Connection, Measure
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.openai_protocol.answer_text import mapping
 from slmroute_plugin.openai_protocol.failures import Failure
@@ -80,7 +80,10 @@ class StateRequests:
         self._engine = engine
 
     async def values(
-        self, read: ReadTokens | Missing, signals: Sequence[HiddenState | PromptStates]
+        self,
+        read: ReadTokens | Missing,
+        signals: Sequence[HiddenState | PromptStates],
+        measure: Measure,
     ) -> Mapping[HiddenState | PromptStates, Any]:
         """Have prompt and answer read once more, and return the value of each signal.
 
@@ -91,7 +94,7 @@ class StateRequests:
         ids = [*read.prompt, *read.answer]
         of_prompt = any(isinstance(signal, PromptStates) for signal in signals)
         body = self._bodies.reading(ids, 0 if of_prompt else len(read.prompt) - 1)
-        told = await self._connection.post(body, _transferred, path="/completions")
+        told = await self._connection.post(body, _transferred, measure, path="/completions")
         if isinstance(told, Failure):
             return dict.fromkeys(signals, told)
         path = written_path(told)

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from slmroute_plugin.openai_protocol.attempts import Attempts
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 T = TypeVar("T")
+Measure: TypeAlias = Callable[[Any, float], None]
 
 
 class ServerError(RuntimeError):
@@ -144,25 +146,37 @@ class Connection:
         self._attempts = Attempts(self._endpoint, server.attempts, server.back_off_s, has_answered)
 
     async def post(
-        self, payload: Mapping[str, Any], read: Callable[[Any], T], path: str = ""
+        self,
+        payload: Mapping[str, Any],
+        read: Callable[[Any], T],
+        measure: Measure = lambda body, seconds: None,
+        path: str = "",
     ) -> T | Failure:
         """Post a request, and return what `read` makes of the body that comes back.
 
         Args:
             payload: the request.
             read: may raise `BadBody`, which is worth another attempt.
+            measure: is told of the body that was read, and of the seconds that it took.
             path: of another of the server's endpoints, as `/completions`.
         """
         url = self._server.url_of(path) if path else self._server.url
-        return await self._attempts.make(partial(self._attempt, url, payload, read))
+        return await self._attempts.make(partial(self._attempt, url, payload, read, measure))
 
-    async def _attempt(self, url: str, payload: Mapping[str, Any], read: Callable[[Any], T]) -> T:
+    async def _attempt(
+        self, url: str, payload: Mapping[str, Any], read: Callable[[Any], T], measure: Measure
+    ) -> T:
         from anyio import fail_after
 
         # The package's own timeout is for each read: a body that trickles would never meet it.
         async with self._slots:
+            started = monotonic()
             with fail_after(self._server.timeout_s):
                 text = await self._client.post(
                     url, body=dict(payload), cast_to=str, options=self._options
                 )
-            return read(parse_body(self._endpoint.without_key(text)))
+            seconds = monotonic() - started
+            body = parse_body(self._endpoint.without_key(text))
+            value = read(body)
+            measure(body, seconds)
+            return value

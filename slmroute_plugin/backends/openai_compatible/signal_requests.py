@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 from slmroute_plugin.backends.contract import Observed, Question
@@ -16,7 +18,8 @@ from slmroute_plugin.backends.openai_compatible.next_word import LikelyWords
 from slmroute_plugin.backends.openai_compatible.prompts import PromptForm, Said
 from slmroute_plugin.backends.openai_compatible.requests import RequestBodies
 from slmroute_plugin.backends.openai_compatible.responses import Choice, read_choices
-from slmroute_plugin.backends.openai_compatible.server import Connection
+from slmroute_plugin.backends.openai_compatible.server import Connection, Measure
+from slmroute_plugin.backends.openai_compatible.usage import UsageLog
 from slmroute_plugin.backends.seeding import question_seed
 from slmroute_plugin.backends.stop_strings import restated_end
 from slmroute_plugin.observation import Missing, Observation
@@ -110,6 +113,13 @@ class SignalRequests:
             if capabilities.states is not None
             else None
         )
+        self._measure: Measure = lambda body, seconds: None
+
+    def _measured_by(self, measure: Measure) -> SignalRequests:
+        """Return the same requests, whose replies `measure` is told of."""
+        requests = copy(self)
+        requests._measure = measure
+        return requests
 
     async def ask(self, asked: AskedQuestion) -> Outcome | Failure:
         """Ask one question; a failure if there is no answer now, but may be another time.
@@ -122,8 +132,10 @@ class SignalRequests:
             isinstance(signal, (TokenLogprobs, ChoiceProb)) for signal in self._signals
         )
         said = self._interface.prompts.question(question)
+        taken = UsageLog()
         ids = own and self._capabilities.ids
-        answers = await self._choices(said, generation, likely=int(own), may_cut=True, ids=ids)
+        answering = self._measured_by(partial(taken.add, None, 1))
+        answers = await answering._choices(said, generation, likely=int(own), may_cut=True, ids=ids)
         if isinstance(answers, Missing):
             return self._without(asked, "", answers.reason)
         if isinstance(answers, Failure):
@@ -133,14 +145,14 @@ class SignalRequests:
         kept = self._kept(answers[0], generation)
         if absent := answers[0].absent or ("" if kept.text.strip() else _NOTHING_KEPT):
             return self._without(asked, kept.text, absent)
-        signals = await self._all(asked, kept)
+        signals = await self._all(asked, kept, taken)
         if isinstance(signals, Failure):
             return signals
         tokens = kept.tokens() if own else None
         observation = Observation(question.text, kept.text, question.kind, signals)
-        return Outcome(
-            Observed(asked.index, observation, None if isinstance(tokens, Missing) else tokens)
-        )
+        known = None if isinstance(tokens, Missing) else tokens
+        work = taken.work([*self._signals, *self._states])
+        return Outcome(Observed(asked.index, observation, known, work=work))
 
     def _without(self, asked: AskedQuestion, text: str, reason: str) -> Outcome:
         missing = {signal: Missing(reason) for signal in (*self._signals, *self._states)}
@@ -149,17 +161,20 @@ class SignalRequests:
         return Outcome(Observed(asked.index, observation), reason)
 
     async def _all(
-        self, asked: AskedQuestion, kept: KeptAnswer
+        self, asked: AskedQuestion, kept: KeptAnswer, taken: UsageLog
     ) -> Mapping[Signal[Any], Any] | Failure:
         from anyio import create_task_group
 
         found: dict[Signal[Any], Any] = {}
 
         async def one(signal: Signal[Any]) -> None:
-            found[signal] = await self._signal(signal, asked, kept)
+            drawn = signal.n if isinstance(signal, Samples) else 1
+            asking = self._measured_by(partial(taken.add, signal, drawn))
+            found[signal] = await asking._signal(signal, asked, kept)
 
         async def states() -> None:
-            for signal, value in (await self._state_values(kept)).items():
+            asking = self._measured_by(partial(taken.add, self._states[0], 1))
+            for signal, value in (await asking._state_values(kept)).items():
                 found[signal] = value
 
         async with create_task_group() as group:
@@ -177,7 +192,9 @@ class SignalRequests:
     async def _state_values(self, kept: KeptAnswer) -> Mapping[HiddenState | PromptStates, Any]:
         if self._state_requests is None:
             return dict.fromkeys(self._states, Missing("the server hands out no hidden states"))
-        return await self._state_requests.values(kept.read_tokens(), self._states)
+        return await self._state_requests.values(
+            kept.read_tokens(), self._states, self._measure
+        )
 
     async def _signal(self, signal: Signal[Any], asked: AskedQuestion, kept: KeptAnswer) -> Any:
         question, generation, prompts = asked.question, asked.generation, self._interface.prompts
@@ -263,4 +280,4 @@ class SignalRequests:
         if isinstance(sent, Missing):
             return sent
         payload = self._interface.bodies.make(sent, generation, **options)
-        return await self._connection.post(payload, read_choices)
+        return await self._connection.post(payload, read_choices, self._measure)

@@ -6,6 +6,8 @@ import gc
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from time import monotonic
 from typing import Any
 
 import psutil
@@ -38,6 +40,7 @@ from slmroute_plugin.backends.transformers.next_word import NextWord
 from slmroute_plugin.backends.transformers.prompts import PromptEncoder
 from slmroute_plugin.backends.transformers.question_work import QuestionWork, RestatedPrompt
 from slmroute_plugin.backends.transformers.recomputing_engine import RecomputingEngine
+from slmroute_plugin.backends.work import with_seconds
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.signals import SIGNALS, Restated, Signal
 
@@ -121,7 +124,9 @@ class TransformersBackend:
         while work:
             batch, rest = work[:size], work[size:]
             try:
+                started = monotonic()
                 observed = self._engine.run(batch, wanted)
+                traces = with_seconds([one.work for one in observed], monotonic() - started)
             except (RuntimeError, MemoryError) as error:
                 if not ran_out_of_memory(error):
                     raise
@@ -130,7 +135,8 @@ class TransformersBackend:
                 for one in batch:
                     one.signals.clear()
                 continue
-            yield from in_one_batch(observed)
+            timed = zip(observed, traces, strict=True)
+            yield from in_one_batch([replace(one, work=taken) for one, taken in timed])
             work = rest
 
     def _work(self, index: int, question: Question, seed: int) -> QuestionWork:

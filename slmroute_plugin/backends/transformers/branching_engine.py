@@ -45,7 +45,12 @@ class BranchingEngine:
         answers = self._answers(batch, wanted)
         self._read_ends(batch, answers, wanted)
         return [
-            work.observed(answered.generated, answered.kept, wanted)
+            work.observed(
+                answered.generated,
+                answered.kept,
+                wanted,
+                work.work(answered.generated, answered.kept, wanted),
+            )
             for work, answered in zip(batch, answers, strict=True)
         ]
 
@@ -114,7 +119,7 @@ class BranchingEngine:
                 picks.append(Pick(row, shared))
                 chunks.append(restatement.ids[shared:])
                 owners.append((work, signal))
-                sequences.append(work.reply(restatement))
+                sequences.append(work.reply(signal, restatement))
         if not picks:
             return None
         branches, read = prompts.read(self._reader, picks, chunks)

@@ -11,6 +11,7 @@ from slmroute_plugin.backends.kept_tokens import Kept
 from slmroute_plugin.backends.requested_signals import RequestedSignals
 from slmroute_plugin.backends.transformers.question_work import QuestionWork
 from slmroute_plugin.backends.transformers.sampling import Generated
+from slmroute_plugin.backends.work import TokenSequence
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.signals import NextTokenProbs, Reply
 
@@ -32,7 +33,9 @@ class FollowUp:
     def reply(self) -> Generated:
         """Return the reply to the turn, to be generated."""
         limit = self.signal.max_tokens if isinstance(self.signal, Reply) else 1
-        return Generated(self.work.rule.without_stops(), limit)
+        reply = Generated(self.work.rule.without_stops(), limit)
+        self.work.sequences.append(TokenSequence(self.signal, self.ids, reply.ids))
+        return reply
 
 
 class FollowUps:
@@ -60,4 +63,6 @@ class FollowUps:
             if len(ids) + limit > self._context:
                 work.signals[signal] = Missing(NO_ROOM)
                 continue
+            if isinstance(signal, NextTokenProbs):
+                work.sequences.append(TokenSequence(signal, ids))
             yield FollowUp(work, signal, ids, shared)

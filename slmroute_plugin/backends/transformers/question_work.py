@@ -15,9 +15,12 @@ from slmroute_plugin.backends.seeding import question_seed
 from slmroute_plugin.backends.stop_rule import StopRule
 from slmroute_plugin.backends.transformers.sampling import Generated, Sampling
 from slmroute_plugin.backends.transformers.token_statistics import transposed
+from slmroute_plugin.backends.work import TokenSequence, Trace, apart, trace
 from slmroute_plugin.observation import Missing, Observation
 from slmroute_plugin.signals import (
     ChoiceProb,
+    HiddenState,
+    PromptStates,
     Restated,
     Sample,
     Samples,
@@ -49,20 +52,24 @@ class QuestionWork:
     restated: Mapping[Restated, RestatedPrompt | Missing]
     seed: int
     signals: dict[Signal[Any], Any] = field(default_factory=dict)
+    sequences: list[TokenSequence] = field(default_factory=list)
 
     def answer(self, wanted: RequestedSignals) -> Generated:
         """Return the main answer, to be generated."""
-        return Generated(
+        answer = Generated(
             self.rule,
             self.generation.max_tokens,
             _sampling(self.generation),
             question_seed(self.seed, self.question.prompt, -1),
             statistics=[] if wanted.statistics else None,
         )
+        # A batch that ran out of memory begins anew.
+        self.sequences = [TokenSequence(None, self.ids, answer.ids)]
+        return answer
 
     def drawn(self, samples: Samples) -> list[Generated]:
         """Return the further answers of a `Samples` signal, to be generated."""
-        return [
+        drawn = [
             Generated(
                 self.rule,
                 self.generation.max_tokens,
@@ -71,12 +78,37 @@ class QuestionWork:
             )
             for draw in range(samples.n)
         ]
+        self.sequences += [TokenSequence(samples, self.ids, each.ids) for each in drawn]
+        return drawn
 
-    def reply(self, restatement: RestatedPrompt) -> Generated:
+    def reply(self, signal: Restated, restatement: RestatedPrompt) -> Generated:
         """Return the reply to a restated prompt, to be generated."""
-        return Generated(restatement.rule, restatement.max_tokens)
+        reply = Generated(restatement.rule, restatement.max_tokens)
+        self.sequences.append(TokenSequence(signal, restatement.ids, reply.ids))
+        return reply
 
-    def observed(self, answer: Generated, kept: Kept, wanted: RequestedSignals) -> Observed:
+    def work(self, answer: Generated, kept: Kept, wanted: RequestedSignals) -> Trace:
+        """Return what each sequence took, where what sequences share is worked on once."""
+        behind = [*self.ids, *answer.ids[: kept.end]]
+        states = [
+            TokenSequence(signal, behind)
+            for signal in wanted.hidden
+            if signal.position == "last_answer"
+        ]
+        return trace([*self.sequences, *states])
+
+    def work_apart(self, answer: Generated, kept: Kept, wanted: RequestedSignals) -> Trace:
+        """Return what each sequence took, where each is read from its beginning."""
+        behind = answer.ids[: kept.end]
+        states = [
+            TokenSequence(signal, [*self.ids, *(behind if _is_behind(signal) else ())])
+            for signal in wanted.states
+        ]
+        return apart([*self.sequences, *states])
+
+    def observed(
+        self, answer: Generated, kept: Kept, wanted: RequestedSignals, work: Trace
+    ) -> Observed:
         """Return the observation, once every signal is delivered."""
         tokens = _tokens(answer, kept)
         if wanted.tokens:
@@ -90,7 +122,12 @@ class QuestionWork:
         observation = Observation(
             self.question.text, kept.text, self.question.kind, dict(self.signals)
         )
-        return Observed(self.index, observation, tokens)
+        return Observed(self.index, observation, tokens, work=work)
+
+
+def _is_behind(state: HiddenState | PromptStates) -> bool:
+    """Tell whether a hidden state takes reading the answer, not the prompt alone."""
+    return isinstance(state, HiddenState) and state.position == "last_answer"
 
 
 def _sampling(generation: Generation) -> Sampling | None:

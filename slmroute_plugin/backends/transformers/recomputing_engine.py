@@ -66,7 +66,7 @@ class RecomputingEngine:
             if isinstance(restatement, Missing):
                 work.signals[restated] = restatement
                 continue
-            reply = work.reply(restatement)
+            reply = work.reply(restated, restatement)
             self._generate(restatement.ids, [reply])
             work.signals[restated] = reply.kept().text
         for turn in self._follow_ups.turns(work, answer, kept, wanted):
@@ -77,7 +77,7 @@ class RecomputingEngine:
                 reply = turn.reply()
                 self._generate(turn.ids, [reply])
                 work.signals[turn.signal] = reply.kept().text
-        return work.observed(answer, kept, wanted)
+        return work.observed(answer, kept, wanted, work.work_apart(answer, kept, wanted))
 
     def _read(
         self,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from functools import partial
+from time import monotonic
 from typing import Any
 
 from lm_eval.models.utils import truncate_tokens
@@ -22,7 +24,7 @@ from slmroute_plugin.backends.vllm.fingerprint import fingerprint
 from slmroute_plugin.backends.vllm.group import GroupAsker
 from slmroute_plugin.backends.vllm.question_work import Manner, QuestionWork, Restatement
 from slmroute_plugin.backends.vllm.refusals import refusal
-from slmroute_plugin.backends.vllm.requests import Work
+from slmroute_plugin.backends.work import Work, with_seconds
 from slmroute_plugin.conversation import Message
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.signals import Restated, Signal
@@ -95,7 +97,11 @@ class VllmBackend:
         while works:
             size = self._group_size(works[0], wanted)
             group, works = works[:size], works[size:]
-            yield from in_one_batch(self._asker.ask(group, wanted))
+            started = monotonic()
+            observed = self._asker.ask(group, wanted)
+            traces = with_seconds([one.work for one in observed], monotonic() - started)
+            timed = zip(observed, traces, strict=True)
+            yield from in_one_batch([replace(one, work=taken) for one, taken in timed])
 
     def _work(self, index: int, question: Question, seed: int) -> QuestionWork:
         generation = Generation.of(question.generation, self._lm.max_gen_toks)

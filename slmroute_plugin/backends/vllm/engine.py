@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from slmroute_plugin.backends.extracted_states.transfer import states_from, written_path
 from slmroute_plugin.backends.vllm.engine_facts import EngineFacts
-from slmroute_plugin.backends.vllm.requests import Completion, Request, Work
+from slmroute_plugin.backends.vllm.requests import Completion, Request
+from slmroute_plugin.backends.work import Work
 
 # vLLM takes no more token ids for one place.
 _MOST_CANDIDATES = 128
@@ -81,10 +82,7 @@ class VllmEngine:
                 "command."
             ) from error
         for output in outputs:
-            cached = output.num_cached_tokens or 0
-            self.work.cached += cached
-            self.work.computed += len(output.prompt_token_ids) - cached
-            self.work.generated += sum(len(one.token_ids) for one in output.outputs)
+            self.work += _work(output)
         return outputs
 
 
@@ -176,7 +174,16 @@ def _completion(request: Request, outputs: Sequence[Any]) -> Completion:
         states=written if request.states_from is not None else None,
         # The last token was never read.
         states_of=len(request.ids) + len(answer.token_ids) - 1,
+        cached=_work(output).cached,
+        generated=_work(output).generated,
     )
+
+
+def _work(output: Any) -> Work:
+    """Return what one output of the engine took, as the engine counts it."""
+    cached = output.num_cached_tokens or 0
+    generated = sum(len(one.token_ids) for one in output.outputs)
+    return Work(len(output.prompt_token_ids) - cached, cached, generated)
 
 
 def _candidates(request: Request, outputs: Sequence[Any]) -> dict[int, float]:

@@ -24,6 +24,7 @@ from slmroute_plugin.signals import (
     PromptStates,
     Reply,
     Samples,
+    Signal,
 )
 
 
@@ -34,10 +35,21 @@ class Call:
         self._requests: list[Request] = []
         self._takers: list[Callable[[Completion], None]] = []
 
-    def add(self, request: Request, take: Callable[[Completion], None]) -> None:
-        """Add a request."""
+    def add(
+        self,
+        work: QuestionWork,
+        signal: Signal[Any] | None,
+        request: Request,
+        take: Callable[[Completion], None],
+    ) -> None:
+        """Add a request for a signal of a question; None stands for the answer itself."""
+
+        def counted(completion: Completion) -> None:
+            work.count(signal, request.ids, completion)
+            take(completion)
+
         self._requests.append(request)
-        self._takers.append(take)
+        self._takers.append(counted)
 
     def run(self, engine: VllmEngine) -> None:
         """Ask the engine, if there is something to ask."""
@@ -99,7 +111,7 @@ class GroupAsker:
             work.take_answer(completion)
             self._take_states(work, wanted, completion)
 
-        call.add(work.answer_request(self._states_from(work, wanted)), take_answer)
+        call.add(work, None, work.answer_request(self._states_from(work, wanted)), take_answer)
         for samples in wanted.samples:
             self._add_samples(call, work, samples)
         for signal in wanted.restated:
@@ -108,6 +120,8 @@ class GroupAsker:
                 work.signals[signal] = restatement
                 continue
             call.add(
+                work,
+                signal,
                 work.restated_request(restatement),
                 partial(work.take_restated, signal, restatement),
             )
@@ -127,7 +141,7 @@ class GroupAsker:
             work.signals[samples] = tuple(drawn)
 
         for request in work.sample_requests(samples):
-            call.add(request, take)
+            call.add(work, samples, request, take)
 
     def _add_follow_ups(self, call: Call, work: QuestionWork, wanted: RequestedSignals) -> None:
         for signal in wanted.follow_ups:
@@ -137,7 +151,7 @@ class GroupAsker:
                 work.signals[signal] = Missing(NO_ROOM)
                 continue
             request, take = self._asked(work, signal, turn)
-            call.add(request, take)
+            call.add(work, signal, request, take)
         self._add_state_request(call, work, wanted)
 
     def _add_state_request(self, call: Call, work: QuestionWork, wanted: RequestedSignals) -> None:
@@ -151,6 +165,8 @@ class GroupAsker:
             work.signals.update(dict.fromkeys(absent, reason))
             return
         call.add(
+            work,
+            absent[0],
             Request(ids, 1, states_from=self._states_from(work, wanted)),
             partial(self._take_states, work, wanted),
         )

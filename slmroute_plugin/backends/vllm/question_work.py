@@ -14,6 +14,7 @@ from slmroute_plugin.backends.requested_signals import RequestedSignals
 from slmroute_plugin.backends.seeding import question_seed
 from slmroute_plugin.backends.stop_strings import kept_span, restated_end
 from slmroute_plugin.backends.vllm.requests import Completion, Request
+from slmroute_plugin.backends.work import TokenSequence, trace
 from slmroute_plugin.observation import Missing, Observation
 from slmroute_plugin.signals import (
     ChoiceProb,
@@ -97,6 +98,7 @@ class QuestionWork:
         seed: of the run.
         manner: how replies are ended and read.
         signals: what was seen so far.
+        sequences: what the engine continued so far.
         answer: the completion of the prompt, once it is there.
         kept: what is kept of it.
     """
@@ -109,6 +111,7 @@ class QuestionWork:
     seed: int
     manner: Manner
     signals: dict[Signal[Any], Any] = field(default_factory=dict)
+    sequences: list[TokenSequence] = field(default_factory=list)
     answer: Completion | None = None
     kept: Kept | None = None
 
@@ -154,6 +157,12 @@ class QuestionWork:
         """Return the request for the reply to a follow-up."""
         return Request(ids, max_tokens, self.manner.stops(()))
 
+    def count(self, signal: Signal[Any] | None, ids: Sequence[int], done: Completion) -> None:
+        """Note what the engine did for a signal, or, where it is None, for the answer itself."""
+        # Which tokens were cut behind the completion does not matter: their number does.
+        cut = [-1] * (done.generated - len(done.ids))
+        self.sequences.append(TokenSequence(signal, ids, [*done.ids, *cut], done.cached))
+
     def take_answer(self, completion: Completion) -> None:
         """Take the main answer."""
         self.answer = completion
@@ -194,7 +203,10 @@ class QuestionWork:
         observation = Observation(
             self.question.text, self.text, self.question.kind, dict(self.signals)
         )
-        return Observed(self.index, observation, None if isinstance(tokens, Missing) else tokens)
+        known = None if isinstance(tokens, Missing) else tokens
+        # The engine generates each sequence by itself, whatever it has in common with others.
+        work = trace(self.sequences, shares_generated=False)
+        return Observed(self.index, observation, known, work=work)
 
     def _tokens(self) -> Tokens | Missing:
         kept, answer = self.kept, self.answer

@@ -48,6 +48,8 @@ class Completion:
         candidates: natural log-probability of each candidate as the first token.
         states: the file with the hidden states, if asked for.
         states_of: how many tokens, from the sequence's beginning, have hidden states.
+        cached: how many of the prompt's tokens the engine found in its cache.
+        generated: how many tokens were generated, the end token among them.
     """
 
     ids: tuple[int, ...]
@@ -56,18 +58,5 @@ class Completion:
     candidates: Mapping[int, float] = field(default_factory=dict)
     states: Path | None = None
     states_of: int = 0
-
-
-@dataclass
-class Work:
-    """What an engine did, in tokens.
-
-    Attributes:
-        computed: prompt tokens that were not found in the cache.
-        cached: prompt tokens that were.
-        generated: tokens generated.
-    """
-
-    computed: int = 0
     cached: int = 0
     generated: int = 0

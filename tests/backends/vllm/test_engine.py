@@ -11,7 +11,8 @@ from scripted_engine import ScriptedEngine
 from slmroute_plugin.backends.vllm.backend import vllm_backend
 from slmroute_plugin.backends.vllm.engine import EngineError, VllmEngine
 from slmroute_plugin.backends.vllm.engine_facts import EXTRACTION, EngineFacts
-from slmroute_plugin.backends.vllm.requests import Request, Work
+from slmroute_plugin.backends.vllm.requests import Request
+from slmroute_plugin.backends.work import Work
 
 GPU = EngineFacts(depth=30)
 CPU = EngineFacts(depth=30, is_cpu=True, splits_prompts=True, tokens_at_once=25)
@@ -88,7 +89,7 @@ def test_requests_without_a_seed_are_one_call() -> None:
 def test_work_is_counted_in_tokens() -> None:
     engine = VllmEngine(ScriptedEngine(), GPU)
     engine.generate([Request([1] * 10, 4), Request([1] * 4, 4)])
-    assert engine.work == Work(computed=7, cached=7, generated=4)
+    assert engine.work == Work(read=7, cached=7, generated=4)
 
 
 def test_an_engine_that_died_is_named_with_what_to_do() -> None:

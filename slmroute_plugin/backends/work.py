@@ -1,0 +1,288 @@
+"""The work that an answer and its signals take: tokens read and generated, and seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slmroute_plugin.signals import (
+    HiddenState,
+    NextTokenProbs,
+    PromptStates,
+    Reply,
+    Restated,
+    Samples,
+    Signal,
+)
+
+ANSWER = "answer"
+_KINDS: Mapping[type[Signal[Any]], str] = {
+    Samples: "samples",
+    Restated: "restated",
+    NextTokenProbs: "follow_ups",
+    Reply: "follow_ups",
+    HiddenState: "hidden_states",
+    PromptStates: "hidden_states",
+}
+
+
+@dataclass(frozen=True)
+class Work:
+    """The tokens and the time that something took.
+
+    Attributes:
+        read: The number of prompt tokens that were read.
+        cached: The number of prompt tokens that need not be read, because a cache held them.
+        generated: The number of tokens that were generated.
+        seconds: The seconds; those of a batch are divided among its tokens.
+    """
+
+    read: int = 0
+    cached: int = 0
+    generated: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: Work) -> Work:
+        """Return the sum of two works."""
+        return Work(
+            self.read + other.read,
+            self.cached + other.cached,
+            self.generated + other.generated,
+            self.seconds + other.seconds,
+        )
+
+    def __sub__(self, other: Work) -> Work:
+        """Return what is left of a work without a part of it."""
+        return self + Work(-other.read, -other.cached, -other.generated, -other.seconds)
+
+    @property
+    def tokens(self) -> int:
+        """The number of tokens that went through the model: read and generated."""
+        return self.read + self.generated
+
+    def counts(self) -> dict[str, int]:
+        """Return the numbers of tokens by name, as samples show them."""
+        return {"read": self.read, "cached": self.cached, "generated": self.generated}
+
+
+class TokenSequence(NamedTuple):
+    """A sequence of tokens that a model continued.
+
+    Attributes:
+        signal: The signal that the sequence was for; None for the answer itself.
+        prompt: The tokens in front.
+        generated: The tokens behind.
+        cached: The number of the prompt's tokens that a cache held, as the engine counts them;
+            None where sequences share all that they have in common.
+    """
+
+    signal: Signal[Any] | None
+    prompt: Sequence[int]
+    generated: Sequence[int] = ()
+    cached: int | None = None
+
+
+class SequenceWork(NamedTuple):
+    """The work for one sequence.
+
+    Attributes:
+        signal: The signal that the sequence was for; None for the answer itself.
+        prompt: The number of tokens in front.
+        generated: The number of tokens behind.
+        shares: For each sequence before it, the number of tokens that both begin with and that are
+            worked on once; empty where that is not known, as with a server.
+        cached: The number of the prompt's tokens that a cache held, as the engine or server
+            counts them; None where `shares` says it.
+        seconds: The seconds that the sequence took.
+    """
+
+    signal: Signal[Any] | None
+    prompt: int
+    generated: int
+    shares: tuple[int, ...] = ()
+    cached: int | None = None
+    seconds: float = 0.0
+
+
+Trace = tuple[SequenceWork, ...]
+"""The sequences of one question, in the order in which they are worked on: the answer first."""
+
+
+def trace(sequences: Sequence[TokenSequence], *, shares_generated: bool = True) -> Trace:
+    """Return the work for the sequences of one question, without its time.
+
+    Args:
+        sequences: The sequences, in the order in which they are worked on.
+        shares_generated: Whether a token that two sequences generate at the same place is
+            generated once.
+
+    >>> greedy = TokenSequence(None, [1, 2], [5, 6])
+    >>> drawn = TokenSequence(Samples(1), [1, 2], [5, 7, 8])
+    >>> work(trace([greedy, drawn]), chosen=[1], beside=[0]).counts()
+    {'read': 0, 'cached': 2, 'generated': 2}
+    """
+    common = _common_heads([[*each.prompt, *each.generated] for each in sequences])
+    works = []
+    for at, each in enumerate(sequences):
+        most = len(each.prompt) + (len(each.generated) if shares_generated else 0)
+        shares = tuple(min(int(shared), most) for shared in common[at, :at])
+        if isinstance(each.signal, HiddenState):
+            # The last token is read once more: nobody knew when it came that it would be the last.
+            shares = tuple(
+                shared
+                if isinstance(other.signal, HiddenState)
+                else min(shared, len(each.prompt) - 1)
+                for shared, other in zip(shares, sequences, strict=False)
+            )
+        works.append(
+            SequenceWork(each.signal, len(each.prompt), len(each.generated), shares, each.cached)
+        )
+    return tuple(works)
+
+
+def apart(sequences: Sequence[TokenSequence]) -> Trace:
+    """Return the work for sequences that share nothing: each is read from its beginning."""
+    return tuple(
+        SequenceWork(each.signal, len(each.prompt), len(each.generated), (0,) * at)
+        for at, each in enumerate(sequences)
+    )
+
+
+def work(of: Trace, chosen: Collection[int], beside: Collection[int] = ()) -> Work:
+    """Return what some sequences take on top of others, by place in the trace.
+
+    Only tokens that neither the others nor an earlier one of the chosen sequences have at the same
+    place are worked on.
+    """
+    seconds_per_token = _seconds_per_token(of)
+    total = Work()
+    for at in sorted(chosen):
+        one = of[at]
+        before = [
+            shared for place, shared in enumerate(one.shares) if place in chosen or place in beside
+        ]
+        counted = _counted(one, max(before, default=0))
+        total += replace(counted, seconds=counted.tokens * seconds_per_token[at])
+    return total
+
+
+def with_seconds(traces: Sequence[Trace], seconds: float) -> list[Trace]:
+    """Divide the seconds of a batch among its sequences, in proportion to the tokens of each."""
+    tokens = [[_measured(one).tokens for one in each] for each in traces]
+    per_token = seconds / max(1, sum(map(sum, tokens)))
+    return [
+        tuple(one._replace(seconds=own * per_token) for one, own in zip(each, counts, strict=True))
+        for each, counts in zip(traces, tokens, strict=True)
+    ]
+
+
+def work_by_kind(of: Trace) -> dict[str, Work]:
+    """Return what each kind of signal took beside all others, `answer` first.
+
+    The works sum up to all that the question took: what several sequences share is part of the
+    work of the first of them.
+    """
+    by_kind = {ANSWER: Work()}
+    for one in of:
+        kind = kind_of(one.signal)
+        taken = replace(_measured(one), seconds=one.seconds)
+        by_kind[kind] = by_kind.get(kind, Work()) + taken
+    return by_kind
+
+
+def kind_of(signal: Signal[Any] | None) -> str:
+    """Return the kind of a signal, as columns are named by it; a plugin's own by its class."""
+    return ANSWER if signal is None else _KINDS.get(type(signal), type(signal).__name__)
+
+
+class MethodWork(NamedTuple):
+    """The work for one method.
+
+    Attributes:
+        alone: What the method takes on top of the answer, if no other method runs.
+        beside_others: What would be saved if the method alone were left out.
+    """
+
+    alone: Work
+    beside_others: Work
+
+
+def work_of_methods(
+    of: Trace, asks: Mapping[str, Sequence[Signal[Any]]], kept: Sequence[Signal[Any]] = ()
+) -> dict[str, MethodWork]:
+    """Return the work for each method.
+
+    Args:
+        of: The sequences of one question.
+        asks: The signals that each method asks for.
+        kept: The signals that are asked for without a method.
+    """
+    answer = {at for at, one in enumerate(of) if one.signal is None}
+    own = {name: set(_places(of, signals)) for name, signals in asks.items()}
+    always = {*answer, *_places(of, kept)}
+    everything = set().union(always, *own.values())
+    whole = work(of, everything)
+    works = {}
+    for name, places in own.items():
+        others = always.union(*(set() if each == name else own[each] for each in own))
+        saved = whole - work(of, others) if places - others else Work()
+        works[name] = MethodWork(work(of, places - answer, answer), saved)
+    return works
+
+
+def _places(of: Trace, signals: Sequence[Signal[Any]]) -> Iterator[int]:
+    """Yield the places of the sequences that deliver the signals.
+
+    Fewer samples than were drawn are the first of them.
+    """
+    for signal in signals:
+        is_delivered = _delivers(signal)
+        left = signal.n if isinstance(signal, Samples) else len(of)
+        for at, one in enumerate(of):
+            if one.signal is not None and left and is_delivered(one.signal):
+                left -= 1
+                yield at
+
+
+def _delivers(wanted: Signal[Any]) -> Callable[[Signal[Any]], bool]:
+    if isinstance(wanted, Samples):
+        temperature = wanted.temperature
+        return lambda drawn: isinstance(drawn, Samples) and drawn.temperature == temperature
+    return lambda asked: asked == wanted
+
+
+def _measured(one: SequenceWork) -> Work:
+    """Return what a sequence took, as the engine or server counts it if it does."""
+    if one.cached is not None:
+        return _counted(one._replace(shares=()), 0)
+    return _counted(one, max(one.shares, default=0))
+
+
+def _counted(one: SequenceWork, shared: int) -> Work:
+    cached = min(one.prompt, shared)
+    if not one.shares and one.cached is not None:
+        cached = one.cached
+    return Work(one.prompt - cached, cached, one.generated - max(0, shared - one.prompt))
+
+
+def _seconds_per_token(of: Trace) -> list[float]:
+    """Return the seconds per token of each sequence; of all together where it took none itself."""
+    tokens = [_measured(one).tokens for one in of]
+    overall = sum(one.seconds for one in of) / max(1, sum(tokens))
+    return [one.seconds / own if own else overall for one, own in zip(of, tokens, strict=True)]
+
+
+def _common_heads(sequences: Sequence[Sequence[int]]) -> NDArray[np.intp]:
+    """Return the number of tokens that each two sequences begin with, [n, n]."""
+    longest = max(map(len, sequences), default=0)
+    # A mark that no other sequence has stands behind each, so that none is part of another's.
+    table = np.empty((len(sequences), longest + 1), dtype=np.int64)
+    for row, ids in enumerate(sequences):
+        table[row, : len(ids)] = ids
+        table[row, len(ids) :] = -1 - row
+    differ: NDArray[np.bool_] = table[:, None] != table[None]
+    return np.asarray(np.where(differ.any(axis=2), differ.argmax(axis=2), longest))

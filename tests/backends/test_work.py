@@ -1,0 +1,143 @@
+"""What an answer and its signals take, against numbers worked out by hand and a prefix trie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from forwarded import trie_nodes
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slmroute_plugin.backends.work import (
+    SequenceWork,
+    TokenSequence,
+    Work,
+    apart,
+    trace,
+    with_seconds,
+    work,
+    work_by_kind,
+    work_of_methods,
+)
+from slmroute_plugin.signals import (
+    ChoiceProb,
+    HiddenState,
+    NextTokenProbs,
+    PromptStates,
+    Reply,
+    Restated,
+    Samples,
+    Signal,
+    TokenLogprobs,
+)
+
+FIRST = NextTokenProbs("Is it so?", ("True", "False"))
+SECOND = Reply("How sure?")
+PROMPT, ANSWER, HEAD = [1, 2, 3, 4], [5, 6], [90, 91]
+QUESTION = [
+    TokenSequence(None, PROMPT, ANSWER),
+    TokenSequence(Samples(2), PROMPT, [5, 7, 8]),
+    TokenSequence(Samples(2), PROMPT, [9]),
+    TokenSequence(Restated("Then?"), [1, 2, 30, 31], [32]),
+    TokenSequence(FIRST, [*PROMPT, *ANSWER, *HEAD, 92]),
+    TokenSequence(SECOND, [*PROMPT, *ANSWER, *HEAD, 93, 94], [95]),
+    TokenSequence(HiddenState(), [*PROMPT, *ANSWER]),
+]
+SIGNALS: tuple[Signal[object], ...] = (Samples(2), Restated("Then?"), FIRST, SECOND)
+
+
+def test_each_kind_of_signal_takes_what_no_earlier_one_has() -> None:
+    assert {kind: took.counts() for kind, took in work_by_kind(trace(QUESTION)).items()} == {
+        "answer": {"read": 4, "cached": 0, "generated": 2},
+        "samples": {"read": 0, "cached": 8, "generated": 3},  # 7, 8 and 9: the first 5 is there
+        "restated": {"read": 2, "cached": 2, "generated": 1},
+        "follow_ups": {"read": 5, "cached": 14, "generated": 1},  # the head is read once
+        "hidden_states": {"read": 1, "cached": 5, "generated": 0},  # the last token, once more
+    }
+
+
+def test_an_engine_that_shares_no_generated_tokens_generates_each() -> None:
+    took = work_by_kind(trace(QUESTION, shares_generated=False))
+    assert took["samples"].counts() == {"read": 0, "cached": 8, "generated": 4}
+    assert took["follow_ups"] == work_by_kind(trace(QUESTION))["follow_ups"]
+
+
+def test_an_engine_without_a_shared_cache_reads_each_prompt() -> None:
+    took = work_by_kind(apart(QUESTION))
+    assert took["samples"].counts() == {"read": 8, "cached": 0, "generated": 4}
+    assert took["hidden_states"].counts() == {"read": 6, "cached": 0, "generated": 0}
+
+
+def test_a_method_alone_pays_for_what_it_shares_with_others() -> None:
+    asks: dict[str, Sequence[Signal[object]]] = {
+        "perplexity": (TokenLogprobs(), ChoiceProb()),
+        "p_true": (FIRST,),
+        "verbalized": (SECOND,),
+        "fewer": (Samples(1),),
+        "all": (Samples(2),),
+        "probe": (HiddenState(),),
+        "prompt_probe": (PromptStates(),),
+    }
+    took = work_of_methods(trace(QUESTION), asks)
+    assert took["perplexity"].alone == took["prompt_probe"].alone == Work()
+    # Alone, either follow-up reads the head [90, 91]; beside the other, leaving it out saves its
+    # own tokens only.
+    assert took["p_true"].alone.counts() == {"read": 3, "cached": 6, "generated": 0}
+    assert took["p_true"].beside_others.read == 1
+    assert took["verbalized"].alone.counts() == {"read": 4, "cached": 6, "generated": 1}
+    assert took["verbalized"].beside_others.tokens == 3
+    # The first of two samples is all that is drawn for a method that needs one.
+    assert took["fewer"].alone.counts() == {"read": 0, "cached": 4, "generated": 2}
+    assert took["fewer"].beside_others == Work()
+    assert took["all"].alone.generated == 3
+    assert took["all"].beside_others.generated == 1
+    assert took["probe"].alone.counts() == {"read": 1, "cached": 5, "generated": 0}
+
+
+def test_a_signal_that_is_kept_anyway_costs_a_method_nothing_more() -> None:
+    took = work_of_methods(trace(QUESTION), {"probe": (HiddenState(),)}, [HiddenState()])
+    assert took["probe"].alone.read == 1
+    assert took["probe"].beside_others == Work()
+
+
+def test_seconds_of_a_batch_are_divided_by_tokens() -> None:
+    batch = with_seconds([trace(QUESTION), trace(QUESTION[:1])], 2.5)
+    # 19 tokens of the first question and 6 of the second: a tenth of a second each.
+    assert sum(one.seconds for one in batch[0]) == pytest.approx(1.9)
+    assert batch[1][0].seconds == pytest.approx(0.6)
+    took = work_of_methods(batch[0], {"p_true": (FIRST,)})["p_true"]
+    assert took.alone.seconds == pytest.approx(0.3)
+
+
+def test_what_a_server_counts_is_taken_as_it_is() -> None:
+    told = (
+        SequenceWork(None, 10, 4, (), 0, 0.5),
+        SequenceWork(Samples(2), 10, 6, (), 8, 0.75),
+        SequenceWork(Samples(2), 0, 5, (), 0, 0.75),
+    )
+    took = work_of_methods(told, {"one": (Samples(1),), "two": (Samples(2),)})
+    assert took["one"].alone == Work(2, 8, 6, 0.75)
+    assert took["two"].alone == Work(2, 8, 11, 1.5)
+    assert took["two"].beside_others.generated == 5
+
+
+ids = st.lists(st.integers(0, 2), min_size=1, max_size=6)
+
+
+@given(st.lists(st.tuples(ids, st.lists(st.integers(0, 2), max_size=4)), min_size=1, max_size=6))
+def test_all_work_together_is_the_nodes_of_the_prefix_trie(
+    made: list[tuple[list[int], list[int]]],
+) -> None:
+    signals = [None, *(Reply(str(at)) for at in range(len(made) - 1))]
+    sequences = [TokenSequence(signal, *parts) for signal, parts in zip(signals, made, strict=True)]
+    of = trace(sequences)
+    everything = sum(work_by_kind(of).values(), Work())
+    assert everything.tokens == trie_nodes([[*one.prompt, *one.generated] for one in sequences])
+    assert everything.read + everything.cached == sum(len(prompt) for prompt, _ in made)
+    # A method alone takes what the trie of answer and method has more than that of the answer.
+    for at, signal in enumerate(signals[1:], 1):
+        alone = work(of, [at], [0])
+        both = trie_nodes([[*made[0][0], *made[0][1]], [*made[at][0], *made[at][1]]])
+        assert alone.tokens == both - len([*made[0][0], *made[0][1]])
+        assert work_of_methods(of, {"it": (signal,)})["it"].alone == alone
