@@ -91,7 +91,7 @@ def recorded() -> Iterator[Sequences]:
 
         return patch.object(owner, name, watching)
 
-    def answer(work: QuestionWork, made: Generated) -> None:
+    def answer(work: QuestionWork, made: Generated, wanted: Any) -> None:
         seen.generated.append((work, work.ids, made))
 
     def drawn(work: QuestionWork, made: list[Generated], signal: Any) -> None:

@@ -14,6 +14,7 @@ from slmroute_plugin.probes.files import load_probe, probe_path
 from slmroute_plugin.probes.live import FittedMethod
 from slmroute_plugin.probes.probe import Probe
 from slmroute_plugin.probes.training_data import ProbeProblem, correctness_of, row_of, rows_by_id
+from slmroute_plugin.run.work_columns import columns_of_scored
 from slmroute_plugin.signals import Confidences
 from slmroute_plugin.storage.atomic_write import check_writable
 from slmroute_plugin.storage.hidden_states import (
@@ -232,6 +233,7 @@ def _add_column(
             f"fitted_on/{name}": probe.provenance.fitted_on,
             "no_confidence": reasons | assessment.reasons,
             **({f"combines/{name}": combines} if (combines := probe.combines) else {}),
+            **columns_of_scored(row, name, probe.signal),
         }
         changed |= any(key not in row or row[key] != value for key, value in columns.items())
         row.update(columns)

@@ -14,7 +14,7 @@ from slmroute_plugin.backends.work import (
     work_of_methods,
 )
 from slmroute_plugin.methods.protocol import Method
-from slmroute_plugin.signals import Confidences, Signal
+from slmroute_plugin.signals import Confidences, HiddenState, Signal
 
 
 def signals_behind(methods: Mapping[str, Method]) -> dict[str, list[Signal[Any]]]:
@@ -79,3 +79,49 @@ def work_columns(
             for part, values in seconds.items()
         },
     }
+
+
+def columns_of_scored(row: Mapping[str, Any], method: str, feature: Signal[Any]) -> dict[str, Any]:
+    """Return the columns of work for a method whose confidence is added to a saved sample.
+
+    Its feature was there anyway, so that beside others it took nothing. Alone, a hidden state took
+    what the sample states. The confidences of other methods took as much as these methods alone
+    together, or as all signals of the sample, whichever is less.
+
+    Args:
+        row: The sample.
+        method: The name of the method.
+        feature: What its probe reads.
+
+    Returns:
+        The columns; none if the sample does not say what it took.
+    """
+    if "work/answer" not in row or "seconds" not in row:
+        return {}
+    behind = [kind.removeprefix("work/") for kind in row if kind.startswith("work/")]
+    behind.remove(ANSWER)
+    taken = [_work(row[f"work/{kind}"], row["seconds"]["signals"][kind]) for kind in behind]
+    if isinstance(feature, Confidences):
+        names = [name for name in feature.methods if f"method_work/{name}" in row]
+        apart = [
+            _work(row[f"method_work/{name}"]["alone"], row["seconds"]["methods"].get(name, 0.0))
+            for name in names
+        ]
+        either = [sum(apart, Work()), sum(taken, Work())]
+        alone = min(either, key=lambda work: work.tokens)
+    elif isinstance(feature, HiddenState) and feature.position == "last_answer":
+        states = [
+            work for kind, work in zip(behind, taken, strict=True) if kind == kind_of(feature)
+        ]
+        alone = sum(states, Work())
+    else:
+        alone = Work()
+    by_method = {**row["seconds"]["methods"], method: round(alone.seconds, 6)}
+    return {
+        f"method_work/{method}": {"alone": alone.counts(), "beside_others": Work().counts()},
+        "seconds": {**row["seconds"], "methods": by_method},
+    }
+
+
+def _work(counts: Mapping[str, int], seconds: float) -> Work:
+    return Work(counts["read"], counts["cached"], counts["generated"], seconds)
