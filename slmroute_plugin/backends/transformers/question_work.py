@@ -18,6 +18,7 @@ from slmroute_plugin.backends.transformers.token_statistics import transposed
 from slmroute_plugin.observation import Missing, Observation
 from slmroute_plugin.signals import (
     ChoiceProb,
+    FirstTokenProbs,
     Restated,
     Sample,
     Samples,
@@ -46,7 +47,7 @@ class QuestionWork:
     ids: list[int]
     rule: StopRule
     generation: Generation
-    restated: Mapping[Restated, RestatedPrompt | Missing]
+    restated: Mapping[Restated | FirstTokenProbs, RestatedPrompt | Missing]
     seed: int
     signals: dict[Signal[Any], Any] = field(default_factory=dict)
 

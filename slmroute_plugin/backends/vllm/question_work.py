@@ -17,6 +17,7 @@ from slmroute_plugin.backends.vllm.requests import Completion, Request
 from slmroute_plugin.observation import Missing, Observation
 from slmroute_plugin.signals import (
     ChoiceProb,
+    FirstTokenProbs,
     Restated,
     Sample,
     Samples,
@@ -105,7 +106,7 @@ class QuestionWork:
     question: Question
     ids: list[int]
     generation: Generation
-    restated: Mapping[Restated, Restatement | Missing]
+    restated: Mapping[Restated | FirstTokenProbs, Restatement | Missing]
     seed: int
     manner: Manner
     signals: dict[Signal[Any], Any] = field(default_factory=dict)
