@@ -10,6 +10,7 @@ from slmroute_plugin.observation import Answer, Missing, NoConfidence, Observati
 from slmroute_plugin.signals import (
     ChoiceProb,
     Confidences,
+    FirstTokenProbs,
     HiddenState,
     NextTokenProbs,
     PromptStates,
@@ -31,6 +32,7 @@ __all__ = [
     "Answer",
     "ChoiceProb",
     "Confidences",
+    "FirstTokenProbs",
     "HiddenState",
     "Missing",
     "NextTokenProbs",

@@ -205,10 +205,13 @@ class NextTokenProbs(Signal[Mapping[str, float]]):
         follow_up: The text of the turn; `{question}` and `{answer}` are filled in.
         words: The words. The probability of a word is the sum over the tokens that can begin it
             there ("True", " True", …).
+        samples: The further answers that are filled in for `{samples}`, a line for each; None if
+            the turn shows none.
     """
 
     follow_up: str
     words: tuple[str, ...]
+    samples: Samples | None = None
 
     def in_words(self) -> str:
         """Describe what the model is asked for, in a few words."""
@@ -222,10 +225,13 @@ class Reply(Signal[str]):
     Args:
         follow_up: The text of the turn; `{question}` and `{answer}` are filled in.
         max_tokens: The largest number of tokens of the reply.
+        samples: The further answers that are filled in for `{samples}`, a line for each; None if
+            the turn shows none.
     """
 
     follow_up: str
     max_tokens: int = 32
+    samples: Samples | None = None
 
     def in_words(self) -> str:
         """Describe what the model is asked for, in a few words."""
@@ -253,6 +259,26 @@ class Restated(Signal[str]):
         return "the question once more, with another instruction"
 
 
+@dataclass(frozen=True)
+class FirstTokenProbs(Signal[Mapping[str, float]]):
+    """A signal for the probability of words as the first word of a reply, before any answer.
+
+    The question is asked with a further instruction, as for `Restated`: to say whether it can be
+    answered, for instance.
+
+    Args:
+        instruction: The instruction, which is added below the task's own.
+        words: The words. The probability of a word is the sum over the tokens that can begin it.
+    """
+
+    instruction: str
+    words: tuple[str, ...]
+
+    def in_words(self) -> str:
+        """Describe what the model is asked for, in a few words."""
+        return f"probability of {' or '.join(self.words)} before an answer"
+
+
 SIGNALS: tuple[type[Signal[Any]], ...] = (
     TokenLogprobs,
     TokenStatistics,
@@ -263,5 +289,6 @@ SIGNALS: tuple[type[Signal[Any]], ...] = (
     NextTokenProbs,
     Reply,
     Restated,
+    FirstTokenProbs,
 )
 """Every kind of signal; each backend delivers or refuses each of them."""

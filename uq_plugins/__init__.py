@@ -15,6 +15,7 @@ from uq_plugins.eig_val_laplacian import EigValLaplacian
 from uq_plugins.jaccard_degree import JaccardDegree
 from uq_plugins.min_token_prob import MinTokenProb
 from uq_plugins.ood_probe import OodProbe
+from uq_plugins.p_ik import PIk
 from uq_plugins.p_true import PTrue
 from uq_plugins.perplexity import Perplexity
 from uq_plugins.probability_margin import ProbabilityMargin
@@ -39,6 +40,7 @@ __all__ = [
     "JaccardDegree",
     "MinTokenProb",
     "OodProbe",
+    "PIk",
     "PTrue",
     "Perplexity",
     "ProbabilityMargin",
@@ -80,4 +82,5 @@ def slmroute_methods() -> tuple[AnyMethod, ...]:
         Eccentricity(),
         Combined(),
         CombinedOod(),
+        PIk(),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from slmroute_plugin import NextTokenProbs, NoConfidence, Observation
+from slmroute_plugin import NextTokenProbs, NoConfidence, Observation, Samples
 from slmroute_plugin.signals import Signal
 
 # The cue at the end makes the word come next, in a chat turn and in plain text alike.
@@ -13,6 +13,10 @@ FOLLOW_UP = """\
 Proposed answer: {answer}
 Is the proposed answer True or False? Reply with one word, True or False.
 The proposed answer is:"""
+FOLLOW_UP_WITH_SAMPLES = f"""\
+Here are other answers that came to mind:
+{{samples}}
+{FOLLOW_UP}"""
 
 
 @dataclass(frozen=True)
@@ -22,16 +26,32 @@ class PTrue:
     Range [0, 1]. Source: Kadavath et al. 2022 (arXiv 2207.05221), section 3.
 
     Args:
-        follow_up: The text of the turn; `{question}` and `{answer}` are filled in.
+        follow_up: The text of the turn; `{question}` and `{answer}` are filled in, and
+            `{samples}` if samples are shown. By default, a text that shows them if there are any.
+        shown_samples: The number of the model's samples that the turn shows, at temperature 1.
     """
 
     name: ClassVar[str] = "p_true"
 
     follow_up: str = FOLLOW_UP
+    shown_samples: int = 0
+
+    def __post_init__(self) -> None:
+        if self.shown_samples < 0:
+            raise ValueError(f"`shown_samples` must be 0 or more, not {self.shown_samples}")
+        if self.shown_samples and "{samples}" not in self._text:
+            raise ValueError("`follow_up` shows no samples: put {samples} into it")
+
+    @property
+    def _text(self) -> str:
+        if self.shown_samples and self.follow_up == FOLLOW_UP:
+            return FOLLOW_UP_WITH_SAMPLES
+        return self.follow_up
 
     @property
     def _verdict(self) -> NextTokenProbs:
-        return NextTokenProbs(self.follow_up, ("True", "False"))
+        samples = Samples(self.shown_samples) if self.shown_samples else None
+        return NextTokenProbs(self._text, ("True", "False"), samples)
 
     @property
     def asks(self) -> tuple[Signal[object], ...]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from slmroute_plugin import (
     ChoiceProb,
+    FirstTokenProbs,
     HiddenState,
     Missing,
     NextTokenProbs,
@@ -34,7 +35,16 @@ from slmroute_plugin.backends import (
     question_seed,
 )
 
-DELIVERED = (TokenLogprobs, TokenStatistics, ChoiceProb, Samples, NextTokenProbs, Reply, Restated)
+DELIVERED = (
+    TokenLogprobs,
+    TokenStatistics,
+    ChoiceProb,
+    Samples,
+    NextTokenProbs,
+    Reply,
+    Restated,
+    FirstTokenProbs,
+)
 
 
 @hookimpl
@@ -56,6 +66,8 @@ class StepBackend:
         """Return why the model cannot deliver a signal; None if it can."""
         if isinstance(signal, (HiddenState, PromptStates)):
             return "models that tell log-probabilities alone show no hidden states"
+        if isinstance(signal, FirstTokenProbs) and self._lm.think_end is not None:
+            return "the model thinks aloud, and its first word is no reply"
         known = isinstance(signal, DELIVERED)
         return None if known else no_such_signal(signal, "models that tell log-probabilities")
 
@@ -77,6 +89,8 @@ class StepBackend:
     def _value(
         self, signal: Any, question: Any, generation: Generation, answer: _Reply, seed: int
     ) -> Any:
+        if signal is None:
+            return ()
         if isinstance(signal, TokenLogprobs):
             return answer.tokens
         if isinstance(signal, TokenStatistics):
@@ -93,12 +107,19 @@ class StepBackend:
             how, prompt = generation.restated(signal), question.restated[signal]
             rule = self._rule(how).with_added_line(generation.stops, signal.marker)
             return prompt if isinstance(prompt, Missing) else self._text(prompt, how, rule)
-        prompt = self._follow_ups.prompt(question, answer.kept.text, signal)
+        if isinstance(signal, FirstTokenProbs):
+            prompt = question.restated[signal]
+            return prompt if isinstance(prompt, Missing) else self._chances(prompt, signal.words)
+        samples = self._value(signal.samples, question, generation, answer, seed)
+        prompt = self._follow_ups.prompt(question, answer.kept.text, signal, samples)
         if isinstance(signal, Reply):
             how = generation.greedy(signal.max_tokens)
             return self._text(prompt, how, self._rule(how))
+        return self._chances(prompt, signal.words)
+
+    def _chances(self, prompt: str, words: Any) -> dict[str, float]:
         chances = np.exp(self._lm.next_logprobs(self._lm.tok_encode(prompt)))
-        tokens = {word: beginning_tokens(self._lm.tokenizer, word) for word in signal.words}
+        tokens = {word: beginning_tokens(self._lm.tokenizer, word) for word in words}
         return {word: min(float(chances[sorted(ids)].sum()), 1.0) for word, ids in tokens.items()}
 
     def _rule(self, generation: Generation) -> StopRule:

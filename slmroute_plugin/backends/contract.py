@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 from slmroute_plugin.backends.work import Trace
 from slmroute_plugin.conversation import Message
 from slmroute_plugin.observation import AnswerKind, Missing, Observation
-from slmroute_plugin.signals import Restated, Signal, Tokens
+from slmroute_plugin.signals import FirstTokenProbs, Restated, Signal, Tokens
 from slmroute_plugin.storage.question_identity import IDENTITY_BYTES
 
 if TYPE_CHECKING:
@@ -48,9 +48,9 @@ class Question:
     kind: AnswerKind = "free"
     generation: Mapping[str, Any] = field(default_factory=dict)
     chat: bool = False
-    restated: Mapping[Restated, str | Missing] = field(default_factory=dict)
+    restated: Mapping[Restated | FirstTokenProbs, str | Missing] = field(default_factory=dict)
     messages: Sequence[Message] = ()
-    restated_text: Mapping[Restated, str] = field(default_factory=dict)
+    restated_text: Mapping[Restated | FirstTokenProbs, str] = field(default_factory=dict)
     locate: Callable[[str], Span | None] | None = None
     located_by: Sequence[str] = ()
     identity: bytes = bytes(IDENTITY_BYTES)

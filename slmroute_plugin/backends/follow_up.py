@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import jinja2
@@ -15,19 +16,21 @@ from slmroute_plugin.signals import NextTokenProbs, Reply
 logger = logging.getLogger(__name__)
 
 NO_SECOND_TURN = "The chat template takes no second user turn: follow-ups are put as plain text"
+THINKS_FIRST = "the model thinks aloud, and its first word is no reply"
 NO_ROOM = "no room is left in the context for a follow-up"
 
 
-def filled(template: str, question: str, answer: str) -> str:
-    """Fill `{question}` and `{answer}` into the text of a follow-up.
+def filled(template: str, question: str, answer: str, samples: Sequence[str] = ()) -> str:
+    """Fill `{question}`, `{answer}` and `{samples}` into the text of a follow-up.
 
-    Braces in the question or the answer stay as they are.
+    Each sample is on a line of its own. Braces in what is filled in stay as they are.
 
     >>> filled("Is {answer} right?", "2 + 2?", "{4}")
     'Is {4} right?'
     """
-    values = {"question": question, "answer": answer}
-    return re.sub(r"\{(question|answer)\}", lambda slot: values[slot[1]], template)
+    lines = (" ".join(sample.split()) for sample in samples)
+    values = {"question": question, "answer": answer, "samples": "\n".join(lines)}
+    return re.sub(r"\{(question|answer|samples)\}", lambda slot: values[slot[1]], template)
 
 
 def plain_turn(text: str) -> str:
@@ -36,13 +39,13 @@ def plain_turn(text: str) -> str:
 
 
 def with_follow_up(
-    question: Question, answer: str, signal: NextTokenProbs | Reply
+    question: Question, answer: str, signal: NextTokenProbs | Reply, samples: Sequence[str] = ()
 ) -> list[Message]:
     """Return the question's conversation with its answer, and the follow-up as a further turn."""
     return [
         *question.messages,
         Message(role="assistant", content=answer),
-        Message(role="user", content=filled(signal.follow_up, question.text, answer)),
+        Message(role="user", content=filled(signal.follow_up, question.text, answer, samples)),
     ]
 
 
@@ -59,12 +62,18 @@ class FollowUpPrompts:
         self._lm = lm
         self._is_plain = False
 
-    def prompt(self, question: Question, answer: str, signal: NextTokenProbs | Reply) -> Any:
+    def prompt(
+        self,
+        question: Question,
+        answer: str,
+        signal: NextTokenProbs | Reply,
+        samples: Sequence[str] = (),
+    ) -> Any:
         """Return all that the model is to see before its reply to the follow-up.
 
         Text, or what the model's `apply_chat_template` returns in its place.
         """
-        conversation = with_follow_up(question, answer, signal)
+        conversation = with_follow_up(question, answer, signal, samples)
         if question.chat and not self._is_plain:
             try:
                 return self._lm.apply_chat_template([dict(message) for message in conversation])

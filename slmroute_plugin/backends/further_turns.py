@@ -43,9 +43,11 @@ class FurtherTurns:
         self._render = render
         self._is_plain = False
 
-    def text(self, template: str, question: str, answer: str, chat: bool) -> str:
+    def text(
+        self, template: str, question: str, answer: str, chat: bool, samples: Sequence[str] = ()
+    ) -> str:
         """Return the text of a further turn, from the end of the answer to the next reply."""
-        text = filled(template, question, answer)
+        text = filled(template, question, answer, samples)
         if chat and not self._is_plain:
             turn = self._chat_turn(text)
             if turn is not None:

@@ -10,7 +10,7 @@ from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs
 
 from slmroute_plugin.backends.stop_strings import is_punctuation
 from slmroute_plugin.nearest import did_you_mean
-from slmroute_plugin.signals import Restated
+from slmroute_plugin.signals import FirstTokenProbs, Restated
 
 KNOWN = ("until", "max_gen_toks", "do_sample", "temperature", "top_k", "top_p")
 # Servers know these as well; greedy replies and samples of the whole distribution have none.
@@ -83,12 +83,14 @@ others={'min_p': 0.1})
         """Return the settings of a reply that the task's stop strings do not concern."""
         return replace(self.sampled(0.0), stops=(), max_tokens=max_tokens)
 
-    def restated(self, signal: Restated) -> Generation:
+    def restated(self, signal: Restated | FirstTokenProbs) -> Generation:
         """Return the settings of the reply to a restated question.
 
         Stop strings of white space and punctuation alone are left out: whoever carries the
         settings out cuts the reply at them afterwards, by `restated_end`.
         """
+        if isinstance(signal, FirstTokenProbs):
+            return self.greedy(1)
         greedy = self.greedy(self.max_tokens + signal.extra_tokens)
         return replace(greedy, stops=tuple(stop for stop in self.stops if not is_punctuation(stop)))
 

@@ -13,7 +13,7 @@ from lm_eval.api.instance import Instance
 from slmroute_plugin.backends.contract import Observed, Question, in_one_batch, no_such_signal
 from slmroute_plugin.backends.follow_up import FollowUpPrompts
 from slmroute_plugin.backends.generation import Generation
-from slmroute_plugin.backends.requested_signals import RequestedSignals
+from slmroute_plugin.backends.requested_signals import RequestedSignals, shown_samples
 from slmroute_plugin.backends.restated import restated_messages
 from slmroute_plugin.backends.stop_strings import restated_end
 from slmroute_plugin.conversation import Message
@@ -67,6 +67,8 @@ class PlainBackend:
 
         Whether the model draws samples is found out by trying, once.
         """
+        if isinstance(signal, Reply) and signal.samples is not None:
+            return self._sampling_fault
         if isinstance(signal, Reply | Restated):
             return None
         if isinstance(signal, Samples):
@@ -142,14 +144,16 @@ class PlainBackend:
         replies: Sequence[Reply],
         delivered: Sequence[dict[Signal[Any], Any]],
     ) -> None:
-        asked = [(row, signal) for row in range(len(questions)) for signal in replies]
-        asks = [
-            _Ask(
-                self._follow_ups.prompt(questions[row], answers[row], signal),
-                _settings(generations[row].greedy(signal.max_tokens)),
-            )
-            for row, signal in asked
-        ]
+        asked: list[tuple[int, Reply]] = []
+        asks: list[_Ask] = []
+        for row, signal in ((row, signal) for row in range(len(questions)) for signal in replies):
+            samples = shown_samples(signal, delivered[row])
+            if isinstance(samples, Missing):
+                delivered[row][signal] = samples
+                continue
+            prompt = self._follow_ups.prompt(questions[row], answers[row], signal, samples)
+            asks.append(_Ask(prompt, _settings(generations[row].greedy(signal.max_tokens))))
+            asked.append((row, signal))
         for (row, signal), reply in zip(asked, self._replies(asks), strict=True):
             delivered[row][signal] = reply
 

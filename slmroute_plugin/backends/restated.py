@@ -7,10 +7,12 @@ from typing import Any
 from slmroute_plugin.backends.contract import Question
 from slmroute_plugin.conversation import Message
 from slmroute_plugin.observation import Missing
-from slmroute_plugin.signals import Restated
+from slmroute_plugin.signals import FirstTokenProbs, Restated
 
 
-def restated_messages(question: Question, signal: Restated) -> list[Message] | Missing:
+def restated_messages(
+    question: Question, signal: Restated | FirstTokenProbs
+) -> list[Message] | Missing:
     """Return the question's conversation with the restated question in its last turn.
 
     Missing if the last turn does not hold the question's text.
@@ -23,7 +25,7 @@ def restated_messages(question: Question, signal: Restated) -> list[Message] | M
     return [*before, Message(role=last["role"], content=head + text + tail)]
 
 
-def restated_text(text: str, signal: Restated, cue: str = "") -> str:
+def restated_text(text: str, signal: Restated | FirstTokenProbs, cue: str = "") -> str:
     """Return a user turn with the further instruction, which stands above the cue.
 
     Args:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slmroute_plugin.signals import (
+    FirstTokenProbs,
     HiddenState,
     NextTokenProbs,
     PromptStates,
@@ -23,6 +24,7 @@ ANSWER = "answer"
 _KINDS: Mapping[type[Signal[Any]], str] = {
     Samples: "samples",
     Restated: "restated",
+    FirstTokenProbs: "restated",
     NextTokenProbs: "follow_ups",
     Reply: "follow_ups",
     HiddenState: "hidden_states",

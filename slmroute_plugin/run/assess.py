@@ -19,7 +19,7 @@ from slmroute_plugin.run.request import answer_task, own_name
 from slmroute_plugin.settings.chosen_methods import chosen_methods
 from slmroute_plugin.settings.parsing import parse_settings
 from slmroute_plugin.settings.schema import Settings, SettingsError
-from slmroute_plugin.signals import Restated
+from slmroute_plugin.signals import FirstTokenProbs, Restated
 from slmroute_plugin.storage.source import Source
 
 if TYPE_CHECKING:
@@ -124,9 +124,9 @@ def _settings(
         return parse_settings(raw)
 
 
-def _restated(settings: Settings) -> list[Restated]:
+def _restated(settings: Settings) -> list[Restated | FirstTokenProbs]:
     asks = [ask for method in chosen_methods(settings).values() for ask in method.asks]
-    return [ask for ask in asks if isinstance(ask, Restated)]
+    return [ask for ask in asks if isinstance(ask, Restated | FirstTokenProbs)]
 
 
 @contextmanager

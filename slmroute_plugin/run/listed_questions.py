@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from slmroute_plugin.backends import Question, Span
 from slmroute_plugin.backends.restated import restated_prompt, restated_text
 from slmroute_plugin.conversation import Message
-from slmroute_plugin.observation import AnswerKind
+from slmroute_plugin.observation import AnswerKind, AnswerRule
 from slmroute_plugin.run.instance import RoutedInstance
 from slmroute_plugin.run.request import REQUEST_TYPE
 from slmroute_plugin.scoring import Reference, rule
+from slmroute_plugin.scoring.final_answers import FinalAnswers
 from slmroute_plugin.settings.schema import Settings
-from slmroute_plugin.signals import Restated
+from slmroute_plugin.signals import FirstTokenProbs, Restated
 from slmroute_plugin.storage.question_identity import question_identity
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ class QuestionList:
     chat: bool
     cue: str
     generation: dict[str, Any]
-    restated: Sequence[Restated] = ()
+    restated: Sequence[Restated | FirstTokenProbs] = ()
 
     def instance(
         self, index: int, asked: object, options: Sequence[str], settings: Settings
@@ -85,6 +87,7 @@ class QuestionList:
             ),
             settings=settings,
             messages=messages,
+            answer_rule=_answer_rule(self.kind, options),
         )
 
     def _rendered(self, where: str, messages: list[Message]) -> Any:
@@ -150,3 +153,10 @@ def _locate(kind: AnswerKind, options: Sequence[str]) -> Callable[[str], Span | 
         return None if option is None else Span(option.start, option.end)
 
     return locate
+
+
+def _answer_rule(kind: AnswerKind, options: Sequence[str]) -> Callable[[], AnswerRule] | None:
+    """Return a maker of the rule for final answers; None to compare whole replies."""
+    if kind not in _RULES:
+        return None
+    return partial(FinalAnswers, rule(_RULES[kind]), Reference((), tuple(options)))

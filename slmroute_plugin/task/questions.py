@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from slmroute_plugin.backends import Question, Span
 from slmroute_plugin.backends.restated import restated_prompt
 from slmroute_plugin.scoring import Reference, Rule
-from slmroute_plugin.signals import Restated
+from slmroute_plugin.signals import FirstTokenProbs, Restated
 from slmroute_plugin.storage.question_identity import question_identity
 from slmroute_plugin.task.row_checks import check_row
 
@@ -30,7 +30,7 @@ class AskedRow:
 
     query: str
     text: str
-    restated: Mapping[Restated, str]
+    restated: Mapping[Restated | FirstTokenProbs, str]
     reference: Reference
 
 

@@ -24,7 +24,7 @@ from slmroute_plugin.scoring.judge.judge import Judge
 from slmroute_plugin.scoring.scorer import QuestionScorer, cases
 from slmroute_plugin.settings.chosen_methods import chosen_methods
 from slmroute_plugin.settings.parsing import parse_settings
-from slmroute_plugin.signals import Restated
+from slmroute_plugin.signals import FirstTokenProbs, Restated
 from slmroute_plugin.storage.sample_files import SLM_FILTER
 from slmroute_plugin.task.aggregations import aggregation_for, higher_is_better
 from slmroute_plugin.task.cached_requests import are_current
@@ -234,10 +234,10 @@ class RoutedTask(RowTask):
         else:
             self.judge.leave_to_another(asked)
 
-    def _restated_signals(self) -> list[Restated]:
+    def _restated_signals(self) -> list[Restated | FirstTokenProbs]:
         return [
             ask
             for method in chosen_methods(self.settings).values()
             for ask in method.asks
-            if isinstance(ask, Restated)
+            if isinstance(ask, Restated | FirstTokenProbs)
         ]

@@ -12,7 +12,7 @@ from lm_eval.utils import apply_template, create_iterator
 
 from slmroute_plugin.backends.restated import restated_text, with_cue
 from slmroute_plugin.scoring import Reference, Rule
-from slmroute_plugin.signals import Restated
+from slmroute_plugin.signals import FirstTokenProbs, Restated
 from slmroute_plugin.task.data import check_split, mirrored, named_dataset
 from slmroute_plugin.task.keys import take_keys
 from slmroute_plugin.task.questions import AskedRow
@@ -160,7 +160,7 @@ class RowTask(ConfigurableTask):  # type: ignore[misc]
             false_answers=tuple(str(wrong) for wrong in false),
         )
 
-    def asked_row(self, doc: Doc, restated: Sequence[Restated]) -> AskedRow:
+    def asked_row(self, doc: Doc, restated: Sequence[Restated | FirstTokenProbs]) -> AskedRow:
         """Read a row as it is asked, with the user turn of each restated question."""
         return AskedRow(
             query=self.doc_to_decontamination_query(doc),
@@ -181,7 +181,7 @@ class RowTask(ConfigurableTask):  # type: ignore[misc]
         values: dict[str, Any] = ConfigurableTask.process_results(self._as_configured, doc, results)
         return values
 
-    def _restated_text(self, doc: Doc, signal: Restated) -> str:
+    def _restated_text(self, doc: Doc, signal: Restated | FirstTokenProbs) -> str:
         text, cue = super().doc_to_text(doc), self.keys.cue
         # Of a stock task, the text ends with the cue as it is.
         return restated_text(text if self.stock else with_cue(text, cue), signal, cue)

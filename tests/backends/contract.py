@@ -19,6 +19,7 @@ from slmroute_plugin.plugins.backends import backend_for
 from slmroute_plugin.signals import (
     SIGNALS,
     ChoiceProb,
+    FirstTokenProbs,
     HiddenState,
     NextTokenProbs,
     PromptStates,
@@ -37,6 +38,11 @@ P_TRUE = NextTokenProbs("Proposed: {answer}\nTrue or False?\nIt is:", ("True", "
 SURE = Reply("How sure are you, in percent?", max_tokens=6)
 RESTATED = Restated("Then say how sure you are.", extra_tokens=4)
 STATED = Verbalization1S(instruction="Then a line:\nConfidence: <how sure>").asks[0]
+# Words that are whole tokens, with a space before them and without.
+CAN_ANSWER = FirstTokenProbs("Do not answer yet. Can you? Begin with It or How.", ("It", "How"))
+SHOWN = Samples(2)
+HOW_OF_SAMPLES = NextTokenProbs("{samples}\nOr {answer}? It or How?", CAN_ANSWER.words, SHOWN)
+SURE_OF_SAMPLES = replace(SURE, follow_up="{samples}\n" + SURE.follow_up, samples=SHOWN)
 EXAMPLES: tuple[Signal[Any], ...] = (
     TokenLogprobs(),
     TokenStatistics(),
@@ -48,6 +54,7 @@ EXAMPLES: tuple[Signal[Any], ...] = (
     P_TRUE,
     SURE,
     RESTATED,
+    CAN_ANSWER,
 )
 TEXTS = (
     "What is the capital of France?",
@@ -93,7 +100,7 @@ class Subject:
         text: str,
         until: Sequence[str] = (),
         tokens: int = 12,
-        restated: Iterable[Restated] = (RESTATED,),
+        restated: Iterable[Restated | FirstTokenProbs] = (RESTATED, CAN_ANSWER),
         **changes: Any,
     ) -> Question:
         """A question in the chat template, whose first letter names an option."""
@@ -355,6 +362,54 @@ class BackendContract:
                 expected = sum(float(logits.softmax(-1)[token]) for token in spelled)
                 assert seen.observation[P_TRUE][word] == pytest.approx(expected, rel=2e-3)
 
+    def test_a_first_word_is_that_of_the_restated_question(self, subject: Subject) -> None:
+        self._needs(subject, FirstTokenProbs)
+        asked = [subject.question(text) for text in TEXTS]
+        for question, seen in zip(asked, subject.observe(asked, {CAN_ANSWER}), strict=True):
+            messages = [{"role": "user", "content": question.restated_text[CAN_ANSWER]}]
+            prompt = subject.encode(subject.reference.apply_chat_template(messages))
+            chances = subject.forward(prompt).logits[0, -1].double().softmax(-1)
+            for word in CAN_ANSWER.words:
+                spelled = {subject.encode_within(lead + word)[0] for lead in ("", " ")}
+                expected = sum(float(chances[token]) for token in spelled)
+                assert seen.observation[CAN_ANSWER][word] == pytest.approx(expected, rel=2e-3)
+
+    def test_a_model_that_thinks_aloud_has_no_first_word(self, make: Make) -> None:
+        thinking = make(think_end="</think>")
+        self._needs(thinking, FirstTokenProbs)
+        assert "thinks aloud" in (thinking.backend.refuses(CAN_ANSWER) or "")
+
+    @pytest.mark.parametrize("signal", [HOW_OF_SAMPLES, SURE_OF_SAMPLES], ids=["word", "reply"])
+    def test_a_follow_up_may_show_the_samples(self, subject: Subject, signal: Any) -> None:
+        self._needs(subject, Samples)
+        self._needs(subject, type(signal))
+        asked = [subject.question(text, until=["\n\n"]) for text in TEXTS]
+        signals = {signal, Samples(3)} if subject.seeds_samples else {signal, SHOWN}
+        for question, seen in zip(asked, subject.observe(asked, signals), strict=True):
+            answer = seen.observation.answer
+            (drawn,) = (v for s, v in seen.observation.signals.items() if isinstance(s, Samples))
+            lines = "\n".join(" ".join(one.split()) for one in drawn[: SHOWN.n])
+            turn = signal.follow_up.replace("{samples}", lines).replace("{answer}", answer)
+            prompt = subject.rendered(question, ("assistant", answer), ("user", turn))
+            if not self._is_read_alike(subject, question, prompt):
+                continue
+            value = seen.observation[signal]
+            if isinstance(signal, Reply):
+                assert value == subject.greedy(prompt, 6).text()
+                continue
+            chances = subject.forward(subject.encode(prompt)).logits[0, -1].double().softmax(-1)
+            for word in signal.words:
+                spelled = {subject.encode_within(lead + word)[0] for lead in ("", " ")}
+                expected = sum(float(chances[token]) for token in spelled)
+                assert value[word] == pytest.approx(expected, rel=2e-3)
+
+    def test_samples_that_are_shown_are_drawn_without_being_asked_for(
+        self, subject: Subject
+    ) -> None:
+        self._needs(subject, Samples)
+        (seen,) = subject.observe([subject.question(TEXTS[0])], {SURE_OF_SAMPLES})
+        assert isinstance(seen.observation[SURE_OF_SAMPLES], str)
+
     def test_a_reply_is_the_greedy_one_to_the_whole_conversation(self, subject: Subject) -> None:
         self._needs(subject, Reply)
         asked = [subject.question(text, until=["\n\n"]) for text in TEXTS]
@@ -565,7 +620,7 @@ def assert_value(signal: Signal[Any], value: Any) -> None:
             for one in value:
                 if isinstance(one, Sample) and one.tokens is not None:
                     assert_value(TokenLogprobs(), one.tokens)
-        case NextTokenProbs(words=words):
+        case NextTokenProbs(words=words) | FirstTokenProbs(words=words):
             assert set(value) == set(words)
             assert all(0 <= one <= 1 for one in value.values())
         case Reply() | Restated():

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
-from slmroute_plugin import NextTokenProbs, NoConfidence, Observation
+from slmroute_plugin import NextTokenProbs, NoConfidence, Observation, Samples
 from uq_plugins import PTrue
 
 
@@ -39,3 +40,25 @@ def test_another_follow_up_is_asked_and_read() -> None:
     method = dataclasses.replace(PTrue(), follow_up="{answer}: True or False?")
     assert method.asks == (NextTokenProbs("{answer}: True or False?", ("True", "False")),)
     assert method.confidence(seen(method, 0.2, 0.2)) == 0.5
+
+
+def test_samples_are_shown_on_request() -> None:
+    (signal,) = PTrue(shown_samples=3).asks
+    assert isinstance(signal, NextTokenProbs)
+    assert signal.samples == Samples(3)
+    assert "{samples}" in signal.follow_up and "{answer}" in signal.follow_up
+    (plain,) = PTrue().asks
+    assert isinstance(plain, NextTokenProbs)
+    assert plain.samples is None and "{samples}" not in plain.follow_up
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"shown_samples": -1}, "0 or more, not -1"),
+        ({"shown_samples": 2, "follow_up": "Is {answer} true?"}, "shows no samples"),
+    ],
+)
+def test_samples_that_cannot_be_shown_are_refused(options: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        PTrue(**options)

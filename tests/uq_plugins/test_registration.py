@@ -25,7 +25,14 @@ from slmroute_plugin import (
     hookspecs,
 )
 from slmroute_plugin.methods.protocol import AnswersItself, Method, TrainedMethod
-from slmroute_plugin.signals import NextTokenProbs, Reply, Restated, Sample, Samples
+from slmroute_plugin.signals import (
+    FirstTokenProbs,
+    NextTokenProbs,
+    Reply,
+    Restated,
+    Sample,
+    Samples,
+)
 
 METHODS = {method.name: method for method in uq_plugins.slmroute_methods()}
 ON_REQUEST = frozenset(
@@ -36,6 +43,7 @@ ON_REQUEST = frozenset(
         "eccentricity",
         "eig_val_laplacian",
         "min_token_prob",
+        "p_ik",
         "probability_margin",
         "self_certainty",
         "semantic_entropy",
@@ -137,8 +145,8 @@ def test_every_confidence_is_in_range_or_has_a_reason(
                 )
             elif isinstance(signal, ChoiceProb):
                 signals[signal] = chosen
-            elif isinstance(signal, NextTokenProbs):
-                signals[signal] = {"True": true, "False": false}
+            elif isinstance(signal, NextTokenProbs | FirstTokenProbs):
+                signals[signal] = dict(zip(signal.words, (true, false), strict=True))
             elif isinstance(signal, Samples):
                 signals[signal] = tuple(
                     Sample(text, Tokens(tuple(range(len(part))), tuple(part)))

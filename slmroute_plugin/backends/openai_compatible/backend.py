@@ -11,6 +11,7 @@ from typing import Any
 from slmroute_plugin.backends.contract import Observed, Question, no_such_signal
 from slmroute_plugin.backends.extracted_states.layers import absent_states, start_command
 from slmroute_plugin.backends.extracted_states.transfer import StatesEngine
+from slmroute_plugin.backends.follow_up import THINKS_FIRST
 from slmroute_plugin.backends.generation import Generation
 from slmroute_plugin.backends.openai_compatible.capabilities import Capabilities, probe
 from slmroute_plugin.backends.openai_compatible.concurrency import ConcurrentQuestions
@@ -21,8 +22,10 @@ from slmroute_plugin.backends.openai_compatible.prompts import ChatPrompts, Text
 from slmroute_plugin.backends.openai_compatible.requests import RequestBodies
 from slmroute_plugin.backends.openai_compatible.server import Server
 from slmroute_plugin.backends.openai_compatible.signal_requests import AskedQuestion, ModelInterface
+from slmroute_plugin.backends.requested_signals import RequestedSignals
 from slmroute_plugin.signals import (
     ChoiceProb,
+    FirstTokenProbs,
     HiddenState,
     NextTokenProbs,
     PromptStates,
@@ -66,7 +69,9 @@ class OpenAiCompatibleBackend:
         """
         if isinstance(signal, (TokenLogprobs, ChoiceProb)):
             fault = self._capabilities.tokens
-        elif isinstance(signal, NextTokenProbs):
+        elif isinstance(signal, FirstTokenProbs) and self._interface.think_end:
+            return THINKS_FIRST
+        elif isinstance(signal, (NextTokenProbs, FirstTokenProbs)):
             fault = None if self._capabilities.candidates else self._capabilities.words
         elif isinstance(signal, TokenStatistics):
             return "a model behind an API shows the likeliest tokens, not the whole vocabulary"
@@ -101,7 +106,8 @@ class OpenAiCompatibleBackend:
         every = [self._asked(index, question) for index, question in enumerate(questions)]
         if not every:
             return
-        depends = any(not isinstance(signal, _TEXT) for signal in signals)
+        drawn = bool(RequestedSignals.of(signals).samples)
+        depends = drawn or any(not isinstance(signal, _TEXT) for signal in signals)
         capabilities = self._capabilities if depends else None
         if any(isinstance(signal, (HiddenState, PromptStates)) for signal in signals):
             engine = self._states_engine

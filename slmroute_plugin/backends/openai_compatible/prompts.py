@@ -10,7 +10,7 @@ from slmroute_plugin.backends.follow_up import NO_ROOM, FollowUpPrompts, with_fo
 from slmroute_plugin.backends.restated import restated_messages
 from slmroute_plugin.conversation import Message
 from slmroute_plugin.observation import Missing
-from slmroute_plugin.signals import NextTokenProbs, Reply, Restated
+from slmroute_plugin.signals import FirstTokenProbs, NextTokenProbs, Reply, Restated
 
 # A conversation or a prompt, as it is said.
 Said = Sequence[Message] | str
@@ -27,10 +27,16 @@ class PromptForm(Protocol):
     def question(self, question: Question) -> Said:
         """Return the prompt of the question itself."""
 
-    def restated(self, question: Question, signal: Restated) -> Said | Missing:
+    def restated(self, question: Question, signal: Restated | FirstTokenProbs) -> Said | Missing:
         """Return the prompt of the question with a further instruction."""
 
-    def follow_up(self, question: Question, answer: str, signal: NextTokenProbs | Reply) -> Said:
+    def follow_up(
+        self,
+        question: Question,
+        answer: str,
+        signal: NextTokenProbs | Reply,
+        samples: Sequence[str] = (),
+    ) -> Said:
         """Return the prompt with a further turn behind the question and its answer."""
 
     def sent(self, said: Said, max_tokens: int, *, may_cut: bool = False) -> Any | Missing:
@@ -57,13 +63,19 @@ class ChatPrompts:
         """Return the conversation that ends with the question."""
         return question.messages
 
-    def restated(self, question: Question, signal: Restated) -> Said | Missing:
+    def restated(self, question: Question, signal: Restated | FirstTokenProbs) -> Said | Missing:
         """Return the conversation with the restated question in its last turn."""
         return restated_messages(question, signal)
 
-    def follow_up(self, question: Question, answer: str, signal: NextTokenProbs | Reply) -> Said:
+    def follow_up(
+        self,
+        question: Question,
+        answer: str,
+        signal: NextTokenProbs | Reply,
+        samples: Sequence[str] = (),
+    ) -> Said:
         """Return the conversation, the answer, and a further turn of the user's."""
-        return with_follow_up(question, answer, signal)
+        return with_follow_up(question, answer, signal, samples)
 
     def sent(self, said: Said, max_tokens: int, *, may_cut: bool = False) -> Any | Missing:
         """Return the messages: the server has the chat template and knows its context."""
@@ -102,13 +114,19 @@ class TextPrompts:
         """Return the question's prompt."""
         return question.prompt
 
-    def restated(self, question: Question, signal: Restated) -> Said | Missing:
+    def restated(self, question: Question, signal: Restated | FirstTokenProbs) -> Said | Missing:
         """Return the prompt of the restated question."""
         return question.restated.get(signal, Missing("there is no prompt for it"))
 
-    def follow_up(self, question: Question, answer: str, signal: NextTokenProbs | Reply) -> Said:
+    def follow_up(
+        self,
+        question: Question,
+        answer: str,
+        signal: NextTokenProbs | Reply,
+        samples: Sequence[str] = (),
+    ) -> Said:
         """Return prompt, answer and a further turn, through the chat template if there is one."""
-        prompt: str = self._follow_ups.prompt(question, answer, signal)
+        prompt: str = self._follow_ups.prompt(question, answer, signal, samples)
         return prompt
 
     def sent(self, said: Said, max_tokens: int, *, may_cut: bool = False) -> Any | Missing:

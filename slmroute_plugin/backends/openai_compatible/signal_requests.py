@@ -20,12 +20,14 @@ from slmroute_plugin.backends.openai_compatible.requests import RequestBodies
 from slmroute_plugin.backends.openai_compatible.responses import Choice, read_choices
 from slmroute_plugin.backends.openai_compatible.server import Connection, Measure
 from slmroute_plugin.backends.openai_compatible.usage import UsageLog
+from slmroute_plugin.backends.requested_signals import RequestedSignals, shown_samples
 from slmroute_plugin.backends.seeding import question_seed
 from slmroute_plugin.backends.stop_strings import restated_end
 from slmroute_plugin.observation import Missing, Observation
 from slmroute_plugin.openai_protocol.failures import Failure
 from slmroute_plugin.signals import (
     ChoiceProb,
+    FirstTokenProbs,
     HiddenState,
     NextTokenProbs,
     PromptStates,
@@ -170,33 +172,40 @@ class SignalRequests:
         async def one(signal: Signal[Any]) -> None:
             drawn = signal.n if isinstance(signal, Samples) else 1
             asking = self._measured_by(partial(taken.add, signal, drawn))
-            found[signal] = await asking._signal(signal, asked, kept)
+            found[signal] = await asking._signal(signal, asked, kept, found)
 
         async def states() -> None:
             asking = self._measured_by(partial(taken.add, self._states[0], 1))
             for signal, value in (await asking._state_values(kept)).items():
                 found[signal] = value
 
+        # Follow-ups that show samples wait for them.
+        shows = [one for one in self._signals if getattr(one, "samples", None)]
+        first = {*self._signals, *RequestedSignals.of(self._signals).samples}.difference(shows)
         async with create_task_group() as group:
-            for signal in self._signals:
+            for signal in sorted(first, key=repr):
                 group.start_soon(one, signal)
             if self._states:
                 group.start_soon(states)
-        for signal, value in found.items():
-            if isinstance(value, Failure):
-                if value.is_fatal or value.is_unreached:
-                    return value
-                found[signal] = Missing(value.text)
-        return found
+        if (failure := _settled(found)) is not None:
+            return failure
+        async with create_task_group() as group:
+            for signal in shows:
+                group.start_soon(one, signal)
+        return _settled(found) or found
 
     async def _state_values(self, kept: KeptAnswer) -> Mapping[HiddenState | PromptStates, Any]:
         if self._state_requests is None:
             return dict.fromkeys(self._states, Missing("the server hands out no hidden states"))
-        return await self._state_requests.values(
-            kept.read_tokens(), self._states, self._measure
-        )
+        return await self._state_requests.values(kept.read_tokens(), self._states, self._measure)
 
-    async def _signal(self, signal: Signal[Any], asked: AskedQuestion, kept: KeptAnswer) -> Any:
+    async def _signal(
+        self,
+        signal: Signal[Any],
+        asked: AskedQuestion,
+        kept: KeptAnswer,
+        found: Mapping[Signal[Any], Any],
+    ) -> Any:
         question, generation, prompts = asked.question, asked.generation, self._interface.prompts
         if isinstance(signal, TokenLogprobs):
             return kept.tokens()
@@ -204,11 +213,16 @@ class SignalRequests:
             return kept.choice_prob(question)
         if isinstance(signal, Samples):
             return await self._samples(signal, asked)
-        if isinstance(signal, NextTokenProbs):
-            said: Said | Missing = prompts.follow_up(question, kept.text, signal)
+        if isinstance(signal, FirstTokenProbs):
+            said = prompts.restated(question, signal)
             return await self._next_word(said, generation, signal)
-        if isinstance(signal, Reply):
-            said = prompts.follow_up(question, kept.text, signal)
+        if isinstance(signal, NextTokenProbs | Reply):
+            samples = shown_samples(signal, found)
+            if not isinstance(samples, tuple):
+                return samples
+            said = prompts.follow_up(question, kept.text, signal, samples)
+            if isinstance(signal, NextTokenProbs):
+                return await self._next_word(said, generation, signal)
             return await self._text(said, generation.greedy(signal.max_tokens), may_cut=False)
         if isinstance(signal, Restated):
             said = prompts.restated(question, signal)
@@ -242,7 +256,7 @@ class SignalRequests:
         return tuple(drawn[: signal.n])
 
     async def _next_word(
-        self, said: Said | Missing, generation: Generation, signal: NextTokenProbs
+        self, said: Said | Missing, generation: Generation, signal: NextTokenProbs | FirstTokenProbs
     ) -> Mapping[str, float] | Missing | Failure:
         words, likely = self._interface.words, self._capabilities.likely
         asked = words.candidates(signal.words) if self._capabilities.candidates else ()
@@ -281,3 +295,13 @@ class SignalRequests:
             return sent
         payload = self._interface.bodies.make(sent, generation, **options)
         return await self._connection.post(payload, read_choices, self._measure)
+
+
+def _settled(found: dict[Signal[Any], Any]) -> Failure | None:
+    """Put the reason in the place of each failure; return one that ends the question, if any."""
+    for signal, value in found.items():
+        if isinstance(value, Failure):
+            if value.is_fatal or value.is_unreached:
+                return value
+            found[signal] = Missing(value.text)
+    return None

@@ -21,6 +21,7 @@ from slmroute_plugin.backends.contract import (
     in_one_batch,
     no_such_signal,
 )
+from slmroute_plugin.backends.follow_up import THINKS_FIRST
 from slmroute_plugin.backends.further_turns import FurtherTurns
 from slmroute_plugin.backends.generation import Generation
 from slmroute_plugin.backends.requested_signals import RequestedSignals
@@ -42,7 +43,7 @@ from slmroute_plugin.backends.transformers.question_work import QuestionWork, Re
 from slmroute_plugin.backends.transformers.recomputing_engine import RecomputingEngine
 from slmroute_plugin.backends.work import with_seconds
 from slmroute_plugin.observation import Missing
-from slmroute_plugin.signals import SIGNALS, Restated, Signal
+from slmroute_plugin.signals import SIGNALS, FirstTokenProbs, Restated, Signal
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +91,12 @@ class TransformersBackend:
         self.batch_sizes: BatchSizes = {}
 
     def refuses(self, signal: Signal[Any]) -> str | None:
-        """Return None for every signal of `SIGNALS`: models in memory deliver them all."""
+        """Return None for the signals of `SIGNALS`: models in memory deliver nearly all.
+
+        A model that thinks aloud has nothing to say with its first word.
+        """
+        if isinstance(signal, FirstTokenProbs) and self._lm.think_end_token is not None:
+            return THINKS_FIRST
         return None if type(signal) in SIGNALS else no_such_signal(signal, "transformers models")
 
     def fingerprint(self) -> Mapping[str, Any]:
@@ -164,7 +170,7 @@ class TransformersBackend:
         )
 
     def _restatement(
-        self, signal: Restated, prompt: str | Missing, generation: Generation
+        self, signal: Restated | FirstTokenProbs, prompt: str | Missing, generation: Generation
     ) -> RestatedPrompt | Missing:
         if isinstance(prompt, Missing):
             return prompt
@@ -173,7 +179,9 @@ class TransformersBackend:
         room = self._lm.max_length - (0 if self._lm.backend == "seq2seq" else limit)
         if room < 1:
             return Missing("no room is left in the context for the restated question")
-        rule = self._rule(restated.stops).with_added_line(generation.stops, signal.marker)
+        rule = self._rule(restated.stops)
+        if isinstance(signal, Restated):
+            rule = rule.with_added_line(generation.stops, signal.marker)
         return RestatedPrompt(self._prompts.encode(prompt, room), limit, rule)
 
     def _rule(self, stops: tuple[str, ...]) -> StopRule:
@@ -210,7 +218,7 @@ class TransformersBackend:
     def _demand(self, work: QuestionWork, wanted: RequestedSignals) -> Demand:
         prompt, answer = len(work.ids), work.generation.max_tokens
         shared = self._engine.shares_prompts(prompt + answer)
-        prompts = 1 + len(wanted.restated) if shared else wanted.rows
+        prompts = 1 + len(wanted.other_prompts) if shared else wanted.rows
         return Demand(prompt, prompts, answer, wanted.rows)
 
     def _smaller(self, size: int, error: BaseException) -> int:

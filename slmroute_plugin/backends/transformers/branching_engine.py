@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 
@@ -21,10 +22,14 @@ from slmroute_plugin.backends.transformers.capabilities import longest_shared
 from slmroute_plugin.backends.transformers.follow_ups import FollowUps
 from slmroute_plugin.backends.transformers.forward.reader import Read, Reader
 from slmroute_plugin.backends.transformers.next_word import NextWord
-from slmroute_plugin.backends.transformers.question_work import QuestionWork, kept_samples
+from slmroute_plugin.backends.transformers.question_work import (
+    QuestionWork,
+    RestatedPrompt,
+    kept_samples,
+)
 from slmroute_plugin.backends.transformers.sampling import Generated, choose
 from slmroute_plugin.observation import Missing
-from slmroute_plugin.signals import NextTokenProbs, PromptStates, Restated, Samples
+from slmroute_plugin.signals import FirstTokenProbs, NextTokenProbs, PromptStates, Restated, Samples
 
 
 class BranchingEngine:
@@ -69,6 +74,7 @@ class BranchingEngine:
                 every += samples[-1][2]
             rows += [row] * len(every)
             sequences += every
+        self._read_first_words(batch, branches, wanted)
         restated = self._restated(batch, branches, wanted)
         if restated is not None:
             rows += range(len(batch), len(batch) + len(restated.sequences))
@@ -102,27 +108,46 @@ class BranchingEngine:
                 work.signals[PromptStates()] = read.mean_states(row)
         return branches, read.logits
 
+    def _read_first_words(
+        self, batch: Sequence[QuestionWork], prompts: Branches, wanted: RequestedSignals
+    ) -> None:
+        """Deliver the words with which a reply to the question with an instruction begins."""
+        asked = self._behind_prompts(batch, wanted.first_words)
+        if not asked:
+            return
+        _, read = prompts.read(
+            self._reader, [one.pick for one in asked], [one.chunk for one in asked]
+        )
+        for row, (work, signal, prompt, *_) in enumerate(asked):
+            work.read(signal, prompt)
+            work.signals[signal] = self._words.probabilities(read.logits[row], signal.words)
+
+    def _behind_prompts(
+        self, batch: Sequence[QuestionWork], signals: Sequence[_Prompted]
+    ) -> list[_Chunk[_Prompted]]:
+        """Return what differs from the questions' own prompts; mark what has no prompt missing."""
+        chunks = []
+        for row, work in enumerate(batch):
+            for signal in signals:
+                prompt = work.restated[signal]
+                if isinstance(prompt, Missing):
+                    work.signals[signal] = prompt
+                    continue
+                shared = common_head([work.ids, prompt.ids[:-1]])
+                chunks.append(_Chunk(work, signal, prompt, Pick(row, shared), prompt.ids[shared:]))
+        return chunks
+
     def _restated(
         self, batch: Sequence[QuestionWork], prompts: Branches, wanted: RequestedSignals
     ) -> _RestatedRows | None:
-        picks: list[Pick] = []
-        chunks: list[list[int]] = []
-        owners: list[tuple[QuestionWork, Restated]] = []
-        sequences: list[Generated] = []
-        for row, work in enumerate(batch):
-            for signal in wanted.restated:
-                restatement = work.restated[signal]
-                if isinstance(restatement, Missing):
-                    work.signals[signal] = restatement
-                    continue
-                shared = common_head([work.ids, restatement.ids[:-1]])
-                picks.append(Pick(row, shared))
-                chunks.append(restatement.ids[shared:])
-                owners.append((work, signal))
-                sequences.append(work.reply(signal, restatement))
-        if not picks:
+        asked = self._behind_prompts(batch, wanted.restated)
+        if not asked:
             return None
-        branches, read = prompts.read(self._reader, picks, chunks)
+        branches, read = prompts.read(
+            self._reader, [one.pick for one in asked], [one.chunk for one in asked]
+        )
+        sequences = [one.work.reply(one.signal, one.prompt) for one in asked]
+        owners = [(one.work, one.signal) for one in asked]
         return _RestatedRows(branches, read.logits, sequences, owners)
 
     def _decode(
@@ -254,6 +279,19 @@ def _deliver_states(
         for signal in wanted.hidden:
             if signal.position == "last_answer":
                 work.signals[signal] = read.hidden[signal.layer][row].float().cpu().numpy()
+
+
+_Prompted = TypeVar("_Prompted", Restated, FirstTokenProbs)
+
+
+class _Chunk(NamedTuple, Generic[_Prompted]):
+    """The tokens of a restated prompt behind what it shares with the question's own."""
+
+    work: QuestionWork
+    signal: _Prompted
+    prompt: RestatedPrompt
+    pick: Pick
+    chunk: list[int]
 
 
 @dataclass(frozen=True)

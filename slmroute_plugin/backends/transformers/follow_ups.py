@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from slmroute_plugin.backends.follow_up import NO_ROOM
 from slmroute_plugin.backends.further_turns import FurtherTurns
 from slmroute_plugin.backends.kept_tokens import Kept
-from slmroute_plugin.backends.requested_signals import RequestedSignals
+from slmroute_plugin.backends.requested_signals import RequestedSignals, shown_samples
 from slmroute_plugin.backends.transformers.question_work import QuestionWork
 from slmroute_plugin.backends.transformers.sampling import Generated
 from slmroute_plugin.backends.work import TokenSequence
@@ -55,8 +55,12 @@ class FollowUps:
     ) -> Iterator[FollowUp]:
         """Yield the follow-ups to one answer; those without room are marked missing."""
         for signal in wanted.follow_ups:
+            samples = shown_samples(signal, work.signals)
+            if isinstance(samples, Missing):
+                work.signals[signal] = samples
+                continue
             text = self._turns.text(
-                signal.follow_up, work.question.text, kept.text, work.question.chat
+                signal.follow_up, work.question.text, kept.text, work.question.chat, samples
             )
             ids, shared = self._turns.tokens(work.ids, answer.ids, kept, text)
             limit = signal.max_tokens if isinstance(signal, Reply) else 1

@@ -19,6 +19,7 @@ from slmroute_plugin.backends.work import TokenSequence, Trace, apart, trace
 from slmroute_plugin.observation import Missing, Observation
 from slmroute_plugin.signals import (
     ChoiceProb,
+    FirstTokenProbs,
     HiddenState,
     PromptStates,
     Restated,
@@ -49,7 +50,7 @@ class QuestionWork:
     ids: list[int]
     rule: StopRule
     generation: Generation
-    restated: Mapping[Restated, RestatedPrompt | Missing]
+    restated: Mapping[Restated | FirstTokenProbs, RestatedPrompt | Missing]
     seed: int
     signals: dict[Signal[Any], Any] = field(default_factory=dict)
     sequences: list[TokenSequence] = field(default_factory=list)
@@ -80,6 +81,10 @@ class QuestionWork:
         ]
         self.sequences += [TokenSequence(samples, self.ids, each.ids) for each in drawn]
         return drawn
+
+    def read(self, signal: FirstTokenProbs, prompt: RestatedPrompt) -> None:
+        """Note that a restated prompt is read, behind which nothing is generated."""
+        self.sequences.append(TokenSequence(signal, prompt.ids))
 
     def reply(self, signal: Restated, restatement: RestatedPrompt) -> Generated:
         """Return the reply to a restated prompt, to be generated."""

@@ -69,6 +69,14 @@ class RecomputingEngine:
             reply = work.reply(restated, restatement)
             self._generate(restatement.ids, [reply])
             work.signals[restated] = reply.kept().text
+        for first in wanted.first_words:
+            prompt = work.restated[first]
+            if isinstance(prompt, Missing):
+                work.signals[first] = prompt
+                continue
+            work.read(first, prompt)
+            logits = self._read(prompt.ids, []).logits[0]
+            work.signals[first] = self._words.probabilities(logits, first.words)
         for turn in self._follow_ups.turns(work, answer, kept, wanted):
             if isinstance(turn.signal, NextTokenProbs):
                 logits = self._read(turn.ids, []).logits[0]

@@ -15,6 +15,7 @@ from lm_eval.models.utils import truncate_tokens
 from slmroute_plugin.backends.contract import Observed, Question, in_one_batch, no_such_signal
 from slmroute_plugin.backends.extracted_states.final_norm import final_norm
 from slmroute_plugin.backends.extracted_states.written_states import StateReader
+from slmroute_plugin.backends.follow_up import THINKS_FIRST
 from slmroute_plugin.backends.further_turns import FurtherTurns
 from slmroute_plugin.backends.generation import Generation
 from slmroute_plugin.backends.requested_signals import RequestedSignals
@@ -27,7 +28,7 @@ from slmroute_plugin.backends.vllm.refusals import refusal
 from slmroute_plugin.backends.work import Work, with_seconds
 from slmroute_plugin.conversation import Message
 from slmroute_plugin.observation import Missing
-from slmroute_plugin.signals import Restated, Signal
+from slmroute_plugin.signals import FirstTokenProbs, Restated, Signal
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +77,8 @@ class VllmBackend:
         """Return why this engine cannot deliver `signal`, and the fix; None if it can."""
         if RequestedSignals.of((signal,)) == RequestedSignals():
             return no_such_signal(signal, "vLLM's models")
+        if isinstance(signal, FirstTokenProbs) and self._manner.think_end:
+            return THINKS_FIRST
         return refusal(signal, self._facts, str(self._lm.model_args["model"]))
 
     def fingerprint(self) -> Mapping[str, Any]:
@@ -126,7 +129,7 @@ class VllmBackend:
         )
 
     def _restatement(
-        self, signal: Restated, prompt: str | Missing, generation: Generation
+        self, signal: Restated | FirstTokenProbs, prompt: str | Missing, generation: Generation
     ) -> Restatement | Missing:
         if isinstance(prompt, Missing):
             return prompt
@@ -165,7 +168,7 @@ class VllmBackend:
             return max(1, int(self._lm.batch_size))
         # What is behind the prompts of a group must still be cached when the follow-ups come.
         answers = wanted.rows * longest.generation.max_tokens
-        tokens = len(longest.ids) * (1 + len(wanted.restated)) + answers
+        tokens = len(longest.ids) * (1 + len(wanted.other_prompts)) + answers
         fits = (self._facts.cache_tokens or tokens * _AT_ONCE) // tokens
         return max(1, min(_AT_ONCE, fits))
 

@@ -12,13 +12,14 @@ from slmroute_plugin.backends.extracted_states.layers import state_index
 from slmroute_plugin.backends.extracted_states.written_states import StateReader, WrittenStates
 from slmroute_plugin.backends.follow_up import NO_ROOM
 from slmroute_plugin.backends.further_turns import FurtherTurns, TurnTokens
-from slmroute_plugin.backends.requested_signals import RequestedSignals
+from slmroute_plugin.backends.requested_signals import RequestedSignals, shown_samples
 from slmroute_plugin.backends.vllm.engine import VllmEngine
 from slmroute_plugin.backends.vllm.question_work import QuestionWork
 from slmroute_plugin.backends.vllm.requests import Completion, Request
 from slmroute_plugin.backends.word_tokens import beginning_tokens
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.signals import (
+    FirstTokenProbs,
     HiddenState,
     NextTokenProbs,
     PromptStates,
@@ -125,6 +126,12 @@ class GroupAsker:
                 work.restated_request(restatement),
                 partial(work.take_restated, signal, restatement),
             )
+        for first in wanted.first_words:
+            prompt = work.restated.get(first, Missing("there is no prompt for it"))
+            if isinstance(prompt, Missing):
+                work.signals[first] = prompt
+                continue
+            call.add(work, first, *self._asked_words(work, first, prompt.ids))
 
     def _add_samples(self, call: Call, work: QuestionWork, samples: Samples) -> None:
         if self._longest_seeded is not None and len(work.ids) > self._longest_seeded:
@@ -145,7 +152,11 @@ class GroupAsker:
 
     def _add_follow_ups(self, call: Call, work: QuestionWork, wanted: RequestedSignals) -> None:
         for signal in wanted.follow_ups:
-            turn = self._turn(work, signal)
+            samples = shown_samples(signal, work.signals)
+            if isinstance(samples, Missing):
+                work.signals[signal] = samples
+                continue
+            turn = self._turn(work, signal, samples)
             limit = signal.max_tokens if isinstance(signal, Reply) else 1
             if len(turn.ids) + limit > self._context:
                 work.signals[signal] = Missing(NO_ROOM)
@@ -171,10 +182,12 @@ class GroupAsker:
             partial(self._take_states, work, wanted),
         )
 
-    def _turn(self, work: QuestionWork, signal: NextTokenProbs | Reply) -> TurnTokens:
+    def _turn(
+        self, work: QuestionWork, signal: NextTokenProbs | Reply, samples: Sequence[str]
+    ) -> TurnTokens:
         assert work.answer is not None
         question, answer = work.question, work.text
-        turn = self._turns.text(signal.follow_up, question.text, answer, question.chat)
+        turn = self._turns.text(signal.follow_up, question.text, answer, question.chat, samples)
         if work.kept is None:
             return self._turns.behind_text(work.ids, answer + turn)
         return self._turns.tokens(work.ids, work.answer.ids, work.kept, turn)
@@ -188,6 +201,11 @@ class GroupAsker:
                 work.signals[signal] = work.manner.text(completion, ())
 
             return work.reply_request(turn.ids, signal.max_tokens), take_reply
+        return self._asked_words(work, signal, turn.ids)
+
+    def _asked_words(
+        self, work: QuestionWork, signal: NextTokenProbs | FirstTokenProbs, ids: list[int]
+    ) -> tuple[Request, Callable[[Completion], None]]:
         words = {word: self._beginning(word) for word in signal.words}
         every = tuple(sorted({token for tokens in words.values() for token in tokens}))
 
@@ -197,7 +215,7 @@ class GroupAsker:
                 for word, tokens in words.items()
             }
 
-        return Request(turn.ids, 1, candidates=every), take_words
+        return Request(ids, 1, candidates=every), take_words
 
     def _beginning(self, word: str) -> tuple[int, ...]:
         # The whole vocabulary is searched, once for each word.

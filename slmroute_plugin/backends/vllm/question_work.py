@@ -18,6 +18,7 @@ from slmroute_plugin.backends.work import TokenSequence, trace
 from slmroute_plugin.observation import Missing, Observation
 from slmroute_plugin.signals import (
     ChoiceProb,
+    FirstTokenProbs,
     Restated,
     Sample,
     Samples,
@@ -107,7 +108,7 @@ class QuestionWork:
     question: Question
     ids: list[int]
     generation: Generation
-    restated: Mapping[Restated, Restatement | Missing]
+    restated: Mapping[Restated | FirstTokenProbs, Restatement | Missing]
     seed: int
     manner: Manner
     signals: dict[Signal[Any], Any] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from slmroute_plugin.backends.extracted_states.layers import absent_states, star
 from slmroute_plugin.backends.vllm.engine_facts import EXTRACTION, RAW_LOGPROBS, EngineFacts
 from slmroute_plugin.signals import (
     ChoiceProb,
+    FirstTokenProbs,
     HiddenState,
     NextTokenProbs,
     PromptStates,
@@ -26,7 +27,7 @@ def refusal(signal: Signal[Any], facts: EngineFacts, model: str) -> str | None:
         facts: what the engine was started with.
         model: its name, for the command that helps.
     """
-    if isinstance(signal, (TokenLogprobs, ChoiceProb, NextTokenProbs)):
+    if isinstance(signal, (TokenLogprobs, ChoiceProb, NextTokenProbs, FirstTokenProbs)):
         if facts.logprobs_mode != RAW_LOGPROBS:
             return (
                 f"vLLM was started with logprobs_mode={facts.logprobs_mode}, and confidences are "
