@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +27,7 @@ from slmroute_plugin.analysis.tables.latex import latex_tables
 from slmroute_plugin.analysis.tables.setting_tables import MeasureOptions
 from slmroute_plugin.analysis.tables.study_tables import compared, measured
 from slmroute_plugin.analysis.tables.tables import Tables
+from slmroute_plugin.analysis.tables.verdicts import verdicts
 from slmroute_plugin.storage.atomic_write import check_writable
 
 Progress = Callable[[str, int, int], None]
@@ -98,6 +99,7 @@ def make_report(results: Path, out: Path, settings: ReportSettings, progress: Pr
     if not study.settings:
         return Report(study.problems, study.notes, {})
     tables = _tables(study, settings, out, progress)
+    study = replace(study, notes=[*study.notes, *verdicts(tables.combined)])
     with unfinished_report(out) as new:
         written = _written(tables, study, settings, new, progress)
         files = {

@@ -86,9 +86,24 @@ def resampled_calibration(
     return Calibration(gaps, brier, loss)
 
 
-def intervals(resampled: Calibration) -> dict[str, Interval]:
-    """Take the 95% interval of each error, by its name."""
-    return {name: Interval.of(values) for name, values in resampled._asdict().items()}
+def intervals(observed: Calibration, resampled: Calibration) -> dict[str, Interval]:
+    """Take the 95% interval of each error, by its name.
+
+    The ECE of a resample lies above that of the rows, because bins of few answers stray from their
+    mean: its interval is moved down by that bias, and not below 0.
+
+    Args:
+        observed: the errors of the rows.
+        resampled: the errors of each resample.
+    """
+    ece = resampled.ece
+    if len(ece):
+        ece = np.maximum(ece - (np.nanmean(ece) - observed.ece), 0.0)
+    return {
+        "ece": Interval.of(ece),
+        "brier": Interval.of(resampled.brier),
+        "log_loss": Interval.of(resampled.log_loss),
+    }
 
 
 def reliability(probability: Floats, correct: NDArray[np.bool_]) -> Reliability:

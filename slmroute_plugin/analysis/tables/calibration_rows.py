@@ -87,11 +87,11 @@ class Judged:
         given, correct = probability[known], self.scores.correct[known]
         if not len(given) or np.isnan(given).any():
             values = Calibration(np.nan, np.nan, np.nan)
-            ends = intervals(Calibration(*(np.empty(0) for _ in Calibration._fields)))
+            ends = intervals(values, Calibration(*(np.empty(0) for _ in Calibration._fields)))
         else:
             counts = self.counts if known.all() else [block[known] for block in self.counts]
             values = calibration(given, correct)
-            ends = intervals(resampled_calibration(given, correct, counts))
+            ends = intervals(values, resampled_calibration(given, correct, counts))
         errors: dict[str, float] = {}
         for name, value in values._asdict().items():
             names = _names(f"{name}{suffix}")
