@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -20,12 +20,14 @@ from slmroute_plugin.analysis.report_record import (
 )
 from slmroute_plugin.analysis.study.reading import newest_files, read_study
 from slmroute_plugin.analysis.study.runs import Problem, Study
+from slmroute_plugin.analysis.study.training import training_files
 from slmroute_plugin.analysis.tables.files import write_table
-from slmroute_plugin.analysis.tables.kept_tables import FOLDER, digest
+from slmroute_plugin.analysis.tables.kept_tables import FOLDER, below, digest
 from slmroute_plugin.analysis.tables.latex import latex_tables
 from slmroute_plugin.analysis.tables.setting_tables import MeasureOptions
 from slmroute_plugin.analysis.tables.study_tables import compared, measured
 from slmroute_plugin.analysis.tables.tables import Tables
+from slmroute_plugin.analysis.tables.verdicts import verdicts
 from slmroute_plugin.storage.atomic_write import check_writable
 
 Progress = Callable[[str, int, int], None]
@@ -97,6 +99,7 @@ def make_report(results: Path, out: Path, settings: ReportSettings, progress: Pr
     if not study.settings:
         return Report(study.problems, study.notes, {})
     tables = _tables(study, settings, out, progress)
+    study = replace(study, notes=[*study.notes, *verdicts(tables.combined)])
     with unfinished_report(out) as new:
         written = _written(tables, study, settings, new, progress)
         files = {
@@ -111,6 +114,7 @@ def make_report(results: Path, out: Path, settings: ReportSettings, progress: Pr
 def _key(results: Path, settings: ReportSettings) -> str:
     """Digest all that a report depends on: files, settings, version."""
     files, notes = newest_files(results)
+    files += training_files(results)
     states = [[*map(str, file), *file_state(file.path)] for file in files]
     parts = [settings.figures, settings.page, settings.paper]
     chosen = [asdict(settings.options), sorted(settings.llms), *parts]
@@ -131,7 +135,15 @@ def _tables(study: Study, settings: ReportSettings, out: Path, progress: Progres
     distributions = distributions_table(study)
     insight = insight_table(distributions, seed=settings.options.seed)
     progress("Distances", 1, 1)
-    return Tables(*by_setting, distributions=distributions, insight=insight, **by_slm._asdict())
+    both = {
+        name: below([getattr(by_setting, name), getattr(by_slm, name)])
+        for name in ("calibration", "reliability")
+    }
+    return Tables(
+        **{**by_setting._asdict(), **by_slm._asdict(), **both},
+        distributions=distributions,
+        insight=insight,
+    )
 
 
 class _Written(NamedTuple):

@@ -13,6 +13,7 @@ from slmroute_plugin.analysis.figures import (
     heat_maps,
     rank_diagrams,
     relative_accuracy,
+    reliability,
 )
 from slmroute_plugin.analysis.figures.names import Names
 from slmroute_plugin.analysis.figures.saving import Drawn
@@ -41,6 +42,8 @@ def figures(tables: Tables, unparsed: Unparsed = "leave-out") -> Iterator[Drawn]
         yield from curve_sheets.by_llm(quick, names, unparsed)
     if not quick.ranks.empty:
         yield from rank_diagrams.by_llm(quick, names)
+    if not quick.reliability.empty:
+        yield from reliability.by_slm(quick, names)
 
 
 def with_categories(tables: Tables) -> Tables:

@@ -22,10 +22,13 @@ from slmroute_plugin.analysis.tables.setting_tables import Unparsed
 from slmroute_plugin.analysis.tables.tables import Tables
 from slmroute_plugin.storage.atomic_write import written_whole
 
-WHOLE = ("alignment", "routing", "histograms", "insight", "comparison", "ranks")
+WHOLE = (
+    *("alignment", "routing", "histograms", "insight", "comparison", "ranks"),
+    *("combined", "calibration"),
+)
 """The tables that are one block each."""
 
-BY_SETTING = ("curves", "relative_accuracy", "generalisation")
+BY_SETTING = ("curves", "relative_accuracy", "generalisation", "reliability")
 """The tables of which each SLM on each dataset has a block of its own."""
 
 SCRIPTS = (
@@ -38,6 +41,7 @@ SCRIPTS = (
     "routing.js",
     "heat_map.js",
     "spread.js",
+    "reliability.js",
     "samples.js",
     "start.js",
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,13 +11,14 @@ import numpy as np
 
 from slmroute_plugin.analysis.study.costs import estimated_costs
 from slmroute_plugin.analysis.study.joining import join_runs
-from slmroute_plugin.analysis.study.runs import Problem, Scores, Study, TaskRun
+from slmroute_plugin.analysis.study.runs import Problem, Scores, Setting, Study, TaskRun
 from slmroute_plugin.analysis.study.sample_columns import Wanted, distinct_texts, read_columns
+from slmroute_plugin.analysis.study.sample_file import SampleFile, shown_name
 from slmroute_plugin.analysis.study.stock_rows import answer_text, answering_lines
+from slmroute_plugin.analysis.study.training import training_files
 from slmroute_plugin.llm.prices import prices
 from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.storage.sample_files import (
-    TASK_PREFIX,
     TRAINING_SUFFIX,
     SampleFileError,
     UnreadLine,
@@ -39,14 +41,6 @@ class UnknownName(ValueError):
     """The error for a model that the results do not hold; its text offers the nearest name."""
 
 
-class SampleFile(NamedTuple):
-    """The newest sample file of one model and task."""
-
-    model: str
-    task: str
-    path: Path
-
-
 def read_study(
     results: Path,
     llms: Collection[str] = (),
@@ -56,7 +50,8 @@ def read_study(
 
     A run with confidences is an SLM's, a plain run an LLM's. The answers of an SLM and an LLM are
     joined on task, doc_id and doc_hash. If a question is missing from the LLM's run or differs
-    there, that LLM is left out on that task. Training tasks (`…_train`) are left out.
+    there, that LLM is left out on that task. Of training tasks (`…_train`) those with confidences
+    are read, and stand beside their data set.
 
     Args:
         results: the folder, which holds one folder per model, as lm-eval writes them.
@@ -83,6 +78,8 @@ def read_study(
             problems.extend(_shortfalls(run))
         done(number, len(files))
     settings, mismatches = join_runs(runs, llms)
+    settings, damaged = with_training(results, settings)
+    problems += damaged
     llm_runs = [run for setting in settings for run in setting.llms.values()]
     if estimated := sorted({run.model for run in llm_runs if run.cost_is_estimated}):
         notes.append(
@@ -90,6 +87,28 @@ def read_study(
             "letters a token), where a run does not tell them."
         )
     return Study(settings, [*problems, *mismatches], notes)
+
+
+def with_training(
+    results: Path, settings: Sequence[Setting]
+) -> tuple[list[Setting], list[Problem]]:
+    """Put the training rows of each setting beside it, where they have confidences.
+
+    Returns:
+        The settings, and a problem for each file that cannot be used.
+    """
+    files = {(file.model, file.task): file for file in training_files(results)}
+    joined: list[Setting] = []
+    problems: list[Problem] = []
+    for setting in settings:
+        file = files.get((setting.slm.model, setting.slm.task))
+        run = _run_or_problem(file) if file else None
+        if isinstance(run, Problem):
+            problems.append(Problem(f"{run.where} (training)", run.why))
+        elif run is not None:
+            setting = replace(setting, training=run)
+        joined.append(setting)
+    return joined, problems
 
 
 def _run_or_problem(file: SampleFile) -> TaskRun | Problem:
@@ -114,7 +133,7 @@ def read_run(path: Path, model: str, task: str) -> TaskRun:
         model=model,
         task=task,
         doc_id=table["doc_id"].to_numpy(),
-        doc_hash=np.asarray(table["doc_hash"].to_pylist(), dtype=np.bytes_),
+        doc_hash=_hashes(table, "doc_hash"),
         correct=correct,
         cost_usd=costs,
         scores={
@@ -122,12 +141,14 @@ def read_run(path: Path, model: str, task: str) -> TaskRun:
                 table[f"confidence/{method}"].to_numpy().astype(np.float64),
                 _correct(table, f"acc/{method}") if f"acc/{method}" in wanted.numbers else correct,
                 ", ".join(distinct_texts(table, f"fitted_on/{method}")),
+                "; ".join(distinct_texts(table, f"combines/{method}")),
             )
             for method in wanted.methods
         },
         path=path,
         cost_is_estimated="cost_usd" not in wanted.numbers and bool(np.isfinite(costs).any()),
         unread=unread,
+        prompt_hash=_hashes(table, "prompt_hash"),
     )
 
 
@@ -153,20 +174,13 @@ def newest_files(results: Path) -> tuple[list[SampleFile], list[str]]:
         for task, paths in tasks.items():
             if task.endswith(TRAINING_SUFFIX):
                 continue
-            files.append(SampleFile(folder.name, _shown_name(task, names), paths[-1]))
+            files.append(SampleFile(folder.name, shown_name(task, names), paths[-1]))
             if len(paths) > 1:
                 notes.append(
                     f"{folder.name}, {task}: {len(paths)} runs, of which the newest was taken "
                     f"({paths[-1].name})"
                 )
     return files, notes
-
-
-def _shown_name(task: str, names: Collection[str]) -> str:
-    """Return a task's name without our prefix, and mark lm-eval's task of the same name."""
-    if f"{TASK_PREFIX}{task}" in names:
-        return f"{task} (lm-eval)"
-    return task.removeprefix(TASK_PREFIX)
 
 
 def _shortfalls(run: TaskRun) -> Iterator[Problem]:
@@ -184,6 +198,13 @@ def _shortfalls(run: TaskRun) -> Iterator[Problem]:
 
 def _named_before(line: UnreadLine) -> None:
     """Say nothing of a line without a row, because `read_run` has named it."""
+
+
+def _hashes(table: Any, name: str) -> Any:
+    """Turn a column of hashes into bytes: [n]; empty if a row has none, or the table no column."""
+    if name not in table.column_names or table[name].null_count:
+        return np.empty(0, "S1")
+    return np.asarray(table[name].to_pylist(), dtype=np.bytes_)
 
 
 def _correct(table: Any, name: str) -> Any:

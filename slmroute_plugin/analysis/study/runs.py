@@ -35,11 +35,14 @@ class Scores:
             methods that is the model's own answer; a method may have answers of its own.
         fitted_on: for a trained method, the rows that its probe was fitted on ("training split",
             "cross-fitted", "other datasets"); "" for other methods.
+        combines: the methods whose confidences a trained method reads, with commas between; "" for
+            other methods.
     """
 
     confidence: NDArray[np.float64]
     correct: NDArray[np.bool_]
     fitted_on: str = ""
+    combines: str = ""
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -62,6 +65,8 @@ class TaskRun:
         path: the sample file.
         cost_is_estimated: whether `cost_usd` was estimated because the run does not state it.
         unread: the lines of the sample file that hold no row.
+        prompt_hash: [n], fixed-width bytes: lm-eval's hash of each prompt; empty if the file does
+            not tell.
     """
 
     model: str
@@ -74,6 +79,19 @@ class TaskRun:
     path: Path = Path()
     cost_is_estimated: bool = False
     unread: Sequence[UnreadLine] = ()
+    prompt_hash: NDArray[np.bytes_] = field(default_factory=lambda: np.empty(0, "S1"))
+
+    @property
+    def question_key(self) -> NDArray[np.bytes_]:
+        """What is equal for rows with the same question: the prompt's hash, or else the row's."""
+        return self.prompt_hash if len(self.prompt_hash) else self.doc_hash
+
+    def asks_as(self, other: TaskRun) -> NDArray[np.bool_]:
+        """Mark the rows [n] whose question another run has as well."""
+        same = np.isin(self.doc_hash, other.doc_hash)
+        if len(self.prompt_hash) and len(other.prompt_hash):
+            same |= np.isin(self.prompt_hash, other.prompt_hash)
+        return same
 
     def taken(self, rows: NDArray[np.intp]) -> TaskRun:
         """Return the run with the rows at these places alone, in their order."""
@@ -83,6 +101,7 @@ class TaskRun:
             doc_hash=self.doc_hash[rows],
             correct=self.correct[rows],
             cost_usd=self.cost_usd[rows],
+            prompt_hash=self.prompt_hash[rows] if len(self.prompt_hash) else self.prompt_hash,
             scores={
                 method: replace(
                     scores, confidence=scores.confidence[rows], correct=scores.correct[rows]
@@ -99,10 +118,13 @@ class Setting:
     Attributes:
         slm: the small model's run, with scores.
         llms: the runs of the LLMs by model name, rows aligned with the SLM's.
+        training: the small model's run on the training rows of the same data set, with scores;
+            None if there is none.
     """
 
     slm: TaskRun
     llms: Mapping[str, TaskRun]
+    training: TaskRun | None = None
 
 
 @dataclass(frozen=True)

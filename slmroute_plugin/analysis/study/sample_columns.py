@@ -18,7 +18,9 @@ from slmroute_plugin.storage.sample_files import (
     lines_in_words,
 )
 
-_CONFIDENCE, _CORRECT, _FITTED_ON = "confidence/", "acc/", "fitted_on/"
+_CONFIDENCE, _CORRECT = "confidence/", "acc/"
+_TEXTS = ("doc_hash", "prompt_hash")
+_TEXTS_BY_METHOD = ("fitted_on/", "combines/")
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Wanted:
         """Name the columns that the analysis needs, out of those that a row has."""
         prefixes = (_CONFIDENCE, _CORRECT)
         numbers = [name for name in row if name in ("acc", "cost_usd") or name.startswith(prefixes)]
-        texts = [name for name in row if name == "doc_hash" or name.startswith(_FITTED_ON)]
+        texts = [name for name in row if name in _TEXTS or name.startswith(_TEXTS_BY_METHOD)]
         methods = [name.removeprefix(_CONFIDENCE) for name in row if name.startswith(_CONFIDENCE)]
         return cls(tuple(numbers), tuple(texts), tuple(methods))
 

@@ -26,7 +26,10 @@ Frames = TypeVar("Frames", bound=tuple[pd.DataFrame, ...])
 
 def figures_key(settings: Sequence[Setting], options: MeasureOptions) -> str:
     """Name all that the figures of settings depend on, as SHA-256: files, options, version."""
-    runs = [[setting.slm, *setting.llms.values()] for setting in settings]
+    runs = [
+        [setting.slm, *setting.llms.values(), *([setting.training] if setting.training else [])]
+        for setting in settings
+    ]
     identities = [list(map(_identity, beside)) for beside in runs]
     return digest([version("slmroute"), asdict(options), identities])
 

@@ -22,6 +22,7 @@ from slmroute_plugin.analysis.measures.bootstrap_areas import (
 )
 from slmroute_plugin.analysis.measures.curve_summary import summary
 from slmroute_plugin.analysis.measures.distributions import BINS
+from slmroute_plugin.analysis.measures.mapped import halves_of, mapped_at_home
 from slmroute_plugin.analysis.measures.routing_curves import (
     Ranking,
     oracle_curve,
@@ -30,6 +31,7 @@ from slmroute_plugin.analysis.measures.routing_curves import (
     routing_curve,
 )
 from slmroute_plugin.analysis.study.runs import Scores, Setting, TaskRun
+from slmroute_plugin.analysis.tables.calibration_rows import Judged
 from slmroute_plugin.analysis.tables.tables import RATIOS
 
 TOP_PERCENTS = range(100, 0, -5)
@@ -61,20 +63,27 @@ class SettingTables(NamedTuple):
     curves: pd.DataFrame
     histograms: pd.DataFrame
     relative_accuracy: pd.DataFrame
+    calibration: pd.DataFrame
+    reliability: pd.DataFrame
 
 
 def setting_tables(setting: Setting, options: MeasureOptions) -> SettingTables:
     """Measure one SLM on one data set: make the rows of every method and LLM."""
-    rows: dict[str, _Rows] = defaultdict(_Rows)
-    counts = resampled_counts(
-        len(setting.slm.doc_id), options.resamples, _random(setting.slm, options)
-    )
+    rows: dict[str, Rows] = defaultdict(Rows)
+    counts = setting_counts(setting.slm, options)
+    halves = halves_of(setting.slm, options.seed)
     for method, scores in setting.slm.scores.items():
         name = {"slm": setting.slm.model, "dataset": setting.slm.task, "method": method}
         kept = np.ones_like(scores.known) if options.unparsed == "route" else scores.known
         resampled = _resampled(scores, scores.known, setting.llms, counts)
         rows["alignment"].add(name, _alignment(scores, resampled.auroc))
         rows["histograms"].add(name, _histogram(scores.confidence[scores.known]))
+        if scores.known.any():
+            judged = Judged(scores, counts)
+            mapped = mapped_at_home(setting, method, halves, options.seed)
+            rows["calibration"].add(name, judged.calibration_row(mapped))
+            for diagram in judged.diagrams(mapped, as_is=True):
+                rows["reliability"].add(name, diagram)
         if not kept.any():
             continue
         if not scores.known.all() and options.unparsed == "route":
@@ -101,7 +110,7 @@ def without_rows() -> SettingTables:
     return SettingTables(*(frame.iloc[:0] for frame in example))
 
 
-class _Rows:
+class Rows:
     """The rows of a table, gathered by column: a frame for every few rows would cost more."""
 
     def __init__(self) -> None:
@@ -127,10 +136,15 @@ class _Rows:
         return np.repeat(np.asarray(parts, dtype=kind), self._sizes)
 
 
-def _random(run: TaskRun, options: MeasureOptions) -> np.random.Generator:
-    """Seed a generator for one setting, whichever other settings are measured beside it."""
+def setting_counts(run: TaskRun, options: MeasureOptions) -> list[NDArray[np.float32]]:
+    """Draw a setting's resamples, the same whichever other settings are measured beside it.
+
+    Returns:
+        Blocks of [n, resamples]: how often each row is in each resample.
+    """
     text = f"{options.seed}\n{run.model}\n{run.task}"
-    return np.random.default_rng(list(hashlib.sha256(text.encode()).digest()))
+    draw = np.random.default_rng(list(hashlib.sha256(text.encode()).digest()))
+    return resampled_counts(len(run.doc_id), options.resamples, draw)
 
 
 def _resampled(

@@ -9,10 +9,12 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from slmroute_plugin.analysis.measures.best_single import combined_table
 from slmroute_plugin.analysis.measures.comparison import comparison_table
 from slmroute_plugin.analysis.measures.generalisation import generalisation_table
 from slmroute_plugin.analysis.measures.ranks import ranks_table
 from slmroute_plugin.analysis.study.runs import Setting, Study, by_slm
+from slmroute_plugin.analysis.tables.elsewhere_tables import elsewhere_tables
 from slmroute_plugin.analysis.tables.kept_tables import FOLDER, below, figures_key, kept_or_new
 from slmroute_plugin.analysis.tables.setting_tables import (
     MeasureOptions,
@@ -30,6 +32,9 @@ class SlmTables(NamedTuple):
     generalisation: pd.DataFrame
     comparison: pd.DataFrame
     ranks: pd.DataFrame
+    combined: pd.DataFrame
+    calibration: pd.DataFrame
+    reliability: pd.DataFrame
 
 
 def measured(
@@ -78,10 +83,13 @@ def slm_tables(settings: Sequence[Setting], options: MeasureOptions) -> SlmTable
     """Make the tables of one SLM, on all its data sets."""
     study = Study(settings)
     unparsed_routed = options.unparsed == "route"
+    comparison = comparison_table(study, unparsed_routed, options.resamples, options.seed)
     return SlmTables(
         generalisation_table(study, unparsed_routed),
-        comparison_table(study, unparsed_routed, options.resamples, options.seed),
+        comparison,
         ranks_table(study),
+        combined_table(study, comparison, options.resamples, options.seed),
+        *elsewhere_tables(settings, options),
     )
 
 

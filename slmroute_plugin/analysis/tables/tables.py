@@ -50,6 +50,15 @@ class Tables:
             area(method_b).
         ranks: `slm, llm, method, mean_rank, datasets, best, critical_difference,
             friedman_p_value`: rank 1 is the largest area.
+        combined: `slm, llm, method, measure, best_single, datasets, n, value, best_value,
+            difference, low, high, p_value, p_holm, verdict`: each method that combines others,
+            beside the best method that does not; `measure` is "auroc", without an LLM, or "area".
+        calibration: `slm, dataset, method, fitted_on, n, coverage, map_from, map, rows_fitted`,
+            and `ece, brier, log_loss` as they are and `…_after` the map, each with `…_low` and
+            `…_high`. `map_from` is "training rows" or "cross-fitted", and "other data sets".
+        reliability: `slm, dataset, method, map_from, bin, n, confidence, accuracy, accuracy_low,
+            accuracy_high`: 15 bins of [0, 1], without those that are empty; `map_from` is "none"
+            for confidences as they are.
     """
 
     alignment: pd.DataFrame
@@ -62,3 +71,6 @@ class Tables:
     generalisation: pd.DataFrame
     comparison: pd.DataFrame
     ranks: pd.DataFrame
+    combined: pd.DataFrame
+    calibration: pd.DataFrame
+    reliability: pd.DataFrame

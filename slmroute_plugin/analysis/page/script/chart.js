@@ -42,7 +42,7 @@ function path(points) {
  * A chart of lines over x, with its legend.
  *
  * @param into where it is to stand; its width is the chart's
- * @param about title, x and y: {label, range, format}; lines: {name, style, points, thin};
+ * @param about title, x and y: {label, range, format}; lines: {name, style, points, thin, dots};
  *   band: [x, low, high] points; bars: [low, high, height]; marker: {x, y}; absent: names of lines
  *   that are not drawn, for the legend alone
  */
@@ -74,6 +74,7 @@ function chart(into, about) {
   for (const line of about.lines) {
     const d = path(line.points.map(([at, value]) => [x(at), y(value)]));
     svg.append(shape("path", { class: `line ${line.style}${line.thin ? " thin" : ""}`, d, "data-line": line.name }));
+    if (line.dots) svg.append(...line.points.map(([at, value]) => shape("circle", { class: `dot ${line.style}`, cx: x(at), cy: y(value), r: 3.5 })));
   }
   if (about.marker && Number.isFinite(about.marker.y)) {
     svg.append(

@@ -8,7 +8,7 @@ async function drawAll() {
   const isCurrent = () => mine === drawings;
   host("main").setAttribute("aria-busy", "true");
   try {
-    await Promise.all([drawHeatMap(isCurrent), drawRouting(isCurrent), drawSpread(isCurrent), drawSamples(isCurrent)]);
+    await Promise.all([drawHeatMap(isCurrent), drawRouting(isCurrent), drawSpread(isCurrent), drawReliability(isCurrent), drawSamples(isCurrent)]);
   } finally {
     if (isCurrent()) host("main").setAttribute("aria-busy", "false");
   }
