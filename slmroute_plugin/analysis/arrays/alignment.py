@@ -9,7 +9,7 @@ import numpy as np
 
 from slmroute_plugin.analysis.arrays.values import (
     Values,
-    check_lengths,
+    assessed_of,
     confidences_of,
     verdicts_of,
 )
@@ -63,11 +63,7 @@ def auroc(confidence: Values, correct: Values, *, data: Any = None) -> float:
     >>> auroc("sure", "acc", data=frame)
     0.75
     """
-    sure, right = (
-        confidences_of(confidence, "confidence", data),
-        verdicts_of(correct, "correct", data),
-    )
-    check_lengths({"confidence": sure, "correct": right})
+    sure, right = assessed_of(confidence, correct, data)
     known = ~np.isnan(sure)
     return auroc_score(sure[known], right[known])
 
@@ -108,11 +104,7 @@ def auroc_interval(
     >>> interval.low, interval.high
     (1.0, 1.0)
     """
-    sure, right = (
-        confidences_of(confidence, "confidence", data),
-        verdicts_of(correct, "correct", data),
-    )
-    check_lengths({"confidence": sure, "correct": right})
+    sure, right = assessed_of(confidence, correct, data)
     known = ~np.isnan(sure)
     if not known.any():
         return Interval(float("nan"), float("nan"))
@@ -131,7 +123,9 @@ def alignment_table(
     data : DataFrame
         A row for each answer.
     correct : str
-        The column that says whether each answer is right.
+        The column that says whether each answer is right. Where the frame has a column of its
+        own for a confidence (``acc/p`` beside ``confidence/p``), as for methods that obtain an
+        answer of their own, that column says it.
     confidences : sequence of str, optional
         The columns of confidences; by default those whose names begin with ``confidence/``.
 
@@ -162,12 +156,13 @@ def alignment_table(
         names = [str(name) for name in data.columns if str(name).startswith(CONFIDENCE)]
         if not names:
             raise ValueError(f"data has no column {CONFIDENCE}…: name them with `confidences`")
-    right = verdicts_of(correct, "correct", data)
     rows = []
     for name in names:
         sure = confidences_of(name, name, data)
-        check_lengths({name: sure, correct: right})
         known = ~np.isnan(sure)
-        measures = alignment(sure[known], right[known])._asdict()
+        own = f"{correct}/{name.removeprefix(CONFIDENCE)}"
+        # Where there is no confidence, there may be no answer of the method's own either.
+        right = verdicts_of(own if own in data else correct, name, data[known])
+        measures = alignment(sure[known], right)._asdict()
         rows.append({**measures, "coverage": float(known.mean()), "n": int(known.sum())})
     return pd.DataFrame(rows, index=pd.Index(list(names)))

@@ -8,6 +8,7 @@ import numpy as np
 
 from slmroute_plugin.analysis.arrays.values import (
     Values,
+    assessed_of,
     check_lengths,
     confidences_of,
     dollars_of,
@@ -139,11 +140,7 @@ def kept_accuracy_curve(confidence: Values, correct: Values, *, data: Any = None
     """
     import pandas as pd
 
-    sure, right = (
-        confidences_of(confidence, "confidence", data),
-        verdicts_of(correct, "correct", data),
-    )
-    check_lengths({"confidence": sure, "correct": right})
+    sure, right = assessed_of(confidence, correct, data)
     ranked = ranking(sure)
     before = np.concatenate(([0], ranked.end[:-1]))
     kept = len(right) - before

@@ -149,6 +149,20 @@ def test_columns_of_a_frame_are_found_by_their_beginning() -> None:
         analysis.alignment_table(frame[["acc", "other"]])
 
 
+def test_a_confidence_in_an_answer_of_its_own_is_held_to_that_answer() -> None:
+    frame = pd.DataFrame(
+        {
+            "acc": [1, 0, 1, 0],
+            "acc/own": [0.0, 1.0, 0.0, None],
+            "confidence/own": [0.1, 0.9, 0.2, None],
+            "confidence/p": [0.9, 0.1, 0.8, 0.2],
+        }
+    )
+    table = analysis.alignment_table(frame)
+    assert table["auroc"].to_dict() == {"confidence/own": 1.0, "confidence/p": 1.0}
+    assert table["n"].tolist() == [3, 4]
+
+
 @pytest.mark.parametrize(
     ("call", "fault"),
     [
@@ -196,8 +210,11 @@ def test_saved_runs_come_as_one_frame() -> None:
     area = analysis.auroc([sure for sure, _ in pairs], [right for _, right in pairs])
     assert analysis.auroc("confidence/p_true", "acc", data=small) == area
     assert analysis.alignment_table(small).loc["confidence/p_true", "auroc"] == area
-    own = small["confidence/verbalization_1s"].notna() & small["acc/verbalization_1s"].notna()
-    assert own.any()
+    own = [row for row in rows if row["confidence/verbalization_1s"] is not None]
+    assert own
+    brier = [(row["confidence/verbalization_1s"] - row["acc/verbalization_1s"]) ** 2 for row in own]
+    found = analysis.alignment_table(small).loc["confidence/verbalization_1s"]
+    assert (found["n"], found["brier"]) == (len(own), pytest.approx(np.mean(brier)))
     assert frame[frame["model"] == "Qwen2.5-Coder-1.5B-Instruct"]["confidence/p_true"].isna().all()
 
 
