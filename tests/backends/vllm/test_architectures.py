@@ -32,7 +32,7 @@ PAPER = {
 
 @pytest.fixture(autouse=True)
 def needs_vllm() -> None:
-    """VLLM itself says what it hands out."""
+    """Skips where there is no vLLM, which itself says what it hands out."""
     pytest.importorskip("vllm.version", reason="vLLM is not installed (see make test-engines)")
 
 
