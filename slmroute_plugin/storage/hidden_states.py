@@ -78,7 +78,8 @@ class HiddenStates:
         if not by_id:
             return None
         ordered = [by_id[doc_id] for doc_id in sorted(by_id)]
-        prompts = [hashlib.sha256(row.prompt.encode()).digest() for row in ordered]
+        # lm-eval's conversations have an `encode` too, which wants the encoding.
+        prompts = [hashlib.sha256(row.prompt.encode("utf-8")).digest() for row in ordered]
         return cls(
             np.stack([as_kept(row.vector) for row in ordered]),
             np.asarray([row.doc_id for row in ordered], dtype=np.int64),

@@ -73,7 +73,8 @@ class AskedQuestions:
         if not by_id:
             return None
         ordered = [by_id[doc_id] for doc_id in sorted(by_id)]
-        prompts = [sha256(row.prompt.encode()).digest() for row in ordered]
+        # lm-eval's conversations have an `encode` too, which wants the encoding.
+        prompts = [sha256(row.prompt.encode("utf-8")).digest() for row in ordered]
         return cls(
             np.asarray([row.doc_id for row in ordered], dtype=np.int64),
             np.stack([np.frombuffer(digest, dtype=np.uint8) for digest in prompts]),
