@@ -198,9 +198,9 @@ def _key(reliability: pd.DataFrame) -> list[Key]:
 def _notes(errors: pd.DataFrame) -> Sequence[str]:
     """Say how to read a panel, and where there is no map."""
     notes = [
-        f"A point is the answers, {LEAST_ANSWERS} or more, whose confidence lies in one of 15 bins; "
-        "every answer counts the same. On the diagonal, confidence is the probability of being right. No answer is mapped "
-        "by a map that was fitted on it. ECE: mean over data sets, of confidence as it is / mapped "
+        f"A point is the answers, {LEAST_ANSWERS} or more, whose confidence lies in one of 15 "
+        "bins; every answer counts the same. On the diagonal, confidence is the probability of "
+        "being right. No answer is mapped by a map that was fitted on it. ECE: mean over data sets, of confidence as it is / mapped "
         "by rows of the same data set / mapped by the other data sets alone.",
         *caveats.notes(errors),
     ]
