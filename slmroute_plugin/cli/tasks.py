@@ -1,4 +1,4 @@
-"""`slmroute tasks`: the folder of our tasks, their list, and stock tasks wrapped."""
+"""`slmroute tasks`: the folder of our tasks, their list, stock tasks wrapped, one's own begun."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from slmroute_plugin.cli import own_tasks
 from slmroute_plugin.include_path import include_path
 
 app = typer.Typer(rich_markup_mode="markdown")
+app.command()(own_tasks.new)
+app.command()(own_tasks.check)
 
 
 class TaskRow(NamedTuple):

@@ -19,7 +19,7 @@ scoring: {{rule: task, metric: {metric}, filter: {filter}}}
 """
 
 
-class WrappedFile(NamedTuple):
+class TaskFile(NamedTuple):
     """A file to write.
 
     Attributes:
@@ -40,7 +40,7 @@ def wrapped_files(
     index: Mapping[str, Any],
     metric: str | None = None,
     filter_name: str | None = None,
-) -> list[WrappedFile]:
+) -> list[TaskFile]:
     """Return a file for each task that the names stand for.
 
     A wrapped task keeps its name. So groups and tags of lm-eval lead to it, where its folder is
@@ -57,7 +57,7 @@ def wrapped_files(
         CannotWrap: If a name is unknown, or if a task cannot be wrapped.
     """
     faults: dict[str, None] = {}
-    files: dict[str, WrappedFile] = {}
+    files: dict[str, TaskFile] = {}
     for name in names:
         for task in _tasks(name, index, faults, frozenset()):
             try:
@@ -112,23 +112,23 @@ def _names(
             ] = None
 
 
-def _file(task: str, entry: Any, metric: str | None, filter_name: str | None) -> WrappedFile:
+def _file(task: str, entry: Any, metric: str | None, filter_name: str | None) -> TaskFile:
     config = entry.cfg or {}
     if "class" in config or entry.yaml_path is None:
         raise ValueError("it is a Python class of its own, which no other class can replace")
     scoring: StockScoring = stock_scoring(config, metric, filter_name)
     text = _FILE.format(
         header=HEADER,
-        include=_quoted(str(entry.yaml_path.resolve())),
-        task=_quoted(task),
+        include=quoted(str(entry.yaml_path.resolve())),
+        task=quoted(task),
         task_class=CLASSES[output_type(config)],
-        metric=_quoted(scoring.metric),
-        filter=_quoted(scoring.filter),
+        metric=quoted(scoring.metric),
+        filter=quoted(scoring.filter),
     )
-    return WrappedFile(f"{task.replace('/', '_')}.yaml", text)
+    return TaskFile(f"{task.replace('/', '_')}.yaml", text)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Return a text as a scalar of YAML, with quotes where YAML needs them."""
     import yaml
 
