@@ -75,6 +75,13 @@ def wrap(
         str | None,
         typer.Option("--filter", help="The filter that it is taken under; default: the last."),
     ] = None,
+    skip: Annotated[
+        bool,
+        typer.Option(
+            "--skip",
+            help="Leave out the tasks that cannot be wrapped; default: write nothing then.",
+        ),
+    ] = False,
 ) -> None:
     """Write a short task file for each stock task of lm-eval, so that its answers get confidences.
 
@@ -90,11 +97,19 @@ def wrap(
 
     from slmroute_plugin.task.wrapped_files import HEADER, CannotWrap, wrapped_files
 
+    left_out: list[str] = []
     try:
-        files = wrapped_files(names, TaskManager().task_index, metric, filter_name)
+        files = wrapped_files(
+            names, TaskManager().task_index, metric, filter_name, left_out if skip else None
+        )
     except CannotWrap as error:
         typer.echo(f"{error}\nNothing was written.", err=True)
         raise typer.Exit(1) from None
+    for fault in left_out:
+        typer.echo(f"Left out: {fault}", err=True)
+    if not files:
+        typer.echo("Nothing was written.", err=True)
+        raise typer.Exit(1)
     foreign = [path for file in files if _is_foreign(path := out / file.name, HEADER)]
     if foreign:
         typer.echo(

@@ -40,6 +40,7 @@ def wrapped_files(
     index: Mapping[str, Any],
     metric: str | None = None,
     filter_name: str | None = None,
+    left_out: list[str] | None = None,
 ) -> list[TaskFile]:
     """Return a file for each task that the names stand for.
 
@@ -52,19 +53,24 @@ def wrapped_files(
         metric: The metric that says whether an answer is right; None for the first that is known
             to be 0 or 1.
         filter_name: The filter that a reply goes through first; None for the last.
+        left_out: Is told of each task that cannot be wrapped, and why, in place of an error.
 
     Raises:
-        CannotWrap: If a name is unknown, or if a task cannot be wrapped.
+        CannotWrap: If a name is unknown, or if a task cannot be wrapped and nobody is told.
     """
     faults: dict[str, None] = {}
     files: dict[str, TaskFile] = {}
     for name in names:
+        if name not in index:
+            left_out = None  # a name that stands for nothing is a mistake in any case
         for task in _tasks(name, index, faults, frozenset()):
             try:
                 files[task] = _file(task, index[task], metric, filter_name)
             except ValueError as error:
                 faults[f"{task}: {error}."] = None
-    if faults:
+    if left_out is not None:
+        left_out += faults
+    elif faults:
         raise CannotWrap("\n".join(faults))
     return list(files.values())
 
