@@ -75,6 +75,14 @@ def wrap(
         str | None,
         typer.Option("--filter", help="The filter that it is taken under; default: the last."),
     ] = None,
+    lettered: Annotated[
+        bool,
+        typer.Option(
+            "--lettered",
+            help="For multiple choice by likelihood, write NAME_lettered too: the same rows, asked "
+            "with lettered options, so that the methods of uq run on them.",
+        ),
+    ] = False,
     skip: Annotated[
         bool,
         typer.Option(
@@ -100,7 +108,12 @@ def wrap(
     left_out: list[str] = []
     try:
         files = wrapped_files(
-            names, TaskManager().task_index, metric, filter_name, left_out if skip else None
+            names,
+            TaskManager().task_index,
+            metric,
+            filter_name,
+            left_out if skip else None,
+            lettered,
         )
     except CannotWrap as error:
         typer.echo(f"{error}\nNothing was written.", err=True)

@@ -6,7 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from slmroute_plugin.nearest import did_you_mean
-from slmroute_plugin.task.stock_scoring import CLASSES, StockScoring, output_type, stock_scoring
+from slmroute_plugin.task.stock_scoring import (
+    CLASSES,
+    LIKELIHOOD,
+    StockScoring,
+    output_type,
+    stock_scoring,
+)
 
 HEADER = "# Written by `slmroute tasks wrap`; a later call may write it again.\n"
 
@@ -17,6 +23,17 @@ tag: []
 class: !function slmroute_plugin.task.{task_class}
 scoring: {{rule: task, metric: {metric}, filter: {filter}}}
 """
+
+_LETTERED = """{header}# The rows of {stock}, asked with lettered options.
+include: {include}
+task: {task}
+tag: []
+class: !function slmroute_plugin.task.LetteredTask
+scoring: {{rule: choice}}
+cue: "Answer:"
+generation_kwargs: {{until: ["\\n\\nQuestion:"], do_sample: false, max_gen_toks: 32}}
+"""
+LETTERED_SUFFIX = "_lettered"
 
 
 class TaskFile(NamedTuple):
@@ -41,6 +58,7 @@ def wrapped_files(
     metric: str | None = None,
     filter_name: str | None = None,
     left_out: list[str] | None = None,
+    lettered: bool = False,
 ) -> list[TaskFile]:
     """Return a file for each task that the names stand for.
 
@@ -54,6 +72,8 @@ def wrapped_files(
             to be 0 or 1.
         filter_name: The filter that a reply goes through first; None for the last.
         left_out: Is told of each task that cannot be wrapped, and why, in place of an error.
+        lettered: Whether each task of multiple choice by likelihood gets a second file, which
+            asks its rows with lettered options.
 
     Raises:
         CannotWrap: If a name is unknown, or if a task cannot be wrapped and nobody is told.
@@ -66,6 +86,9 @@ def wrapped_files(
         for task in _tasks(name, index, faults, frozenset()):
             try:
                 files[task] = _file(task, index[task], metric, filter_name)
+                if lettered and output_type(index[task].cfg or {}) == LIKELIHOOD:
+                    again = _lettered_file(task, index[task])
+                    files[again.name] = again
             except ValueError as error:
                 faults[f"{task}: {error}."] = None
     if left_out is not None:
@@ -132,6 +155,17 @@ def _file(task: str, entry: Any, metric: str | None, filter_name: str | None) ->
         filter=quoted(scoring.filter),
     )
     return TaskFile(f"{task.replace('/', '_')}.yaml", text)
+
+
+def _lettered_file(task: str, entry: Any) -> TaskFile:
+    name = f"{task}{LETTERED_SUFFIX}"
+    text = _LETTERED.format(
+        header=HEADER,
+        stock=task,
+        include=quoted(str(entry.yaml_path.resolve())),
+        task=quoted(name),
+    )
+    return TaskFile(f"{name.replace('/', '_')}.yaml", text)
 
 
 def quoted(text: str) -> str:

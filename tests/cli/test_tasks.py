@@ -82,3 +82,9 @@ def test_what_cannot_be_wrapped_is_left_out_on_request(tmp_path: Path, stock: Pa
     assert unknown.exit_code == 1
     assert "Did you mean 'stock_sums'?" in unknown.stderr
     assert not (tmp_path / "none").exists()
+
+
+def test_lettered_options_are_a_second_file_of_multiple_choice(tmp_path: Path) -> None:
+    assert wrap("stock_group", "--out", tmp_path / "mine", "--lettered").exit_code == 0
+    files = {path.name for path in (tmp_path / "mine").iterdir()}
+    assert files == {"stock_sums.yaml", "stock_colours.yaml", "stock_colours_lettered.yaml"}

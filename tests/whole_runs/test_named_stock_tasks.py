@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,16 +52,26 @@ def prompts_of(row: dict[str, Any]) -> list[Any]:
     return [next(iter(arguments)) for arguments in row["arguments"]]
 
 
+@pytest.fixture
+def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[NamedTask], None]:
+    """Has every data set hold the rows of a task."""
+
+    def hold(task: NamedTask) -> None:
+        def rows(*arguments: Any, **options: Any) -> datasets.DatasetDict:
+            made = datasets.Dataset.from_list([task.row(n) for n in range(2, 2 + ROWS)])
+            return datasets.DatasetDict(dict.fromkeys(task.splits, made))
+
+        monkeypatch.setattr(datasets, "load_dataset", rows)
+        monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+
+    return hold
+
+
 @pytest.mark.parametrize("task", [*GENERATIVE, *LIKELIHOOD], ids=lambda task: task.name)
 def test_a_wrapped_task_scores_as_the_stock_task_does(
-    task: NamedTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    task: NamedTask, tmp_path: Path, made_up: Callable[[NamedTask], None]
 ) -> None:
-    def made_up(*arguments: Any, **options: Any) -> datasets.DatasetDict:
-        rows = datasets.Dataset.from_list([task.row(n) for n in range(2, 2 + ROWS)])
-        return datasets.DatasetDict(dict.fromkeys(task.splits, rows))
-
-    monkeypatch.setattr(datasets, "load_dataset", made_up)
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    made_up(task)
     folder = FOLDER / task.folder
     (file,) = wrapped_files([task.name], stock_index(folder))
     (tmp_path / "wrapped").mkdir()
@@ -85,6 +98,60 @@ def test_a_wrapped_task_scores_as_the_stock_task_does(
     if not task.replies:
         for row in rows_of(wrapped, task.name, "slm"):
             assert 0 < row["confidence/choice_prob"] <= 1
+
+
+@pytest.mark.parametrize("task", LIKELIHOOD, ids=lambda task: task.name)
+def test_options_are_asked_for_by_letter_on_request(
+    task: NamedTask, tmp_path: Path, made_up: Callable[[NamedTask], None]
+) -> None:
+    made_up(task)
+    folder = FOLDER / task.folder
+    files = wrapped_files([task.name], stock_index(folder), lettered=True)
+    for file in files:
+        (tmp_path / file.name).write_text(file.text, "utf-8")
+    name = f"{task.name}_lettered"
+    assert [file.name for file in files] == [f"{task.name}.yaml", f"{name}.yaml"]
+    stock = evaluate([folder], task, tmp_path)["samples"][task.name]
+    asked = task._replace(name=name, replies=("A", "B", "The answer is B."))
+    rows = rows_of(evaluate([tmp_path], asked, tmp_path), name, "slm")
+    assert [row["doc_hash"] for row in rows] == [
+        row["doc_hash"] for row in sorted(stock, key=lambda row: int(row["doc_id"]))
+    ]
+    for row in rows:
+        prompt, reply = row["arguments"][0][0], row["resps"][0][0]
+        assert prompt.endswith("Reply with the letter of the correct option only.\nAnswer:")
+        options = dict(re.findall(r"^([A-E])\. (.*)$", prompt, re.MULTILINE))
+        assert row["answer"] == (reply.removesuffix(".")[-1])
+        right = row["target"] if isinstance(row["target"], list) else [row["target"]]
+        assert set(right) <= set(options)
+        assert row["acc"] == float(row["answer"] in right)
+        assert {options[letter] for letter in right} <= right_texts(task, row["doc"])
+    if task.name in ("sciq", "truthfulqa_mc1"):  # whose right option always stands in one place
+        assert len({row["target"] for row in rows}) > 1
+
+
+def right_texts(task: NamedTask, doc: dict[str, Any]) -> set[str]:
+    """Return the texts of the right options of a row, read off the row itself."""
+    made: dict[str, Callable[[], Any]] = {
+        "arc_easy": lambda: doc["choices"]["text"]["ABCD".index(doc["answerKey"])],
+        "hellaswag": lambda: doc["choices"][int(doc["label"])],
+        "boolq": lambda: ["no", "yes"][doc["label"]],
+        "piqa": lambda: [doc["sol1"], doc["sol2"]][doc["label"]],
+        "winogrande": lambda: doc["sentence"].replace("_", doc[f"option{doc['answer']}"]),
+        "truthfulqa_mc1": lambda: doc["mc1_targets"]["choices"][0],
+        "copa": lambda: ["he ran.", "he sat there."][doc["label"]],
+        "race": lambda: ast.literal_eval(doc["problems"])[-1]["options"]["ABCD".index(
+            ast.literal_eval(doc["problems"])[-1]["answer"]
+        )],
+        "sciq": lambda: doc["correct_answer"],
+        "webqs": lambda: doc["answers"],
+        "wsc273": lambda: doc["text"].replace(" it ", f" {doc['options'][doc['label']]} "),
+        "mathqa": lambda: re.search(rf"{doc['correct']} \) (\d+)", doc["options"])[1],
+        "commonsense_qa": lambda: doc["choices"]["text"]["ABCDE".index(doc["answerKey"])],
+        "mc_taco": lambda: ["no", "yes"][doc["label"]],
+    }  # fmt: skip
+    texts = made[task.name]()
+    return set(texts) if isinstance(texts, list) else {texts}
 
 
 REFUSED = {

@@ -184,6 +184,37 @@ def test_multiple_choice_keeps_its_requests_and_scores_and_gains_confidences(
     assert "auroc/choice_entropy,slm" in wrapped["results"]["stock_colours"]
 
 
+def test_the_methods_that_generate_run_on_lettered_options(
+    stock: Path, tmp_path: Path, tiny: Callable[..., Any], generation_methods: frozenset[str]
+) -> None:
+    folder = tmp_path / "lettered"
+    folder.mkdir()
+    for file in wrapped_files(["stock_colours"], stock_index(stock), lettered=True):
+        (folder / file.name).write_text(file.text)
+    settings = {"results": str(tmp_path / "results"), "uq": sorted(generation_methods)}
+    manager = TaskManager(
+        include_path=str(folder), include_defaults=False, metadata={"slmroute": settings}
+    )
+    found = simple_evaluate(
+        tiny(max_length=1024, num_hidden_layers=9), tasks=["stock_colours_lettered"],
+        task_manager=manager, log_samples=True, bootstrap_iters=0,
+        gen_kwargs={"max_gen_toks": 4}, num_fewshot=0,
+    )  # fmt: skip
+    for row in rows_of(found, "stock_colours_lettered", "slm"):
+        options = row["doc"]["options"]
+        prompt = row["arguments"][0][0]
+        head, *listed, _, instruction, cue = prompt.split("\n")
+        assert head == row["doc"]["question"]
+        assert sorted(line[3:] for line in listed) == sorted(options)
+        assert [line[:3] for line in listed] == ["A. ", "B. ", "C. "]
+        assert instruction.startswith("Reply with the letter") and cue == "Answer:"
+        assert listed["ABC".index(row["target"])][3:] == options[row["doc"]["gold"]]
+        assert {name for name in row if name.startswith("confidence/")} == {
+            f"confidence/{method}" for method in generation_methods
+        }
+    assert list((tmp_path / "results").glob("*/hidden_states/*.safetensors"))
+
+
 def test_a_group_leads_to_wrapped_tasks_and_keeps_its_score(run: Callable[..., Any]) -> None:
     model = KnownReplies(reply, preference)
     stock, wrapped = (run(model, "stock_group", each) for each in (False, True))
