@@ -1,4 +1,4 @@
-"""`slmroute tasks`: the folder of our tasks, their list, and stock tasks wrapped."""
+"""`slmroute tasks`: the folder of our tasks, their list, stock tasks wrapped, one's own begun."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from slmroute_plugin.cli import own_tasks
 from slmroute_plugin.include_path import include_path
 
 app = typer.Typer(rich_markup_mode="markdown")
+app.command()(own_tasks.new)
+app.command()(own_tasks.check)
 
 
 class TaskRow(NamedTuple):
@@ -72,6 +75,21 @@ def wrap(
         str | None,
         typer.Option("--filter", help="The filter that it is taken under; default: the last."),
     ] = None,
+    lettered: Annotated[
+        bool,
+        typer.Option(
+            "--lettered",
+            help="For multiple choice by likelihood, write NAME_lettered too: the same rows, asked "
+            "with lettered options, so that the methods of uq run on them.",
+        ),
+    ] = False,
+    skip: Annotated[
+        bool,
+        typer.Option(
+            "--skip",
+            help="Leave out the tasks that cannot be wrapped; default: write nothing then.",
+        ),
+    ] = False,
 ) -> None:
     """Write a short task file for each stock task of lm-eval, so that its answers get confidences.
 
@@ -87,11 +105,24 @@ def wrap(
 
     from slmroute_plugin.task.wrapped_files import HEADER, CannotWrap, wrapped_files
 
+    left_out: list[str] = []
     try:
-        files = wrapped_files(names, TaskManager().task_index, metric, filter_name)
+        files = wrapped_files(
+            names,
+            TaskManager().task_index,
+            metric,
+            filter_name,
+            left_out if skip else None,
+            lettered,
+        )
     except CannotWrap as error:
         typer.echo(f"{error}\nNothing was written.", err=True)
         raise typer.Exit(1) from None
+    for fault in left_out:
+        typer.echo(f"Left out: {fault}", err=True)
+    if not files:
+        typer.echo("Nothing was written.", err=True)
+        raise typer.Exit(1)
     foreign = [path for file in files if _is_foreign(path := out / file.name, HEADER)]
     if foreign:
         typer.echo(

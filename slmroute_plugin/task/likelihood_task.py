@@ -92,6 +92,16 @@ class LikelihoodTask(RowTask):
         self._columns |= dict.fromkeys(columns)
         return columns
 
+    def is_right(self, doc: Doc, chosen: int) -> bool:
+        """Return whether a row's answer is right, if the option at an index is the likeliest."""
+        if self.stock is None:
+            return False
+        count = len(self.doc_to_choice(doc))
+        results = [(0.0 if at == chosen else -1000.0, at == chosen) for at in range(count)]
+        # Behind the options, `acc_mutual_info` has them once more without the prompt.
+        unprompted = [(-1.0, False)] * count if "acc_mutual_info" in self._metric_fn_list else []
+        return bool(self.metric_values(doc, [*results, *unprompted])[self.stock.metric])
+
     def aggregation(self) -> dict[str, Callable[[Any], Any]]:
         """Return the aggregation of each column for lm-eval's table."""
         stock: dict[str, Callable[[Any], Any]] = self._aggregation_list

@@ -119,10 +119,15 @@ class RowTask(ConfigurableTask):  # type: ignore[misc]
 
     def doc_to_text(self, doc: Doc, doc_to_text: Any = None) -> str:
         """Return the user turn: the question and its instruction, and the cue."""
-        with named_columns(str(self.config.task), doc):
-            text = super().doc_to_text(doc, doc_to_text)
+        text = self.question_text(doc, doc_to_text)
         # Of a stock task, the cue is part of the text, and not a character may change.
         return text if self.stock else with_cue(text, self.keys.cue)
+
+    def question_text(self, doc: Doc, doc_to_text: Any = None) -> str:
+        """Return the question and its instruction, as the template of the task has them."""
+        with named_columns(str(self.config.task), doc):
+            text: str = super().doc_to_text(doc, doc_to_text)
+        return text
 
     def doc_to_target(self, doc: Doc, doc_to_target: Any = None) -> Any:
         """Return the right answer; for a choice, its letter."""
@@ -182,6 +187,6 @@ class RowTask(ConfigurableTask):  # type: ignore[misc]
         return values
 
     def _restated_text(self, doc: Doc, signal: Restated | FirstTokenProbs) -> str:
-        text, cue = super().doc_to_text(doc), self.keys.cue
+        text, cue = self.question_text(doc), self.keys.cue
         # Of a stock task, the text ends with the cue as it is.
         return restated_text(text if self.stock else with_cue(text, cue), signal, cue)

@@ -6,7 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from slmroute_plugin.nearest import did_you_mean
-from slmroute_plugin.task.stock_scoring import CLASSES, StockScoring, output_type, stock_scoring
+from slmroute_plugin.task.stock_scoring import (
+    CLASSES,
+    LIKELIHOOD,
+    StockScoring,
+    output_type,
+    stock_scoring,
+)
 
 HEADER = "# Written by `slmroute tasks wrap`; a later call may write it again.\n"
 
@@ -18,8 +24,19 @@ class: !function slmroute_plugin.task.{task_class}
 scoring: {{rule: task, metric: {metric}, filter: {filter}}}
 """
 
+_LETTERED = """{header}# The rows of {stock}, asked with lettered options.
+include: {include}
+task: {task}
+tag: []
+class: !function slmroute_plugin.task.LetteredTask
+scoring: {{rule: choice}}
+cue: "Answer:"
+generation_kwargs: {{until: ["\\n\\nQuestion:"], do_sample: false, max_gen_toks: 32}}
+"""
+LETTERED_SUFFIX = "_lettered"
 
-class WrappedFile(NamedTuple):
+
+class TaskFile(NamedTuple):
     """A file to write.
 
     Attributes:
@@ -40,7 +57,9 @@ def wrapped_files(
     index: Mapping[str, Any],
     metric: str | None = None,
     filter_name: str | None = None,
-) -> list[WrappedFile]:
+    left_out: list[str] | None = None,
+    lettered: bool = False,
+) -> list[TaskFile]:
     """Return a file for each task that the names stand for.
 
     A wrapped task keeps its name. So groups and tags of lm-eval lead to it, where its folder is
@@ -52,19 +71,29 @@ def wrapped_files(
         metric: The metric that says whether an answer is right; None for the first that is known
             to be 0 or 1.
         filter_name: The filter that a reply goes through first; None for the last.
+        left_out: Is told of each task that cannot be wrapped, and why, in place of an error.
+        lettered: Whether each task of multiple choice by likelihood gets a second file, which
+            asks its rows with lettered options.
 
     Raises:
-        CannotWrap: If a name is unknown, or if a task cannot be wrapped.
+        CannotWrap: If a name is unknown, or if a task cannot be wrapped and nobody is told.
     """
     faults: dict[str, None] = {}
-    files: dict[str, WrappedFile] = {}
+    files: dict[str, TaskFile] = {}
     for name in names:
+        if name not in index:
+            left_out = None  # a name that stands for nothing is a mistake in any case
         for task in _tasks(name, index, faults, frozenset()):
             try:
                 files[task] = _file(task, index[task], metric, filter_name)
+                if lettered and output_type(index[task].cfg or {}) == LIKELIHOOD:
+                    again = _lettered_file(task, index[task])
+                    files[again.name] = again
             except ValueError as error:
                 faults[f"{task}: {error}."] = None
-    if faults:
+    if left_out is not None:
+        left_out += faults
+    elif faults:
         raise CannotWrap("\n".join(faults))
     return list(files.values())
 
@@ -112,23 +141,34 @@ def _names(
             ] = None
 
 
-def _file(task: str, entry: Any, metric: str | None, filter_name: str | None) -> WrappedFile:
+def _file(task: str, entry: Any, metric: str | None, filter_name: str | None) -> TaskFile:
     config = entry.cfg or {}
     if "class" in config or entry.yaml_path is None:
         raise ValueError("it is a Python class of its own, which no other class can replace")
     scoring: StockScoring = stock_scoring(config, metric, filter_name)
     text = _FILE.format(
         header=HEADER,
-        include=_quoted(str(entry.yaml_path.resolve())),
-        task=_quoted(task),
+        include=quoted(str(entry.yaml_path.resolve())),
+        task=quoted(task),
         task_class=CLASSES[output_type(config)],
-        metric=_quoted(scoring.metric),
-        filter=_quoted(scoring.filter),
+        metric=quoted(scoring.metric),
+        filter=quoted(scoring.filter),
     )
-    return WrappedFile(f"{task.replace('/', '_')}.yaml", text)
+    return TaskFile(f"{task.replace('/', '_')}.yaml", text)
 
 
-def _quoted(text: str) -> str:
+def _lettered_file(task: str, entry: Any) -> TaskFile:
+    name = f"{task}{LETTERED_SUFFIX}"
+    text = _LETTERED.format(
+        header=HEADER,
+        stock=task,
+        include=quoted(str(entry.yaml_path.resolve())),
+        task=quoted(name),
+    )
+    return TaskFile(f"{name.replace('/', '_')}.yaml", text)
+
+
+def quoted(text: str) -> str:
     """Return a text as a scalar of YAML, with quotes where YAML needs them."""
     import yaml
 

@@ -63,3 +63,28 @@ def test_a_metric_that_a_task_lacks_is_named(tmp_path: Path) -> None:
     result = wrap("stock_sums", "--out", tmp_path, "--metric", "exact")
     assert result.exit_code == 1
     assert "stock_sums: it has no metric 'exact'. Did you mean 'exact_match'?" in result.stderr
+
+
+def test_what_cannot_be_wrapped_is_left_out_on_request(tmp_path: Path, stock: Path) -> None:
+    broken = (stock / "colours.yaml").read_text().replace("multiple_choice", "loglikelihood")
+    (stock / "colours.yaml").write_text(broken)
+    out = tmp_path / "mine"
+    assert wrap("stock_group", "--out", out).exit_code == 1
+    assert not out.exists()
+    result = wrap("stock_group", "--out", out, "--skip")
+    assert result.exit_code == 0
+    assert "Left out: stock_colours: its output_type is 'loglikelihood'" in result.stderr
+    assert [path.name for path in out.iterdir()] == ["stock_sums.yaml"]
+    alone = wrap("stock_colours", "--out", tmp_path / "none", "--skip")
+    assert alone.exit_code == 1
+    assert alone.stderr.endswith("Nothing was written.\n")
+    unknown = wrap("stock_sums", "stock_summs", "--out", tmp_path / "none", "--skip")
+    assert unknown.exit_code == 1
+    assert "Did you mean 'stock_sums'?" in unknown.stderr
+    assert not (tmp_path / "none").exists()
+
+
+def test_lettered_options_are_a_second_file_of_multiple_choice(tmp_path: Path) -> None:
+    assert wrap("stock_group", "--out", tmp_path / "mine", "--lettered").exit_code == 0
+    files = {path.name for path in (tmp_path / "mine").iterdir()}
+    assert files == {"stock_sums.yaml", "stock_colours.yaml", "stock_colours_lettered.yaml"}

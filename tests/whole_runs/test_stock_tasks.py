@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,9 +14,13 @@ import pytest
 from lm_eval import simple_evaluate
 from lm_eval.loggers import EvaluationTracker
 from lm_eval.tasks import TaskManager
+from scipy.special import softmax
+from sklearn.metrics import roc_auc_score
 from stock_tasks import COLOUR_ROWS, KnownReplies, stock_index, write_stock_tasks
+from typer.testing import CliRunner
 
 from slmroute_plugin.analysis.study.reading import read_study, sample_texts
+from slmroute_plugin.cli import app
 from slmroute_plugin.settings.schema import SettingsError
 from slmroute_plugin.task.wrapped_files import wrapped_files
 
@@ -179,6 +184,37 @@ def test_multiple_choice_keeps_its_requests_and_scores_and_gains_confidences(
     assert "auroc/choice_entropy,slm" in wrapped["results"]["stock_colours"]
 
 
+def test_the_methods_that_generate_run_on_lettered_options(
+    stock: Path, tmp_path: Path, tiny: Callable[..., Any], generation_methods: frozenset[str]
+) -> None:
+    folder = tmp_path / "lettered"
+    folder.mkdir()
+    for file in wrapped_files(["stock_colours"], stock_index(stock), lettered=True):
+        (folder / file.name).write_text(file.text)
+    settings = {"results": str(tmp_path / "results"), "uq": sorted(generation_methods)}
+    manager = TaskManager(
+        include_path=str(folder), include_defaults=False, metadata={"slmroute": settings}
+    )
+    found = simple_evaluate(
+        tiny(max_length=1024, num_hidden_layers=9), tasks=["stock_colours_lettered"],
+        task_manager=manager, log_samples=True, bootstrap_iters=0,
+        gen_kwargs={"max_gen_toks": 4}, num_fewshot=0,
+    )  # fmt: skip
+    for row in rows_of(found, "stock_colours_lettered", "slm"):
+        options = row["doc"]["options"]
+        prompt = row["arguments"][0][0]
+        head, *listed, _, instruction, cue = prompt.split("\n")
+        assert head == row["doc"]["question"]
+        assert sorted(line[3:] for line in listed) == sorted(options)
+        assert [line[:3] for line in listed] == ["A. ", "B. ", "C. "]
+        assert instruction.startswith("Reply with the letter") and cue == "Answer:"
+        assert listed["ABC".index(row["target"])][3:] == options[row["doc"]["gold"]]
+        assert {name for name in row if name.startswith("confidence/")} == {
+            f"confidence/{method}" for method in generation_methods
+        }
+    assert list((tmp_path / "results").glob("*/hidden_states/*.safetensors"))
+
+
 def test_a_group_leads_to_wrapped_tasks_and_keeps_its_score(run: Callable[..., Any]) -> None:
     model = KnownReplies(reply, preference)
     stock, wrapped = (run(model, "stock_group", each) for each in (False, True))
@@ -268,6 +304,80 @@ def test_a_plain_run_of_a_generative_task_is_an_llm_to_route_to(
     (setting,) = read_study(runs).settings
     assert setting.slm.model == "small"
     assert setting.llms["large"].correct.tolist() == setting.slm.correct.tolist()
+
+
+def command(*arguments: object) -> str:
+    """Run a command of slmroute, and return what it prints."""
+    result = CliRunner().invoke(app, [*map(str, arguments)], env={"COLUMNS": "200"})
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def table_of(folder: Path, name: str) -> list[dict[str, str]]:
+    with (folder / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_report_and_calibrate_read_stock_runs_of_multiple_choice(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
+    runs, report = tmp_path / "runs", tmp_path / "report"
+    small = run(KnownReplies(reply, preference), "stock_colours", False)
+    save(runs, "small", small)
+    right = [row["gold"] for row in COLOUR_ROWS]
+
+    def knows(prompt: str, text: str) -> float:
+        n = int(re.findall(r"thing (\d+)", prompt)[-1])
+        return -0.1 if text == f" {COLOUR_ROWS[n]['options'][right[n]]}" else -4.0
+
+    save(runs, "large", run(KnownReplies(reply, knows), "stock_colours", False))
+    command("report", runs, "--out", report, "--llm", "large", "--no-figures", "--resamples", "0")
+    found = {
+        row["method"]: row for row in table_of(report, "alignment.csv") if row["slm"] == "small"
+    }
+    assert set(found) == {"choice_prob", "choice_margin", "choice_entropy", "choice_prob_norm"}
+    rows = rows_of(small, "stock_colours", "none")
+    sure = [max(softmax([float(pair[0]) for pair in row["filtered_resps"]])) for row in rows]
+    area = roc_auc_score([row["acc"] for row in rows], sure)
+    assert float(found["choice_prob"]["auroc"]) == pytest.approx(area)
+    routed = [row for row in table_of(report, "routing.csv") if row["slm"] == "small"]
+    assert {row["llm"] for row in routed} == {"large"}
+    said = command(
+        "calibrate", runs, "--slm", "small", "--method", "choice_prob", "--llm", "large",
+        "--accuracy", "1", "--out", tmp_path / "threshold.json",
+    )  # fmt: skip
+    assert "Threshold: " in said
+
+
+def test_report_and_calibrate_route_to_stock_runs_of_generative_tasks(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
+    runs, report = tmp_path / "runs", tmp_path / "report"
+    save(runs, "small", run(KnownReplies(unsure), "stock_sums", True, uq=["verbalization_2s"]))
+
+    def knows(prompt: str) -> str:
+        (*_, last) = re.findall(r"What is (\d+)", prompt)
+        return f"#### {2 * int(last)}"
+
+    save(runs, "large", run(KnownReplies(knows), "stock_sums", False))
+    command("report", runs, "--out", report, "--no-figures", "--resamples", "0")
+    (row,) = table_of(report, "routing.csv")
+    assert (row["slm"], row["llm"], row["method"]) == ("small", "large", "verbalization_2s")
+    assert float(row["accuracy_slm"]) == 0.75
+    assert float(row["accuracy_llm"]) == 1.0
+    said = command(
+        "calibrate", runs, "--slm", "small", "--method", "verbalization_2s", "--llm", "large",
+        "--accuracy", "1", "--out", tmp_path / "threshold.json",
+    )  # fmt: skip
+    # The two wrong answers are the unsure ones.
+    assert re.search(r"share routed\s+│ 0.2500", said)
+
+
+def unsure(prompt: str) -> str:
+    """Reply as `reply`, and state less confidence in what is wrong."""
+    said = reply(prompt)
+    numbers = re.findall(r"What is (\d+) \+", prompt)
+    return ("20" if int(numbers[-1]) % 4 == 3 else "90") if said == "90" else said
 
 
 def test_gsm8k_on_real_rows_keeps_its_scores(real_data: Path, tmp_path: Path) -> None:
