@@ -67,17 +67,40 @@ def calibrate(
     seed: Annotated[
         int, typer.Option(min=0, help="Seed of the split behind a guaranteed accuracy.")
     ] = 0,
+    probability: Annotated[
+        bool,
+        typer.Option(
+            "--probability",
+            help="In place of a goal: fit a map from confidence to the probability of being right, "
+            "and say how far off confidences are before and after it.",
+        ),
+    ] = False,
+    at_least: Annotated[
+        float | None,
+        typer.Option(
+            help="With --probability: write the threshold too that keeps answers with this "
+            "probability of being right, or more."
+        ),
+    ] = None,
+    split: Annotated[
+        float,
+        typer.Option(
+            help="With --probability: the share of the evaluation rows to learn from, where "
+            "training rows have no confidences; the map is judged on the others."
+        ),
+    ] = 0.5,
     output: Annotated[
         Path | None,
         typer.Option(
             "--out",
             "--output",
-            help="The file to write; default: RESULTS/SLM/thresholds/METHOD.GOAL.json.",
+            help="The file to write; default: RESULTS/SLM/thresholds/METHOD.GOAL.json, or "
+            "RESULTS/SLM/probabilities/METHOD.json.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Find the threshold for a goal, and write it to a file that live routing reads.
+    """Find the threshold for a goal, or the probabilities behind confidences, and write a file.
 
     Give one goal: --ratio, --accuracy, --kept-accuracy, --budget-usd or --cpt. Answers with less
     confidence than the threshold go to the LLM, and so do answers without a confidence. If the goal
@@ -89,8 +112,12 @@ def calibrate(
     Example: slmroute calibrate results --slm Qwen__Qwen3-0.6B --method perplexity
     --accuracy 0.9 --guarantee 0.95 --tasks gsm8k,svamp
 
+    Example: slmroute calibrate results --slm Qwen__Qwen3-0.6B --method p_true --probability
+    --at-least 0.8
+
     Use it: metadata: {slmroute: {route: {method: perplexity, threshold_from: FILE, llm: …}}}
     """
+    from slmroute_plugin.cli import calibrate_probability as probability_command
     from slmroute_plugin.storage.atomic_write import check_writable, written_whole
 
     given: dict[GoalKind, float | None] = {
@@ -100,6 +127,17 @@ def calibrate(
         "budget_usd": budget_usd,
         "cpt": cpt,
     }
+    if probability:
+        _check_no_goal(given, guarantee, questions, at_least, split)
+        selection = _selection(results, slm, method, None, tasks or [])
+        path = output or results / slm / probability_command.FOLDER / f"{method}.json"
+        name = f"{method}.probability-{at_least or 0:g}.json"
+        threshold = results / slm / FOLDER / name
+        if not probability_command.write_map(selection, path, split, seed, at_least, threshold):
+            raise typer.Exit(1)
+        return
+    if at_least is not None:
+        raise typer.BadParameter("--at-least goes with --probability.")
     goal = _goal(given, guarantee, questions)
     if goal.needs_llm and llm is None:
         raise typer.BadParameter("this goal needs the answers of an LLM: name it with --llm.")
@@ -124,6 +162,31 @@ def calibrate(
         typer.echo(f"Left out: {problem.where}: {problem.why}", err=True)
     if calibrated.threshold is None:
         raise typer.Exit(1)
+
+
+def _check_no_goal(
+    given: dict[GoalKind, float | None],
+    guarantee: float | None,
+    questions: int | None,
+    at_least: float | None,
+    split: float,
+) -> None:
+    """Check the options that go with a map to probabilities.
+
+    Raises:
+        typer.BadParameter: there is a goal for a threshold too, or a number is out of range.
+    """
+    from slmroute_plugin.analysis.calibration.goals import option_of
+
+    goals = [option_of(kind) for kind, value in given.items() if value is not None]
+    others = {"--guarantee": guarantee, "--questions": questions}
+    goals += [option for option, value in others.items() if value is not None]
+    if goals:
+        raise typer.BadParameter(f"--probability stands alone, without {' and '.join(goals)}.")
+    if not 0 < split < 1:
+        raise typer.BadParameter(f"--split {split:g}: a share between 0 and 1 is needed.")
+    if at_least is not None and not 0 < at_least < 1:
+        raise typer.BadParameter(f"--at-least {at_least:g}: a number between 0 and 1 is needed.")
 
 
 def _goal(

@@ -105,6 +105,14 @@ def made_tables(
         generalisation=pd.DataFrame(),
         comparison=pd.DataFrame(),
         ranks=_ranks(routing, slms, llms, methods),
+        combined=pd.DataFrame(),
+        calibration=pd.DataFrame(
+            [_calibration(cell, map_from) for cell in cells for map_from in _maps(cell)]
+        ),
+        reliability=pd.concat(
+            [_diagram(cell, kind) for cell in cells for kind in ("none", *_maps(cell))],
+            ignore_index=True,
+        ),
     )
 
 
@@ -159,6 +167,35 @@ def _histogram(cell: Cell) -> pd.DataFrame:
     bins = np.arange(20)
     return pd.DataFrame(
         cell.key | {"bin": bins, "low": bins / 20, "high": (bins + 1) / 20, "share": cell.shares}
+    )
+
+
+def _maps(cell: Cell) -> tuple[str, ...]:
+    return ("cross-fitted" if cell.place % 2 else "training rows", "other data sets")
+
+
+def _calibration(cell: Cell, map_from: str) -> dict[str, Any]:
+    row: dict[str, Any] = cell.key | {"fitted_on": cell.fitted_on, "n": 300}
+    row |= {"coverage": cell.coverage, "map_from": map_from, "map": "platt", "rows_fitted": 200}
+    if cell.coverage < 0.1:
+        row |= {"map": "", "rows_fitted": 0}
+    for place, name in enumerate(("ece", "brier", "log_loss")):
+        for suffix in ("", "_after"):
+            value = (place + 1) * (0.1 if suffix else 0.2)
+            value = np.nan if suffix and not row["map"] else value
+            ends = {f"{name}{suffix}_low": value - 0.05, f"{name}{suffix}_high": value + 0.05}
+            row |= {f"{name}{suffix}": value, **ends}
+    return row
+
+
+def _diagram(cell: Cell, map_from: str) -> pd.DataFrame:
+    bins = np.arange(cell.place % 4, 15 if map_from == "none" else 12)
+    middle = (bins + 0.5) / 15
+    accuracy = middle if map_from != "none" else middle**2
+    return pd.DataFrame(
+        cell.key
+        | {"map_from": map_from, "bin": bins, "n": 5 + bins, "confidence": middle}
+        | {"accuracy": accuracy, "accuracy_low": 0.9 * accuracy, "accuracy_high": accuracy}
     )
 
 

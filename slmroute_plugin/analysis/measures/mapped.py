@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -47,8 +47,15 @@ class Mapped(NamedTuple):
     rows: float
 
 
-def training_data(setting: Setting, method: str) -> FittingData | None:
+def training_data(
+    setting: Setting, method: str, judged_too: Sequence[TaskRun] = ()
+) -> FittingData | None:
     """Take a method's training rows, without questions that are among the rows to judge.
+
+    Args:
+        setting: the SLM on the data set.
+        method: the method.
+        judged_too: further runs whose rows are judged.
 
     Returns:
         The rows; None if the method has no confidence among them.
@@ -56,7 +63,10 @@ def training_data(setting: Setting, method: str) -> FittingData | None:
     run = setting.training
     if run is None or method not in run.scores or not run.scores[method].known.any():
         return None
-    return _known(run, method, ~run.asks_as(setting.slm))
+    seen = run.asks_as(setting.slm)
+    for other in judged_too:
+        seen |= run.asks_as(other)
+    return _known(run, method, ~seen)
 
 
 def mapped_at_home(setting: Setting, method: str, halves: NDArray[np.int64], seed: int) -> Mapped:

@@ -81,11 +81,15 @@ def fitted_map(
             f"{len(correct)} rows with a confidence, {right} of them right: {LEAST_ROWS} are "
             f"needed, {LEAST_OF_A_KIND} of them right and {LEAST_OF_A_KIND} wrong"
         )
+    import sklearn
+
     weights = np.ones(len(correct)) if weight is None else weight / weight.mean()
-    losses = _cross_validated(confidence, correct, weights, seed)
-    # Of equal losses the first wins: the kind with fewer parameters.
-    kind = min(KINDS, key=lambda kind: losses[kind])
-    best = _FITS[kind](confidence, correct, weights)
+    # Most of the time of a fit would go into checks of its arguments.
+    with sklearn.config_context(skip_parameter_validation=True, assume_finite=True):
+        losses = _cross_validated(confidence, correct, weights, seed)
+        # Of equal losses the first wins: the kind with fewer parameters.
+        kind = min(KINDS, key=lambda kind: losses[kind])
+        best = _FITS[kind](confidence, correct, weights)
     return ProbabilityMap(best.kind, best.rows, best.slope, best.bias, best.corners, losses)
 
 

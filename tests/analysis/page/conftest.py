@@ -81,6 +81,7 @@ def made_tables(study: Study, unparsed: Unparsed = "leave-out") -> Tables:
         "own_threshold own_ratio own_accuracy random_accuracy",
         "comparison": "slm llm method_a method_b datasets n difference low high p_value p_holm",
         "ranks": "slm llm method mean_rank datasets best critical_difference",
+        "combined": "slm llm method measure best_single difference low high p_holm verdict",
     }
     none = {name: pd.DataFrame(columns=names.split()) for name, names in empty.items()}
     return Tables(**measured, **none)
