@@ -171,7 +171,7 @@ class BranchingEngine:
         active, where = list(sequences), list(rows)
         ends: dict[int, Branches] = {}
         while True:
-            tokens = choose(logits, active, where)
+            tokens = choose(logits, active, where, self._reader.logits_dtype)
             parted: dict[tuple[int, int], list[Generated]] = {}
             for sequence, row, token in zip(active, where, tokens, strict=True):
                 if not sequence.ended:

@@ -22,6 +22,7 @@ from slmroute_plugin.backends.requested_signals import RequestedSignals
 from slmroute_plugin.backends.seeding import question_seed
 from slmroute_plugin.backends.stop_rule import StopRule
 from slmroute_plugin.backends.transformers.follow_ups import FollowUps
+from slmroute_plugin.backends.transformers.forward.output_head import float32_logits
 from slmroute_plugin.backends.transformers.forward.reader import Read, Reader
 from slmroute_plugin.backends.transformers.next_word import NextWord
 from slmroute_plugin.backends.transformers.question_work import QuestionWork, kept_samples
@@ -152,12 +153,13 @@ class RecomputingEngine:
                 _decoder_start(model) if model.config.is_encoder_decoder else None
             ),
         )
-        with torch.no_grad(), _own_generation_config(model, config):
+        chooser = _Chooser(sequences, self._reader.logits_dtype)
+        with torch.no_grad(), float32_logits(model), _own_generation_config(model, config):
             model.generate(
                 inputs,
                 attention_mask=torch.ones_like(inputs),
                 generation_config=config,
-                logits_processor=LogitsProcessorList([_Chooser(sequences)]),
+                logits_processor=LogitsProcessorList([chooser]),
                 stopping_criteria=StoppingCriteriaList([_Ended(sequences)]),
             )
 
@@ -165,12 +167,14 @@ class RecomputingEngine:
 class _Chooser(LogitsProcessor):
     """A logits processor by which `generate` takes the tokens that we choose."""
 
-    def __init__(self, sequences: list[Generated]) -> None:
+    def __init__(self, sequences: list[Generated], dtype: torch.dtype) -> None:
         self._sequences = sequences
+        self._dtype = dtype
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         going = [row for row, sequence in enumerate(self._sequences) if not sequence.ended]
-        tokens = choose(scores[going].float(), [self._sequences[row] for row in going])
+        chosen = [self._sequences[row] for row in going]
+        tokens = choose(scores[going].float(), chosen, dtype=self._dtype)
         forced = torch.full_like(scores, -torch.inf)
         forced[:, 0] = 0.0
         for row, token in zip(going, tokens, strict=True):

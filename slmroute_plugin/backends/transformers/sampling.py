@@ -102,7 +102,10 @@ class Generated:
 
 
 def choose(
-    logits: Tensor, sequences: Sequence[Generated], rows: Sequence[int] | None = None
+    logits: Tensor,
+    sequences: Sequence[Generated],
+    rows: Sequence[int] | None = None,
+    dtype: torch.dtype = torch.float32,
 ) -> list[int]:
     """Choose the next token of every sequence and push it.
 
@@ -111,6 +114,8 @@ def choose(
         sequences: The sequences.
         rows: The row of each sequence; sequences that are the same so far may share a row. By
             default each sequence has its own row.
+        dtype: The dtype of the model's own logits. The likeliest token is chosen by logits that
+            are rounded to it, as by the model itself; all else is of logits as they are.
 
     Returns:
         The token of each sequence.
@@ -118,7 +123,7 @@ def choose(
     index = torch.tensor(rows if rows is not None else range(len(sequences)), device=logits.device)
     blocks = _in_blocks(logits)
     sums = _sums(blocks)
-    picks = _largest(blocks)[index]
+    picks = _largest(blocks.to(dtype))[index]
     drawn: dict[Sampling, list[int]] = {}
     for place, sequence in enumerate(sequences):
         if sequence.sampling is not None:

@@ -6,15 +6,10 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-
-# The words in a block of the output head. MKL takes longer for the whole vocabulary at once:
-# 157 in place of 119 ms for 224 rows of 576 numbers and 49,152 words.
-WORDS = 1024
 
 
 @dataclass
@@ -67,43 +62,9 @@ def narrowed(head: nn.Module, catch: Catch, last: int) -> Iterator[None]:
 
     handle = head.register_forward_pre_hook(hook)
     try:
-        with _in_blocks(head):
-            yield
+        yield
     finally:
         handle.remove()
-
-
-@contextmanager
-def _in_blocks(head: nn.Module) -> Iterator[None]:
-    """Let a plain output head on a CPU compute its words in blocks, within a `with` block."""
-    weight = getattr(head, "weight", None)
-    if (
-        type(head) is not nn.Linear
-        or head.bias is not None
-        or "forward" in head.__dict__  # somebody else's
-        or not isinstance(weight, Tensor)
-        or weight.device.type != "cpu"
-        or weight.dtype != torch.float32
-        or torch.is_autocast_enabled("cpu")
-    ):
-        yield
-        return
-    head.forward = partial(_times_blocks, weight)
-    try:
-        yield
-    finally:
-        del head.forward
-
-
-def _times_blocks(weight: Tensor, states: Tensor) -> Tensor:
-    """Multiply states [..., d] with the transpose of a [vocabulary, d] matrix, block by block."""
-    rows = states.flatten(0, -2)
-    logits = rows.new_empty(len(rows), len(weight))
-    for block, out in zip(
-        torch.split(weight, WORDS), torch.split(logits, WORDS, dim=1), strict=True
-    ):
-        torch.mm(rows, block.t(), out=out)
-    return logits.view(*states.shape[:-1], -1)
 
 
 @contextmanager

@@ -36,6 +36,10 @@ from slmroute_plugin.backends.transformers.forward.length_groups import (
     most_in_a_pass,
     pass_in_tokens,
 )
+from slmroute_plugin.backends.transformers.forward.output_head import (
+    float32_logits,
+    logits_dtype,
+)
 from slmroute_plugin.observation import Missing
 
 logger = logging.getLogger(__name__)
@@ -95,11 +99,14 @@ class Reader:
     Attributes:
         model: The model.
         autocast: The dtype of mixed precision, or None.
+        logits_dtype: The dtype of the model's own logits, by which it chooses tokens; those that
+            are read are float32.
     """
 
     def __init__(self, model: Any, autocast: torch.dtype | None = None) -> None:
         self.model = model
         self.autocast = autocast
+        self.logits_dtype = logits_dtype(model, autocast)
         self._head: nn.Module | None = model.get_output_embeddings()
         parameters = inspect.signature(unwrapped(model).forward).parameters
         self._takes_positions = "position_ids" in parameters
@@ -171,7 +178,12 @@ class Reader:
         if every:
             inputs = {**inputs, "output_hidden_states": True}
         last = len(self._layers)
-        with torch.no_grad(), self._mixed_precision(), ExitStack() as hooks:
+        with (
+            torch.no_grad(),
+            self._mixed_precision(),
+            float32_logits(self.model),
+            ExitStack() as hooks,
+        ):
             if self._head is not None:
                 hooks.enter_context(narrowed(self._head, catch, last))
             for state, layer in enumerate(self._layers):
