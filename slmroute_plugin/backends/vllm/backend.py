@@ -23,6 +23,7 @@ from slmroute_plugin.backends.vllm.engine import VllmEngine
 from slmroute_plugin.backends.vllm.engine_facts import RAW_LOGPROBS, engine_facts
 from slmroute_plugin.backends.vllm.fingerprint import fingerprint
 from slmroute_plugin.backends.vllm.group import GroupAsker
+from slmroute_plugin.backends.vllm.orphaned_engine import end_with_this_process
 from slmroute_plugin.backends.vllm.question_work import Manner, QuestionWork, Restatement
 from slmroute_plugin.backends.vllm.refusals import refusal
 from slmroute_plugin.backends.work import Work, with_seconds
@@ -186,6 +187,7 @@ def vllm_backend(lm: Any) -> VllmBackend:
             "--model_args, and use tensor_parallel_size, or run tasks side by side, one lm_eval "
             "for each GPU (`slmroute sweep` does)."
         )
+    end_with_this_process(lm)
     return VllmBackend(lm)
 
 

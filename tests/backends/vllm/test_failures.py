@@ -58,6 +58,7 @@ def test_a_run_killed_within_a_group_loses_nothing_and_asks_nothing_twice(
 ) -> None:
     model, results = tiny_folder[0], tmp_path / "results"
     # The third of its calls is the first of its second group of questions.
+    # It ends with its engine, or else its output stayed open.
     killed = run(model, results, "--kill-at", "2")
     assert killed.returncode == -signal.SIGKILL, killed.stderr[-3000:]
     before = asked(results, "")
