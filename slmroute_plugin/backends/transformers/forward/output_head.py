@@ -68,7 +68,7 @@ def _float32_forward(head: nn.Linear, states: Tensor) -> Tensor:
     with torch.autocast(device_type=weight.device.type, enabled=False):
         if weight.device.type == "cuda" and rows.dtype == weight.dtype and _mm_gives_float32():
             give: Any = torch.mm
-            logits = give(rows, weight.t(), out_dtype=torch.float32)
+            logits: Tensor = give(rows, weight.t(), out_dtype=torch.float32)
         elif weight.device.type == "cuda" and weight.dtype == torch.float32:
             logits = torch.mm(rows.float(), weight.t())
         else:
