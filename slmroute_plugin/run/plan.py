@@ -29,7 +29,8 @@ class TaskPlan:
         settings: The task's settings.
         source: The model that is asked, and the task.
         folder: The model's folder of results, which may hold fitted probes; None for none.
-        keeps: Whether hidden states are kept for probes that are fitted later.
+        keeps: Whether the run keeps files: hidden states for probes that are fitted later, and
+            the questions that it asked.
 
     Attributes:
         left_out: A line on the methods that the backend cannot serve and why; "" if the backend
@@ -56,6 +57,7 @@ class TaskPlan:
         keeps: bool = True,
     ) -> None:
         self.source = source
+        self._keeps = keeps
         chosen, refused = _chosen(backend, settings, source)
         self.left_out = _advice(backend, settings, source) or _left_out(refused)
         self.methods: dict[str, Method] = {
@@ -88,7 +90,7 @@ class TaskPlan:
     @property
     def keeps_questions(self) -> bool:
         """Whether the run says which questions it asked: if there is a confidence or a feature."""
-        return bool(self.methods or self.fitted or self.kept)
+        return self._keeps and bool(self.methods or self.fitted or self.kept)
 
     @property
     def fitted_on(self) -> dict[str, str]:
