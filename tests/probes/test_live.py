@@ -11,6 +11,7 @@ from lm_eval.tasks import TaskManager
 from lm_eval.utils import make_table
 from typer.testing import CliRunner
 
+from slmroute_plugin import assess
 from slmroute_plugin.cli import app
 from slmroute_plugin.include_path import include_path
 from slmroute_plugin.settings.schema import SettingsError
@@ -75,6 +76,20 @@ def live(fitted: Fitted) -> Any:
 
 def confidences(rows: Any, method: str) -> dict[int, float | None]:
     return {row["doc_id"]: row[f"confidence/{method}"] for row in rows}
+
+
+def test_lists_of_prompts_have_the_same_confidences(fitted: Fitted, live: Any) -> None:
+    rows = live["samples"][TASKS[0]]
+    prompts = [row["arguments"][0][0] for row in rows]
+    told: dict[str, Any] = {"generation": rows[0]["arguments"][0][1]}
+    dataset = "demo_arithmetic"
+    answers = assess(fitted.model, prompts, PROBES, probes=fitted.folder, dataset=dataset, **told)
+    for method in PROBES:
+        assert [answer.confidence[method] for answer in answers] == pytest.approx(
+            [row[f"confidence/{method}"] for row in rows], abs=1e-6
+        )
+    with pytest.raises(SettingsError, match="trained_probe needs a probe .* 'other', and .* none"):
+        assess(fitted.model, prompts, PROBES, probes=fitted.folder, dataset="other", **told)
 
 
 def test_a_run_and_its_files_give_the_same_confidences(fitted: Fitted, live: Any) -> None:
