@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from slmroute_plugin.methods.option_likelihoods import choice_confidences, likeliest
+from slmroute_plugin.observation import Answer
 from slmroute_plugin.task.stock_scoring import TASK_RULE
 
 PLAIN, NORMALISED = "acc", "acc_norm"
@@ -59,3 +60,22 @@ def likelihood_columns(
             reasons[method] = _UNDEFINED
     columns["no_confidence"] = reasons
     return columns
+
+
+def add_probed(
+    columns: dict[str, Any], answer: Answer, metrics: Mapping[str, float], metric: str
+) -> None:
+    """Add the confidences of probes to a sample's columns.
+
+    Args:
+        columns: The columns of the sample, to which those of probes are added.
+        answer: The answer that carries the confidences.
+        metrics: The values of the task's metrics for the sample.
+        metric: The metric that says whether the answer is right.
+    """
+    for method, confidence in answer.confidence.items():
+        columns[f"confidence/{method}"] = confidence
+        columns[f"auroc/{method}"] = [confidence, float(metrics[metric])]
+    for method, fitted_on in answer.fitted_on.items():
+        columns[f"fitted_on/{method}"] = fitted_on
+    columns["no_confidence"] = {**columns["no_confidence"], **answer.reasons}

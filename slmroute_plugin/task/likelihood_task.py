@@ -7,6 +7,9 @@ from typing import Any
 
 from lm_eval.api.filter import Filter, FilterEnsemble
 
+from slmroute_plugin.observation import Answer
+from slmroute_plugin.run.instance import RoutedInstance
+from slmroute_plugin.run.request import add_request_type
 from slmroute_plugin.settings.parsing import parse_settings
 from slmroute_plugin.settings.schema import SettingsError
 from slmroute_plugin.storage.sample_files import SLM_FILTER
@@ -15,8 +18,10 @@ from slmroute_plugin.task.likelihood_columns import (
     NORMALISED,
     PLAIN,
     OptionLikelihood,
+    add_probed,
     likelihood_columns,
 )
+from slmroute_plugin.task.probing_requests import RowFacts, probing_request, probing_settings
 from slmroute_plugin.task.rows import Doc, RowTask
 from slmroute_plugin.task.stock_scoring import LIKELIHOOD, check_output_type
 
@@ -25,10 +30,11 @@ class OptionFilter(Filter):  # type: ignore[misc]
     """A filter that passes on what the model says of each option; rows under it score the SLM."""
 
     def apply(
-        self, resps: Iterable[Sequence[tuple[float, bool]]], docs: Sequence[Doc]
-    ) -> list[OptionLikelihood]:
-        """Return the first response to each option."""
-        return [OptionLikelihood(*responses[0]) for responses in resps]
+        self, resps: Iterable[Sequence[Any]], docs: Sequence[Doc]
+    ) -> list[OptionLikelihood | Answer]:
+        """Return the first response to each option, and the answer whose features probes read."""
+        firsts = [responses[0] for responses in resps]
+        return [each if isinstance(each, Answer) else OptionLikelihood(*each) for each in firsts]
 
 
 class LikelihoodTask(RowTask):
@@ -38,6 +44,9 @@ class LikelihoodTask(RowTask):
     come from the log-likelihoods that the task asks for anyway. It takes `scoring`, as
     `{rule: task, metric: <name>}`, and the keys `subsample`, `dataset` and `probe_rows`, as
     `RoutedTask` does.
+
+    If `uq` names methods that are trained on hidden states, each row has a further request, of one
+    token behind the prompt, for the hidden state at the prompt's last token.
 
     Raises:
         SettingsError: If `metadata.slmroute` cannot be used, or asks for a route.
@@ -60,6 +69,8 @@ class LikelihoodTask(RowTask):
                 "or the route out; `slmroute report` draws the curves of both models' samples."
             )
         check_output_type(config, LIKELIHOOD, type(self).__name__)
+        self._probing = probing_settings(settings)
+        self._metadata = dict(config.get("metadata") or {})
         self._columns: dict[str, None] = {}
         super().__init__(data_dir, cache_dir, download_mode, config)
         if self.stock is None:
@@ -73,20 +84,52 @@ class LikelihoodTask(RowTask):
             **dict.fromkeys((PLAIN, NORMALISED)),
         }
         self._filters = [*self._filters, FilterEnsemble(SLM_FILTER, [OptionFilter])]
+        if self._probing is not None:
+            add_request_type()
+
+    def build_all_requests(
+        self, *, samples: list[int] | None = None, cache_requests: bool = False, **kwargs: Any
+    ) -> None:
+        """Build the requests; those for probes are not in lm-eval's cache of requests."""
+        cached = cache_requests and self._probing is None
+        super().build_all_requests(samples=samples, cache_requests=cached, **kwargs)
+        for instance in self._instances or []:
+            if isinstance(instance, RoutedInstance):
+                at = instance.doc_id
+                instance.logged_doc_id = samples[at] if samples else at
+
+    def construct_requests(self, doc: Doc, ctx: Any, **kwargs: Any) -> Any:
+        """Make the requests for a row: one for each option, and one for probes where asked."""
+        requests = super().construct_requests(doc, ctx, **kwargs)
+        # Where each option has a prompt of its own, there is no prompt of the row.
+        if self._probing is not None and isinstance(ctx, str):
+            facts = RowFacts(
+                self.doc_to_decontamination_query(doc), self._probing, self.source, self._metadata
+            )
+            chat = bool(kwargs.get("apply_chat_template"))
+            requests.append(
+                probing_request(doc, ctx, facts, len(requests), kwargs["metadata"], chat=chat)
+            )
+        return requests
 
     def process_results(self, doc: Doc, results: Sequence[Any]) -> dict[str, Any]:
         """Return the columns of one sample; see `results/README.md`."""
+        probed = [each for each in results if isinstance(each, Answer)]
+        results = [each for each in results if not isinstance(each, Answer)]
         if self.stock is None or not isinstance(results[0], OptionLikelihood):
             stock: dict[str, Any] = super().process_results(doc, results)
             return stock
         options = self.doc_to_choice(doc)
+        metrics = self.metric_values(doc, results)
         columns = likelihood_columns(
             # Behind them, `acc_mutual_info` has those without the prompt.
             [each.log_likelihood for each in results[: len(options)]],
             options,
-            self.metric_values(doc, results),
+            metrics,
             self.stock.metric,
         )
+        for answer in probed:
+            add_probed(columns, answer, metrics, self.stock.metric)
         if "bypass" in self._metric_fn_list:
             columns["bypass"] = 999
         self._columns |= dict.fromkeys(columns)

@@ -88,7 +88,7 @@ def test_lists_of_prompts_have_the_same_confidences(fitted: Fitted, live: Any) -
         assert [answer.confidence[method] for answer in answers] == pytest.approx(
             [row[f"confidence/{method}"] for row in rows], abs=1e-6
         )
-    with pytest.raises(SettingsError, match="trained_probe needs a probe .* 'other', and .* none"):
+    with pytest.raises(SettingsError, match=r"trained_probe needs a probe .* 'other', and .* none"):
         assess(fitted.model, prompts, PROBES, probes=fitted.folder, dataset="other", **told)
 
 

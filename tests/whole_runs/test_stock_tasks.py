@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,6 +23,8 @@ from typer.testing import CliRunner
 from slmroute_plugin.analysis.study.reading import read_study, sample_texts
 from slmroute_plugin.cli import app
 from slmroute_plugin.settings.schema import SettingsError
+from slmroute_plugin.storage.hidden_states import load_hidden_states
+from slmroute_plugin.storage.sample_files import newest_sample_files, read_samples, write_samples
 from slmroute_plugin.task.wrapped_files import wrapped_files
 
 # What lm-eval does not log alike for two runs: times, and what only our rows have.
@@ -182,6 +185,78 @@ def test_multiple_choice_keeps_its_requests_and_scores_and_gains_confidences(
     assert first["confidence/choice_prob"] == pytest.approx(0.936240, abs=1e-6)
     assert first["confidence/choice_margin"] == pytest.approx(0.889627, abs=1e-6)
     assert "auroc/choice_entropy,slm" in wrapped["results"]["stock_colours"]
+
+
+def test_probes_read_the_prompt_of_multiple_choice(
+    stock: Path, tmp_path: Path, tiny: Callable[..., Any]
+) -> None:
+    rows = [
+        row | {"question": row["question"].replace("thing", f"thing {copy}")}
+        for copy in range(5)
+        for row in COLOUR_ROWS
+    ]
+    (stock / "more.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    folder = tmp_path / "wrapped"
+    folder.mkdir()
+    (file,) = wrapped_files(["stock_colours"], stock_index(stock))
+    (folder / file.name).write_text(file.text + "dataset: colours\n")
+    (folder / "train.yaml").write_text(
+        "include: stock_colours.yaml\ntask: stock_colours_train\nprobe_rows: training\n"
+        f"dataset_kwargs: {{data_files: {{test: '{stock / 'more.jsonl'}'}}}}\n"
+    )
+    model = tiny(max_length=512, num_hidden_layers=9)
+    results = tmp_path / "results"
+
+    def evaluate(task: str, folders: list[Path], **settings: Any) -> Any:
+        manager = TaskManager(
+            include_path=[str(each) for each in folders],
+            include_defaults=False,
+            metadata={"slmroute": {"results": str(results), **settings}},
+        )
+        return simple_evaluate(
+            model, tasks=[task], task_manager=manager, log_samples=True, bootstrap_iters=0
+        )
+
+    asked = {"uq": ["trained_probe", "perplexity"]}
+    trained = evaluate("stock_colours_train", [stock, folder], **asked)
+    (states,) = results.glob("*/hidden_states/stock_colours_train.safetensors")
+    kept = load_hidden_states(states)
+    assert (kept.signal.position, len(kept.doc_id)) == ("last_prompt", len(rows))
+    model_folder = states.parent.parent
+    samples = rows_of(trained, "stock_colours_train", "slm")
+    write_samples(model_folder, "stock_colours_train", samples)
+    command("probes", "fit", model_folder, "--jobs", "1")
+
+    plain = evaluate("stock_colours", [stock])
+    found = evaluate("stock_colours", [stock, folder], **asked)
+    assert plain["results"]["stock_colours"].items() <= found["results"]["stock_colours"].items()
+    for old, new in zip(
+        rows_of(plain, "stock_colours", "none"),
+        rows_of(found, "stock_colours", "slm"),
+        strict=True,
+    ):
+        assert new["prompt_hash"] == old["prompt_hash"]
+        assert 0 < new["confidence/trained_probe"] < 1
+        assert new["auroc/trained_probe"] == [new["confidence/trained_probe"], old["acc"]]
+        assert new["fitted_on/trained_probe"] == "training split"
+        assert "confidence/perplexity" not in new
+        assert new["confidence/choice_prob"] is not None
+    save(tmp_path / "runs", "small", found)
+    (setting,) = read_study(tmp_path / "runs").settings
+    assert {"trained_probe", "choice_prob"} <= set(setting.slm.scores)
+    texts = {text.answer for text in sample_texts(setting.slm)}
+    assert texts <= {"red", "dark green", "blue"}
+    ours = rows_of(found, "stock_colours", "slm")
+    bare = [{k: v for k, v in row.items() if not k.endswith("/trained_probe")} for row in ours]
+    write_samples(model_folder, "stock_colours", bare)
+    command("score", model_folder)
+    scored = read_samples(newest_sample_files(model_folder)["stock_colours"])
+    assert [row["confidence/trained_probe"] for row in scored] == pytest.approx(
+        [row["confidence/trained_probe"] for row in ours]
+    )
+    # The report of the stock rows of this run leaves the token behind the prompt out too.
+    (line, *_) = rows_of(found, "stock_colours", "none")
+    assert len(line["filtered_resps"]) == 4
 
 
 def test_the_methods_that_generate_run_on_lettered_options(

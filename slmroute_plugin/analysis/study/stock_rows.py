@@ -122,14 +122,18 @@ def _options(row: Mapping[str, Any]) -> list[_Option] | None:
         return None
     if len(pairs) < 2 or len(pairs) != len(arguments):
         return None
-    options = []
+    options: list[_Option] = []
     for pair, asked in zip(pairs, arguments.values(), strict=True):
+        if options and isinstance(pair, str):  # the token behind the prompt, asked for probes
+            continue
         value = _log_likelihood(pair)
         text = asked.get("arg_1") if isinstance(asked, Mapping) else None
         if value is None or not isinstance(text, str):
             return None
         # lm-eval puts a space between prompt and option, which `acc_norm` does not count.
         options.append(_Option(value, text.removeprefix(" ")))
+    if len(options) < 2:
+        return None
     # Behind the options, `acc_mutual_info` has them once more without the prompt.
     return options[: len(options) // 2] if "acc_mutual_info" in row else options
 
