@@ -10,7 +10,7 @@ from typing import Any
 from slmroute_plugin.signals import Confidences
 from slmroute_plugin.storage.hidden_states import HiddenStates
 from slmroute_plugin.storage.questions import AskedQuestions
-from slmroute_plugin.storage.sample_files import SLM_FILTER
+from slmroute_plugin.storage.sample_files import SLM_FILTER, read_samples
 
 _CONFIDENCE, _FITTED_ON = "confidence/", "fitted_on/"
 
@@ -32,6 +32,14 @@ def untrained_methods(rows: Iterable[Mapping[str, Any]]) -> list[str]:
             elif column.startswith(_CONFIDENCE) and value is not None:
                 names.add(column.removeprefix(_CONFIDENCE))
     return sorted(names - trained)
+
+
+def has_confidences(path: Path) -> bool:
+    """Tell whether a sample file has confidences of untrained methods."""
+    try:
+        return any(untrained_methods([row]) for row in read_samples(path, lambda _: None))
+    except ValueError:  # whoever reads the rows says so
+        return False
 
 
 def confidence_features(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from slmroute_plugin.methods.protocol import TrainedMethod
-from slmroute_plugin.probes.confidence_features import untrained_methods
+from slmroute_plugin.probes.confidence_features import has_confidences
 from slmroute_plugin.probes.files import FOLDER
 from slmroute_plugin.signals import Confidences
 from slmroute_plugin.storage.hidden_states import FOLDERS, read_source
 from slmroute_plugin.storage.questions import known_questions_path
-from slmroute_plugin.storage.sample_files import newest_sample_files, read_samples
+from slmroute_plugin.storage.sample_files import newest_sample_files
 
 
 def has_features(
@@ -34,7 +34,7 @@ def has_features(
     if not fits:
         return any((folder / FOLDER).glob(f"*.{name}.safetensors"))
     return cross_fits or any(
-        _is_training(folder, task) and _has_confidences(path)
+        _is_training(folder, task) and has_confidences(path)
         for task, path in newest_sample_files(folder).items()
     )
 
@@ -44,13 +44,5 @@ def _is_training(folder: Path, task: str) -> bool:
     path = known_questions_path(folder, task)
     try:
         return path is not None and read_source(path).rows == "training"
-    except ValueError:  # whoever reads the rows says so
-        return False
-
-
-def _has_confidences(path: Path) -> bool:
-    """Tell whether a sample file has confidences of untrained methods."""
-    try:
-        return any(untrained_methods([row]) for row in read_samples(path, lambda _: None))
     except ValueError:  # whoever reads the rows says so
         return False

@@ -7,7 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from slmroute_plugin.probes.confidence_features import confidence_features, untrained_methods
+from slmroute_plugin.probes.confidence_features import (
+    confidence_features,
+    has_confidences,
+    untrained_methods,
+)
 from slmroute_plugin.signals import Confidences
 from slmroute_plugin.storage.hidden_states import (
     FOLDERS,
@@ -15,7 +19,11 @@ from slmroute_plugin.storage.hidden_states import (
     HiddenStates,
     load_hidden_states,
 )
-from slmroute_plugin.storage.questions import known_questions_path, load_questions
+from slmroute_plugin.storage.questions import (
+    known_questions_path,
+    load_questions,
+    questions_path,
+)
 from slmroute_plugin.storage.sample_files import (
     SLM_FILTER,
     UnreadLine,
@@ -132,6 +140,9 @@ def _with_confidences(folder: Path) -> AnsweredTasks:
     samples = newest_sample_files(folder)
     for task, path in samples.items():
         if known_questions_path(folder, task) is None:
+            if has_confidences(path):
+                why = f"no file says which questions were asked ({questions_path(folder, task)})"
+                read.problems.append(ProbeProblem(task, f"{why}: run the task again"))
             continue
         unread: list[UnreadLine] = []
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,8 +68,15 @@ class TaskPlan:
         self.fitted: dict[str, FittedMethod] = {}
         if source.rows != "training" and folder is not None:
             self.fitted = _fitted(settings, source, folder, trained)
-            read = _read_by(self.fitted.values())
-            self.methods |= _further(backend, settings, source, read - {*self.methods})
+        read = _read_by(self.fitted, trained)
+        self.methods |= _further(backend, settings, source, read - {*self.methods})
+        if not self.methods and (combining := _combining(trained)):
+            logger.warning(
+                "%s: %s learns from the confidences of other methods, and none runs: name them in "
+                "metadata.slmroute.uq",
+                source.task,
+                ", ".join(combining),
+            )
         _check_route(settings, source, {*self.methods, *self.fitted})
         self.asked: set[Signal[Any]] = {
             *(signal for method in self.methods.values() for signal in method.asks),
@@ -144,10 +151,16 @@ def _refusals(backend: Backend, method: AnyMethod) -> list[str]:
     return list(dict.fromkeys(why for why in refused if why is not None))
 
 
-def _read_by(fitted: Iterable[FittedMethod]) -> set[str]:
-    """Name the methods whose confidences the trained methods read."""
-    signals = (method.probe.signal for method in fitted)
+def _read_by(fitted: Mapping[str, FittedMethod], trained: Mapping[str, TrainedMethod]) -> set[str]:
+    """Name the methods whose confidences trained methods read, or are to learn from."""
+    signals = [method.probe.signal for method in fitted.values()]
+    signals += [method.asks[0] for name, method in trained.items() if name not in fitted]
     return {name for own in signals if isinstance(own, Confidences) for name in own.methods}
+
+
+def _combining(trained: Mapping[str, TrainedMethod]) -> list[str]:
+    """Name the trained methods that read the confidences of others."""
+    return [name for name, own in trained.items() if isinstance(own.asks[0], Confidences)]
 
 
 def _further(

@@ -190,8 +190,12 @@ def signal_from_text(metadata: dict[str, str]) -> AnyFeature:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Any]:
+def opened(path: Path, holds: str = "hidden states") -> Iterator[Any]:
     """Open a safetensors file of ours within the block.
+
+    Args:
+        path: The file.
+        holds: What it is to hold, for messages.
 
     Raises:
         ValueError: If the file is of another format, or what is read from it is.
@@ -202,7 +206,7 @@ def opened(path: Path) -> Iterator[Any]:
         with safe_open(path, framework="numpy") as file:
             yield file
     except (KeyError, ValueError, RecursionError, SafetensorError, OSError) as error:
-        raise ValueError(f"{path} holds no hidden states of ours: {error}") from error
+        raise ValueError(f"{path} holds no {holds} of ours: {error}") from error
 
 
 def about_file(file: Any) -> dict[str, str]:

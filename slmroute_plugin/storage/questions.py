@@ -126,7 +126,7 @@ def load_questions(path: Path) -> AskedQuestions:
     Raises:
         ValueError: If the file is of another format, or if its parts do not fit together.
     """
-    with opened(path) as file:
+    with opened(path, "questions") as file:
         asked = AskedQuestions(
             file.get_tensor("doc_id"),
             file.get_tensor("prompt"),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slmroute_plugin import Missing, NoConfidence, Observation, TokenLogprobs
+from slmroute_plugin import Confidences, Missing, NoConfidence, Observation, TokenLogprobs
 from slmroute_plugin.methods.assessing import assess, report_missing
 
 SEEN = Observation("q", "a")
@@ -89,3 +89,27 @@ def test_missing_confidences_are_reported_once_per_method(
         ("WARNING", "task: m has no confidence for 3 of 4 answers (3 × returned NaN)"),
         ("INFO", "task: n has no confidence for 3 of 4 answers (3 × none)"),
     ]
+
+
+class Reads:
+    """The first of two confidences that it reads, or 0.25 if it is missing."""
+
+    name = "reads"
+    asks = (Confidences(("one", "other")),)
+
+    def confidence(self, seen: Observation) -> float:
+        values = seen[self.asks[0]]
+        assert values.shape == (2,)
+        assert values.dtype.name == "float32"
+        return 0.25 if math.isnan(values[0]) else float(values[0])
+
+
+@pytest.mark.parametrize(("value", "read"), [(0.5, 0.5), (NoConfidence("why"), 0.25)])
+def test_what_reads_other_confidences_is_asked_last(value: Any, read: float) -> None:
+    methods = {"reads": Reads(), "other": Returns(0.75), "one": Returns(value)}
+    assert assess(methods, SEEN).confidence["reads"] == read
+    # What was saved stands in place of what others say.
+    import numpy as np
+
+    saved = Observation("q", "a", signals={Reads.asks[0]: np.array([0.125, 1], np.float32)})
+    assert assess(methods, saved).confidence["reads"] == 0.125

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pluggy
 import pytest
 
-from slmroute_plugin import TokenLogprobs, hookimpl, hookspecs
+from slmroute_plugin import Confidences, TokenLogprobs, hookimpl, hookspecs
 from slmroute_plugin.plugins.loading import plugin_manager
 from slmroute_plugin.plugins.methods import registered_methods
 
@@ -77,6 +77,16 @@ def test_a_taken_name_stays_with_who_came_first(caplog: pytest.LogCaptureFixture
         (SimpleNamespace(name="a b", asks=(), confidence=len), "is not an identifier"),
         (SimpleNamespace(name="a", asks=[], confidence=len), "not a tuple of signals"),
         (SimpleNamespace(name="a", asks=()), "no `confidence(seen)`"),
+        (
+            SimpleNamespace(name="a", asks=(Confidences(),), confidence=len),
+            "only a trained method may ask for Confidences()",
+        ),
+        (
+            SimpleNamespace(
+                name="a", asks=(TokenLogprobs(),), trains_on="in_domain", fit=len, predict=len
+            ),
+            "a trained method asks for one signal: HiddenState(), PromptStates() or Confidences()",
+        ),
     ],
 )
 def test_a_malformed_method_is_left_out_with_a_warning(

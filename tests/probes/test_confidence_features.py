@@ -254,3 +254,12 @@ def test_a_confidence_that_is_none_is_named(written: Written) -> None:
     assert (
         "doc_id 7: `confidence/knows` is 1.5, it must lie in [0, 1]" in problems["slmroute_a_train"]
     )
+
+
+def test_samples_without_their_questions_are_named(written: Written) -> None:
+    folder = written_twice(written)
+    (folder / "questions" / "slmroute_b_train.safetensors").unlink()
+    probes, problems = fitted(folder, METHODS)
+    assert set(probes) == {("a", "combined"), ("b", "combined_ood")}
+    assert "no file says which questions were asked" in problems["slmroute_b_train"]
+    assert "run the task again" in problems["slmroute_b_train"]

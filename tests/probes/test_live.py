@@ -173,6 +173,19 @@ def test_a_run_of_combined_runs_what_it_reads_and_agrees_with_scoring(combined: 
             assert None not in there.values()
 
 
+def test_training_rows_get_the_confidences_that_are_to_be_combined(
+    tiny: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model, task = tiny(), f"{TASKS[0]}_train"
+    settings = {"results": str(tmp_path), "hidden_states": None, "uq": ["combined"]}
+    found = evaluate(model, settings, [task], rows=2)
+    assert not any("confidence/" in name for row in found["samples"][task] for name in row)
+    assert f"{task}: combined learns from the confidences of other methods" in caplog.text
+    named = settings | {"options": {"combined": {"methods": "perplexity"}}}
+    found = evaluate(model, named, [task], rows=2)
+    assert all("confidence/perplexity" in row for row in found["samples"][task])
+
+
 def test_a_run_at_another_token_refuses_the_probes_and_says_why(fitted: Fitted) -> None:
     other = fitted.settings | {"hidden_states": {"layer": -2, "position": "last_prompt"}}
     differs = "layer -2, the probe's is -8; token position 'last_prompt', the probe's is 'last_a"
