@@ -20,6 +20,7 @@ from slmroute_plugin.backends.further_turns import FurtherTurns
 from slmroute_plugin.backends.generation import Generation
 from slmroute_plugin.backends.requested_signals import RequestedSignals
 from slmroute_plugin.backends.vllm.engine import VllmEngine
+from slmroute_plugin.backends.vllm.engine_death import wake_at_death
 from slmroute_plugin.backends.vllm.engine_facts import RAW_LOGPROBS, engine_facts
 from slmroute_plugin.backends.vllm.fingerprint import fingerprint
 from slmroute_plugin.backends.vllm.group import GroupAsker
@@ -188,6 +189,7 @@ def vllm_backend(lm: Any) -> VllmBackend:
             "for each GPU (`slmroute sweep` does)."
         )
     end_with_this_process(lm)
+    wake_at_death(lm)
     return VllmBackend(lm)
 
 

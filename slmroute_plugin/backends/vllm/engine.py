@@ -13,6 +13,12 @@ from slmroute_plugin.backends.work import Work
 # vLLM takes no more token ids for one place.
 _MOST_CANDIDATES = 128
 
+DIED = (
+    "The vLLM engine died; what it wrote last is above. Where it ran out of memory, set a smaller "
+    "gpu_memory_utilization, max_model_len or max_num_seqs with --model_args. Questions that a "
+    "journal keeps are not asked again by the same command."
+)
+
 
 class EngineError(RuntimeError):
     """An engine that cannot go on; the text says what to do."""
@@ -75,12 +81,7 @@ class VllmEngine:
             # Named rather than imported: vLLM moves its exceptions from one release to the next.
             if type(error).__name__ not in ("EngineDeadError", "EngineGenerateError"):
                 raise
-            raise EngineError(
-                "The vLLM engine died; what it wrote last is above. Where it ran out of memory, "
-                "set a smaller gpu_memory_utilization, max_model_len or max_num_seqs with "
-                "--model_args. Questions that a journal keeps are not asked again by the same "
-                "command."
-            ) from error
+            raise EngineError(DIED) from error
         for output in outputs:
             self.work += _work(output)
         return outputs
