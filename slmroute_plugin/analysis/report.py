@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -27,7 +28,9 @@ from slmroute_plugin.analysis.tables.latex import latex_tables
 from slmroute_plugin.analysis.tables.setting_tables import MeasureOptions
 from slmroute_plugin.analysis.tables.study_tables import compared, measured
 from slmroute_plugin.analysis.tables.tables import Tables
+from slmroute_plugin.analysis.tables.verdict_rows import verdict_lines
 from slmroute_plugin.analysis.tables.verdicts import verdicts
+from slmroute_plugin.llm.model_price import PriceList
 from slmroute_plugin.storage.atomic_write import check_writable
 
 Progress = Callable[[str, int, int], None]
@@ -44,6 +47,7 @@ class ReportSettings:
         figures: whether figures are drawn, and LaTeX tables written.
         page: whether the page is written.
         paper: whether the figures are those of the paper, not those of the report's own layout.
+        prices: the prices that a user states, by model.
     """
 
     options: MeasureOptions = field(default_factory=MeasureOptions)
@@ -52,6 +56,7 @@ class ReportSettings:
     figures: bool = True
     page: bool = True
     paper: bool = False
+    prices: PriceList = field(default_factory=dict)
 
 
 class Report(NamedTuple):
@@ -63,12 +68,14 @@ class Report(NamedTuple):
         paths: the files by part: "tables", "figures", "latex", "page"; empty if there was
             nothing to report.
         is_old: whether nothing had changed, so that the last report was left as it is.
+        verdicts: a line for each SLM and LLM on whether to route.
     """
 
     problems: Sequence[Problem]
     notes: Sequence[str]
     paths: Mapping[str, Sequence[Path]]
     is_old: bool = False
+    verdicts: Sequence[str] = ()
 
 
 def make_report(results: Path, out: Path, settings: ReportSettings, progress: Progress) -> Report:
@@ -89,13 +96,17 @@ def make_report(results: Path, out: Path, settings: ReportSettings, progress: Pr
         UnknownName: `settings.llms` names a model that the folder does not hold.
         NotWritable: nothing can be written to `out`.
     """
-    key = _key(results, settings)
+    key = _key(results, _with_prices(settings))
     last = read_record(out)
     if last and last.stands(out, key):
-        return Report(last.problems, last.notes, _below(out, last.files), is_old=True)
+        old = _below(out, last.files)
+        return Report(last.problems, last.notes, old, is_old=True, verdicts=last.verdicts)
     for path in (out / "index.html", out / FOLDER / "report.json"):
         check_writable(path)
-    study = read_study(results, settings.llms, lambda at, of: progress("Reading", at, of))
+    settings = _with_prices(settings)
+    study = read_study(
+        results, settings.llms, lambda at, of: progress("Reading", at, of), settings.prices
+    )
     if not study.settings:
         return Report(study.problems, study.notes, {})
     tables = _tables(study, settings, out, progress)
@@ -107,8 +118,16 @@ def make_report(results: Path, out: Path, settings: ReportSettings, progress: Pr
             for part, paths in written.paths.items()
         }
         notes = [*study.notes, *written.notes]
-        put_in_place(new, out, key, study.problems, notes, files)
-    return Report(study.problems, notes, _below(out, files))
+        said = verdict_lines(tables.verdicts)
+        put_in_place(new, out, key, study.problems, notes, files, said)
+    return Report(study.problems, notes, _below(out, files), verdicts=said)
+
+
+def _with_prices(settings: ReportSettings) -> ReportSettings:
+    """Let the figures depend on the prices."""
+    stated = {name: price.model_dump() for name, price in sorted(settings.prices.items())}
+    text = json.dumps(stated) if stated else ""
+    return replace(settings, options=replace(settings.options, prices=text))
 
 
 def _key(results: Path, settings: ReportSettings) -> str:

@@ -26,6 +26,7 @@ class Record(NamedTuple):
         notes: the notes, as in `Study`.
         files: the names of the files below the report's folder, by part.
         states: the size and time of change of each file when it was put in place.
+        verdicts: the lines on whether to route, as in `Report`.
     """
 
     key: str
@@ -33,6 +34,7 @@ class Record(NamedTuple):
     notes: Sequence[str]
     files: Mapping[str, Sequence[str]]
     states: Mapping[str, Sequence[int]]
+    verdicts: Sequence[str] = ()
 
     def stands(self, out: Path, key: str) -> bool:
         """Tell whether a new report would be the same, and all files are there as they were."""
@@ -46,7 +48,8 @@ def read_record(out: Path) -> Record | None:
     try:
         raw: Any = json.loads((out / FOLDER / _RECORD).read_text(encoding="utf-8"))
         problems = [Problem(*problem) for problem in raw["problems"]]
-        return Record(raw["key"], problems, raw["notes"], dict(raw["files"]), dict(raw["states"]))
+        files, states = dict(raw["files"]), dict(raw["states"])
+        return Record(raw["key"], problems, raw["notes"], files, states, raw["verdicts"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -79,6 +82,7 @@ def put_in_place(
     problems: Sequence[Problem],
     notes: Sequence[str],
     files: Mapping[str, Sequence[str]],
+    verdicts: Sequence[str] = (),
 ) -> None:
     """Move a report's files from `new` to `out`, and delete the other files of the last report.
 
@@ -98,7 +102,7 @@ def put_in_place(
         if path.resolve().is_relative_to(out.resolve()):
             path.unlink(missing_ok=True)
     states = {name: file_state(out / name) for name in names}
-    _write(out, Record(key, problems, notes, files, states))
+    _write(out, Record(key, problems, notes, files, states, verdicts))
 
 
 def _write(out: Path, record: Record) -> None:

@@ -14,6 +14,7 @@ from slmroute_plugin.cli.bars import work_bars
 
 if TYPE_CHECKING:
     from slmroute_plugin.analysis.report import Report
+    from slmroute_plugin.llm.model_price import PriceList
 
 
 class Unparsed(str, Enum):
@@ -59,6 +60,22 @@ def report(
             "and say what they lack.",
         ),
     ] = False,
+    prices: Annotated[
+        Path | None,
+        typer.Option(
+            help="YAML file with the price of each model, by token or by the hour of a GPU: costs "
+            "then count the small model and the method too."
+        ),
+    ] = None,
+    least_gain: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Gain in accuracy below which the LLM alone, the SLM alone or random routing "
+            "counts as just as good.",
+        ),
+    ] = 0.01,
 ) -> None:
     """Measure how well confidence agrees with correctness, and what routing by it is worth.
 
@@ -71,6 +88,8 @@ def report(
     Example: slmroute report results --out report --resamples 0 --no-figures
 
     Example: slmroute report results --paper
+
+    Example: slmroute report results --prices prices.yaml
     """
     from slmroute_plugin.analysis.report import ReportSettings, make_report
     from slmroute_plugin.analysis.study.reading import UnknownName
@@ -87,11 +106,12 @@ def report(
             param_hint="--paper",
         )
     settings = ReportSettings(
-        MeasureOptions(resamples, seed, unparsed.value),
+        MeasureOptions(resamples, seed, unparsed.value, least_gain=least_gain),
         tuple(llm or ()),
         figures=figures,
         page=page,
         paper=paper,
+        prices=_prices(prices),
         **({"jobs": jobs} if jobs else {}),
     )
     console = Console(markup=False, highlight=False)
@@ -124,6 +144,22 @@ def _sum_up(made: Report, results: Path, out: Path, console: Console) -> None:
         console.print(f"{part}: {len(paths)} in {out}", soft_wrap=True)
     for path in made.paths.get("page", []):
         console.print(f"Open {path.resolve().as_uri()}", soft_wrap=True)
+    for line in made.verdicts:
+        console.print(line, soft_wrap=True)
+
+
+def _prices(path: Path | None) -> PriceList:
+    """Read the file of prices, if there is one.
+
+    Raises:
+        typer.BadParameter: the file cannot be used.
+    """
+    from slmroute_plugin.llm.model_price import PriceError, read_prices
+
+    try:
+        return read_prices(path) if path is not None else {}
+    except PriceError as error:
+        raise typer.BadParameter(str(error), param_hint="--prices") from None
 
 
 class _Bars:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tqdm import tqdm
 
 from slmroute_plugin.backends import Backend, Observed
+from slmroute_plugin.llm.model_price import price_of
 from slmroute_plugin.methods.assessing import Assessment, assess, report_missing
 from slmroute_plugin.observation import Answer, Missing, Observation
 from slmroute_plugin.plugins.backends import backend_for
@@ -119,6 +120,7 @@ def answer_task(
     observed: dict[int, Answer] = {}
     assessments: list[Assessment] = []
     reused = 0
+    price = price_of(plan.source.model, instances[0].settings.prices)
     with (
         task_run(backend, name, [instances[index] for index in mine], plan) as run,
         tqdm(total=len(mine), desc=name, unit="question", disable=bool(lm.rank)) as bar,
@@ -131,7 +133,7 @@ def answer_task(
                 methods = plan.methods_for(question.identity if question is not None else b"")
                 observation = _shown(seen.observation, plan, instances[index])
                 assessed.append(assess(methods, observation))
-                taken = work_columns(seen.work, plan.signals, methods, plan.kept)
+                taken = work_columns(seen.work, plan.signals, methods, plan.kept, price)
                 observed[index] = _answer(seen, assessed[-1], plan, instances[index], taken)
             batch.keep([assessment.confidence for assessment in assessed])
             assessments += assessed

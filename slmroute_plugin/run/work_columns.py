@@ -13,6 +13,7 @@ from slmroute_plugin.backends.work import (
     work_by_kind,
     work_of_methods,
 )
+from slmroute_plugin.llm.model_price import ModelPrice
 from slmroute_plugin.methods.protocol import Method
 from slmroute_plugin.signals import Confidences, HiddenState, Signal
 
@@ -42,6 +43,7 @@ def work_columns(
     asked: Collection[Signal[Any]],
     methods: Mapping[str, Method],
     kept: Sequence[Signal[Any]],
+    price: ModelPrice | None = None,
 ) -> dict[str, Any]:
     """Return the columns of work of one sample; none if the backend could not tell.
 
@@ -50,11 +52,14 @@ def work_columns(
         asked: All signals that the backend was asked for.
         methods: The methods, by name.
         kept: The signals that are kept for probes.
+        price: The price of the model; None if it is not known.
 
     Returns:
         `work/<kind of signal>`: the tokens beside all other signals; they sum up to the question's.
         `method_work/<method>`: the tokens `alone`, on top of the answer, and `beside_others`.
         `seconds`: the seconds by kind of signal, and by method alone.
+        `cost_usd`, `method_cost_usd/<method>`: with a price, the dollars of the answer, and of the
+        method alone.
     """
     if not of:
         return {}
@@ -78,6 +83,17 @@ def work_columns(
             part: {name: round(value, 6) for name, value in values.items()}
             for part, values in seconds.items()
         },
+        **_costs(by_kind[ANSWER], {name: each.alone for name, each in by_method.items()}, price),
+    }
+
+
+def _costs(answer: Work, methods: Mapping[str, Work], price: ModelPrice | None) -> dict[str, float]:
+    if price is None:
+        return {}
+    named = {"cost_usd": answer, **{f"method_cost_usd/{name}": of for name, of in methods.items()}}
+    return {
+        name: price.dollars(of.read, of.cached, of.generated, of.seconds)
+        for name, of in named.items()
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ValidationError
 
+from slmroute_plugin.llm.model_price import ModelPrice
 from slmroute_plugin.llm.settings import LlmSettings
 from slmroute_plugin.methods.protocol import AnyMethod
 from slmroute_plugin.nearest import did_you_mean
@@ -79,7 +80,8 @@ def _explain(error: ValidationError) -> str:
         path = [part for part in parts if not part.startswith(("literal", "list["))]
         where = ".".join(["metadata.slmroute", *path])
         if fault["type"] == "extra_forbidden":
-            model = _MODELS.get(tuple(path[:-1]), Settings)
+            priced = path[0] == "prices" and len(path) > 2
+            model = ModelPrice if priced else _MODELS.get(tuple(path[:-1]), Settings)
             lines.append(f"{where}: unknown key. {did_you_mean(path[-1], model.model_fields)}")
         else:
             lines.append(f"{where}: {fault['msg']}, not {fault['input']!r}.")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from slmroute_plugin.llm.model_price import ModelPrice
 from slmroute_plugin.routing.settings import RouteSettings
 from slmroute_plugin.scoring.judge.settings import JudgeSettings
 from slmroute_plugin.settings.method_sets import METHOD_SETS, MethodSet
@@ -59,6 +60,7 @@ class Settings(BaseModel):
             `--output_path`.
         route: The settings of routing to a stronger model; null for no routing.
         judge: The settings of the LLM that scores free-form answers; null to score by rule.
+        prices: The price of a model, by its name: what a run took is then in dollars too.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -71,3 +73,4 @@ class Settings(BaseModel):
     results: Annotated[Path, Field(strict=False)] = Path("results")
     route: RouteSettings | None = None
     judge: JudgeSettings | None = None
+    prices: dict[str, ModelPrice] = Field(default_factory=dict)

@@ -67,9 +67,22 @@ def steps_after(grid: Grid, slms: Mapping[str, Sequence[str]]) -> Iterator[Step]
             yield _step(grid.results, f"probes-fit.{name}", state, "probes", "fit", folder)
             yield _step(grid.results, f"score.{name}", state, "score", folder)
     # The report itself knows whether anything has changed.
-    yield _step(
-        grid.results, "report", "", "report", str(grid.results), "--out", str(grid.report)
-    )  # fmt: skip
+    made = ["report", str(grid.results), "--out", str(grid.report), *_prices(grid)]
+    yield _step(grid.results, "report", "", *made)
+
+
+def _prices(grid: Grid) -> list[str]:
+    """Write the grid's prices where the report can read them, and return how to name the file."""
+    import yaml
+
+    if not grid.prices:
+        return []
+    path = grid.results / FOLDER / "prices.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stated = {name: price.model_dump(exclude_none=True) for name, price in grid.prices.items()}
+    with written_whole(path) as unfinished:
+        unfinished.write_text(yaml.safe_dump(stated), encoding="utf-8")
+    return ["--prices", str(path)]
 
 
 def _step(results: Path, name: str, state: str, *command: str) -> Step:

@@ -175,6 +175,7 @@ def aggregation_for(column: str) -> Callable[[Any], Any]:
         "confidence": mean_confidence,
         "work": total_tokens,
         "method_work": total_tokens,
+        "method_cost_usd": total_usd,
     }
     # lm-eval knows the standard error of its own `mean` by identity.
     return by_name.get(column) or by_prefix.get(column.partition("/")[0]) or mean

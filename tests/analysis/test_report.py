@@ -316,3 +316,66 @@ def test_the_papers_figures_cannot_be_asked_for_without_figures(study: Path) -> 
     done = report(study, "--paper", "--no-figures")
     assert done.exit_code == 2
     assert "--paper" in done.output
+
+
+def test_prices_make_total_costs_and_verdicts(
+    results: Path, tmp_path: Path, write: Write, slm_rows: Rows, llm_rows: Rows
+) -> None:
+    for seed, task in enumerate(("gsm8k", "boolq")):
+        rows = slm_rows(300, seed, task=task)
+        for row in rows:
+            row["work/answer"] = {"read": 100, "cached": 0, "generated": 50}
+            row["seconds"] = {"signals": {"answer": 0.5}, "methods": {"p_true": 0.25}}
+            for method, tokens in (("perplexity", 0), ("p_true", 60)):
+                alone = {"read": tokens, "cached": 150, "generated": 0}
+                row[f"method_work/{method}"] = {"alone": alone, "beside_others": alone}
+                row["seconds"]["methods"][method] = 0.25 if tokens else 0.0
+        write("small", task, rows)
+        write("large", task, llm_rows(300, seed + 10, task=task, accuracy=0.95))
+    prices = tmp_path / "prices.yaml"
+    prices.write_text(
+        "small: {input_usd: 1, cached_usd: 0, output_usd: 2}\n"
+        "large: {input_usd: 1000, output_usd: 1000}\n"
+    )
+    out = tmp_path / "report"
+    quick(results, out)
+    without = pd.read_csv(out / "routing.csv")
+    assert without[["cost_slm_usd", "break_even", "area_cost"]].isna().all(axis=None)
+    assert (without["tokens_slm"] == 300 * 150).all()
+    done = quick(results, out, "--prices", str(prices))
+    assert done.exit_code == 0, done.output
+    routing = pd.read_csv(out / "routing.csv").set_index(["dataset", "method"])
+    row = routing.loc[("gsm8k", "p_true")]
+    assert row["cost_slm_usd"] == pytest.approx(300 * 200 / 1e6)
+    assert row["cost_method_usd"] == pytest.approx(300 * 60 / 1e6)
+    assert row["break_even"] == pytest.approx(
+        1 - (row["cost_slm_usd"] + row["cost_method_usd"]) / row["cost_llm_usd"]
+    )
+    assert row["area_cost"] == pytest.approx(row["area"], abs=0.01)
+    assert (row["seconds_slm"], row["seconds_method"]) == (0.5, 0.25)
+    curves = pd.read_parquet(out / "curves.parquet")
+    assert (curves["total_cost_usd"] > curves["cost_usd"]).all()
+    verdicts = pd.read_csv(out / "verdicts.csv")
+    assert len(verdicts) == 2 * 3
+    assert (verdicts["verdict"] == "ROUTE").all()
+    assert (verdicts["costs"] == "all costs").all()
+    last = done.output.strip().splitlines()[-1]
+    assert last == "small to large: ROUTE by p_true, perplexity."
+    # The same is said again when nothing has changed, and prices are part of what may change.
+    again = quick(results, out, "--prices", str(prices))
+    assert again.output.strip().splitlines()[-1] == last
+    assert "Nothing has changed" in again.output
+    dearer = tmp_path / "dearer.yaml"
+    dearer.write_text(
+        "small: {input_usd: 1e6, output_usd: 1e6}\nlarge: {input_usd: 1, output_usd: 1}\n"
+    )
+    done = quick(results, out, "--prices", str(dearer))
+    assert "DO NOT ROUTE by p_true, perplexity (it costs more than the LLM alone)" in done.output
+
+
+def test_a_file_of_prices_that_cannot_be_used_is_refused(study: Path, tmp_path: Path) -> None:
+    prices = tmp_path / "prices.yaml"
+    prices.write_text("small: {input_usd: 1}")
+    done = quick(study, tmp_path / "report", "--prices", str(prices))
+    assert done.exit_code == 2
+    assert "gpu_hour_usd" in done.output

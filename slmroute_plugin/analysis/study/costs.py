@@ -1,18 +1,95 @@
-"""The estimated cost of an LLM's answers, for runs that do not state it."""
+"""The dollars of a run's answers: by a stated price, as the run says, or estimated."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-from slmroute_plugin.llm.prices import cost_usd, estimated_tokens
+import numpy as np
+from numpy.typing import NDArray
+
+from slmroute_plugin.analysis.study.stock_rows import answering_lines
+from slmroute_plugin.analysis.study.work import RowWork
+from slmroute_plugin.llm.model_price import ModelPrice, PriceList, folder_name, price_of
+from slmroute_plugin.llm.prices import estimated_tokens
+
+Floats = NDArray[np.float64]
+
+NO_PRICES: PriceList = MappingProxyType({})
 
 
-def estimated_costs(model: str, rows: Iterable[Mapping[str, Any]]) -> dict[int, float]:
+class Costs(NamedTuple):
+    """The dollars of n answers.
+
+    Attributes:
+        usd: [n], float64; NaN where the dollars are not known.
+        is_estimated: whether they are estimated from the lengths of texts.
+    """
+
+    usd: Floats
+    is_estimated: bool = False
+
+
+class Pricing:
+    """The pricing of one run.
+
+    A price that a user states goes before the dollars that the run says, and these before known
+    prices.
+
+    Args:
+        path: the sample file.
+        model: the name of the model's folder of results.
+        table: the columns of the file, in the order of `doc_id`.
+        stated: the prices that a user states.
+    """
+
+    def __init__(self, path: Path, model: str, table: Any, stated: PriceList) -> None:
+        self._path = path
+        self._table = table
+        self._price = price_of(model, stated)
+        self._is_stated = folder_name(model) in map(folder_name, stated)
+
+    def of_answers(self, *, estimates: bool) -> Costs:
+        """Return the dollars of each answer.
+
+        Args:
+            estimates: whether they may be estimated from the lengths of prompt and reply.
+        """
+        usd = self._dollars("cost_usd", RowWork.among(self._table))
+        price = self._price
+        if usd is not None:
+            return Costs(usd)
+        if estimates and price is not None and price.gpu_hour_usd is None:
+            rows = (line.row for line in answering_lines(self._path, lambda _: None))
+            costs = estimated_costs(price, rows)
+            every = [costs.get(doc_id, np.nan) for doc_id in self._table["doc_id"].to_pylist()]
+            usd = np.asarray(every, dtype=np.float64)
+            return Costs(usd, bool(np.isfinite(usd).any()))
+        return Costs(np.full(len(self._table), np.nan))
+
+    def of_method(self, method: str) -> Floats:
+        """Return the dollars that a method takes alone on top of each answer."""
+        usd = self._dollars(f"method_cost_usd/{method}", RowWork.among(self._table, method))
+        return np.full(len(self._table), np.nan) if usd is None else usd
+
+    def _dollars(self, column: str, work: RowWork) -> Floats | None:
+        """Return the dollars of some work, or those that a column says; None for neither."""
+        by_price = None
+        if self._price is not None and not np.isnan(work.tokens).all():
+            by_price = work.dollars(self._price)
+        if by_price is not None and self._is_stated:
+            return by_price
+        if column in self._table.column_names:
+            return np.asarray(self._table[column].to_numpy(), dtype=np.float64)
+        return by_price
+
+
+def estimated_costs(price: ModelPrice, rows: Iterable[Mapping[str, Any]]) -> dict[int, float]:
     """Estimate the dollars of each answer from the lengths of its prompt and reply.
 
-    A token is taken as four letters. Rows without their texts, and models without a known price,
-    are left out.
+    A token is taken as four letters. Rows without their texts are left out.
 
     Returns:
         The dollars by `doc_id`.
@@ -20,11 +97,9 @@ def estimated_costs(model: str, rows: Iterable[Mapping[str, Any]]) -> dict[int, 
     costs = {}
     for row in rows:
         prompt, reply = _letters(row.get("arguments")), _letters(row.get("resps"))
-        if not (prompt and reply):
-            continue
-        cost = cost_usd(model, estimated_tokens(prompt), estimated_tokens(reply))
-        if cost is not None:
-            costs[int(row["doc_id"])] = cost
+        if prompt and reply:
+            tokens = estimated_tokens(prompt), 0, estimated_tokens(reply)
+            costs[int(row["doc_id"])] = price.dollars(*tokens, 0.0)
     return costs
 
 

@@ -9,14 +9,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from slmroute_plugin.analysis.study.costs import estimated_costs
+from slmroute_plugin.analysis.study.costs import NO_PRICES, Pricing
 from slmroute_plugin.analysis.study.joining import join_runs
 from slmroute_plugin.analysis.study.runs import Problem, Scores, Setting, Study, TaskRun
-from slmroute_plugin.analysis.study.sample_columns import Wanted, distinct_texts, read_columns
+from slmroute_plugin.analysis.study.sample_columns import distinct_texts, read_columns
 from slmroute_plugin.analysis.study.sample_file import SampleFile, shown_name
 from slmroute_plugin.analysis.study.stock_rows import answer_text, answering_lines
 from slmroute_plugin.analysis.study.training import training_files
-from slmroute_plugin.llm.prices import prices
+from slmroute_plugin.analysis.study.work import RowWork
+from slmroute_plugin.llm.model_price import PriceList
 from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.storage.sample_files import (
     TRAINING_SUFFIX,
@@ -45,6 +46,7 @@ def read_study(
     results: Path,
     llms: Collection[str] = (),
     done: Callable[[int, int], None] = lambda read, total: None,
+    prices: PriceList | None = None,
 ) -> Study:
     """Read the newest samples of every model and task below a folder of results.
 
@@ -57,6 +59,7 @@ def read_study(
         results: the folder, which holds one folder per model, as lm-eval writes them.
         llms: models that count as LLMs too although their runs have confidences.
         done: called as files are read, with their number so far and in all.
+        prices: the prices that a user states, by model.
 
     Raises:
         UnknownName: `llms` names a model that the folder does not hold.
@@ -70,7 +73,7 @@ def read_study(
     runs: list[TaskRun] = []
     problems: list[Problem] = []
     done(0, len(files))
-    for number, run in enumerate(map(_run_or_problem, files), 1):
+    for number, run in enumerate((_run_or_problem(file, prices) for file in files), 1):
         if isinstance(run, Problem):
             problems.append(run)
         else:
@@ -111,16 +114,22 @@ def with_training(
     return joined, problems
 
 
-def _run_or_problem(file: SampleFile) -> TaskRun | Problem:
+def _run_or_problem(file: SampleFile, prices: PriceList | None = None) -> TaskRun | Problem:
     """Read a run; return a problem in its place if the file cannot be used."""
     try:
-        return read_run(file.path, file.model, file.task)
+        return read_run(file.path, file.model, file.task, prices or {})
     except SampleFileError as error:
         return Problem(f"{file.model}, {file.task}", str(error))
 
 
-def read_run(path: Path, model: str, task: str) -> TaskRun:
+def read_run(path: Path, model: str, task: str, prices: PriceList = NO_PRICES) -> TaskRun:
     """Read a model's answers to one task.
+
+    Args:
+        path: the sample file.
+        model: the name of the model's folder of results.
+        task: the name of the task.
+        prices: the prices that a user states, by model.
 
     Raises:
         SampleFileError: the file cannot be used; the text names it, and the line where possible.
@@ -128,27 +137,31 @@ def read_run(path: Path, model: str, task: str) -> TaskRun:
     wanted, table, unread = read_columns(path)
     table = table.sort_by("doc_id")
     correct = _correct(table, "acc")
-    costs = _costs(path, model, wanted, table)
+    pricing = Pricing(path, model, table, prices)
+    costs = pricing.of_answers(estimates=not wanted.methods)
     return TaskRun(
         model=model,
         task=task,
         doc_id=table["doc_id"].to_numpy(),
         doc_hash=_hashes(table, "doc_hash"),
         correct=correct,
-        cost_usd=costs,
+        cost_usd=costs.usd,
         scores={
             method: Scores(
                 table[f"confidence/{method}"].to_numpy().astype(np.float64),
                 _correct(table, f"acc/{method}") if f"acc/{method}" in wanted.numbers else correct,
                 ", ".join(distinct_texts(table, f"fitted_on/{method}")),
                 "; ".join(distinct_texts(table, f"combines/{method}")),
+                RowWork.among(table, method),
+                pricing.of_method(method),
             )
             for method in wanted.methods
         },
         path=path,
-        cost_is_estimated="cost_usd" not in wanted.numbers and bool(np.isfinite(costs).any()),
+        cost_is_estimated=costs.is_estimated,
         unread=unread,
         prompt_hash=_hashes(table, "prompt_hash"),
+        work=RowWork.among(table),
     )
 
 
@@ -210,21 +223,6 @@ def _hashes(table: Any, name: str) -> Any:
 def _correct(table: Any, name: str) -> Any:
     """Turn a column of verdicts into truth values: 1 is right, 0 and null are wrong."""
     return table[name].to_numpy() == 1.0
-
-
-def _costs(path: Path, model: str, wanted: Wanted, table: Any) -> Any:
-    """Read the dollars of each row, or estimate them for a plain run of a model with a known price.
-
-    Returns:
-        [n], float64; NaN where the dollars are not known.
-    """
-    if "cost_usd" in wanted.numbers:
-        return table["cost_usd"].to_numpy().astype(np.float64)
-    if not wanted.methods and model in prices():
-        rows = (line.row for line in answering_lines(path, _named_before))
-        costs = estimated_costs(model, rows)
-        return np.asarray([costs.get(doc_id, np.nan) for doc_id in table["doc_id"].to_pylist()])
-    return np.full(len(table), np.nan)
 
 
 def _question(row: Mapping[str, Any]) -> str:

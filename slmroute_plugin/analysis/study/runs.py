@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from slmroute_plugin.analysis.study.work import RowWork
 from slmroute_plugin.storage.sample_files import UnreadLine
 
 
@@ -37,17 +38,32 @@ class Scores:
             "cross-fitted", "other datasets"); "" for other methods.
         combines: the methods whose confidences a trained method reads, with commas between; "" for
             other methods.
+        work: what the method takes alone on top of each answer; None if it is not known.
+        cost_usd: [n], float64: the dollars of that, NaN where they are not known; None if they are
+            known nowhere.
     """
 
     confidence: NDArray[np.float64]
     correct: NDArray[np.bool_]
     fitted_on: str = ""
     combines: str = ""
+    work: RowWork | None = None
+    cost_usd: NDArray[np.float64] | None = None
 
     @property
     def known(self) -> NDArray[np.bool_]:
         """The rows with a confidence: [n], bool."""
         return ~np.isnan(self.confidence)
+
+    def taken(self, rows: NDArray[np.intp]) -> Scores:
+        """Return the confidences of the rows at these places alone, in their order."""
+        return replace(
+            self,
+            confidence=self.confidence[rows],
+            correct=self.correct[rows],
+            work=self.work.taken(rows) if self.work is not None else None,
+            cost_usd=self.cost_usd[rows] if self.cost_usd is not None else None,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +83,7 @@ class TaskRun:
         unread: the lines of the sample file that hold no row.
         prompt_hash: [n], fixed-width bytes: lm-eval's hash of each prompt; empty if the file does
             not tell.
+        work: what each answer took; None if it is not known.
     """
 
     model: str
@@ -80,6 +97,7 @@ class TaskRun:
     cost_is_estimated: bool = False
     unread: Sequence[UnreadLine] = ()
     prompt_hash: NDArray[np.bytes_] = field(default_factory=lambda: np.empty(0, "S1"))
+    work: RowWork | None = None
 
     @property
     def question_key(self) -> NDArray[np.bytes_]:
@@ -102,12 +120,8 @@ class TaskRun:
             correct=self.correct[rows],
             cost_usd=self.cost_usd[rows],
             prompt_hash=self.prompt_hash[rows] if len(self.prompt_hash) else self.prompt_hash,
-            scores={
-                method: replace(
-                    scores, confidence=scores.confidence[rows], correct=scores.correct[rows]
-                )
-                for method, scores in self.scores.items()
-            },
+            scores={method: scores.taken(rows) for method, scores in self.scores.items()},
+            work=self.work.taken(rows) if self.work is not None else None,
         )
 
 

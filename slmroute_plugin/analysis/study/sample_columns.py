@@ -12,6 +12,12 @@ import pyarrow as pa
 import pyarrow.compute
 
 from slmroute_plugin.analysis.study.stock_rows import answering_lines
+from slmroute_plugin.analysis.study.work import (
+    NEGATIVE,
+    value_of,
+    work_numbers,
+    work_numbers_among,
+)
 from slmroute_plugin.storage.sample_files import (
     SampleFileError,
     UnreadLine,
@@ -19,6 +25,7 @@ from slmroute_plugin.storage.sample_files import (
 )
 
 _CONFIDENCE, _CORRECT = "confidence/", "acc/"
+_METHOD_COST = "method_cost_usd/"
 _TEXTS = ("doc_hash", "prompt_hash")
 _TEXTS_BY_METHOD = ("fitted_on/", "combines/")
 
@@ -40,8 +47,9 @@ class Wanted:
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Wanted:
         """Name the columns that the analysis needs, out of those that a row has."""
-        prefixes = (_CONFIDENCE, _CORRECT)
+        prefixes = (_CONFIDENCE, _CORRECT, _METHOD_COST)
         numbers = [name for name in row if name in ("acc", "cost_usd") or name.startswith(prefixes)]
+        numbers += work_numbers(row)
         texts = [name for name in row if name in _TEXTS or name.startswith(_TEXTS_BY_METHOD)]
         methods = [name.removeprefix(_CONFIDENCE) for name in row if name.startswith(_CONFIDENCE)]
         return cls(tuple(numbers), tuple(texts), tuple(methods))
@@ -78,7 +86,7 @@ def read_columns(path: Path) -> Columns:
             wanted = _wanted(path, row)
             columns = {name: [] for name in _schema(wanted).names}
         for name, values in columns.items():
-            values.append(row.get(name))
+            values.append(value_of(row, name))
     if wanted is None:
         damage = f" ({lines_in_words(unread)})" if unread else ""
         raise SampleFileError(f"{path}: no rows of answers{damage}")
@@ -156,7 +164,7 @@ def _fault(row: Mapping[str, Any], wanted: Wanted) -> str | None:
     if not isinstance(doc_id, int) or isinstance(doc_id, bool) or abs(doc_id) >= 2**63:
         return f"`doc_id` is {doc_id!r}, not a whole number"
     for name in wanted.numbers:
-        value = row.get(name)
+        value = value_of(row, name)
         if value is not None and not (_is_number(value) and math.isfinite(value)):
             return f"`{name}` is {value!r}, not a number"
     for name in wanted.texts:
@@ -185,6 +193,9 @@ def _check(path: Path, wanted: Wanted, table: pa.Table) -> None:
     verdicts = [name for name in wanted.numbers if name == "acc" or name.startswith(_CORRECT)]
     for name in verdicts:
         _check_values(path, table, name, _neither(table[name]), "must be 0 or 1")
+    for name in work_numbers_among(wanted.numbers):
+        faulty = pa.compute.less(table[name], 0)
+        _check_values(path, table, name, faulty, NEGATIVE)
     for method in wanted.methods:
         values = table[f"{_CONFIDENCE}{method}"]
         outside = pa.compute.invert(pa.compute.and_(

@@ -30,6 +30,8 @@ from slmroute_plugin.analysis.measures.routing_curves import (
     ranking,
     routing_curve,
 )
+from slmroute_plugin.analysis.measures.routing_verdicts import LEAST_GAIN
+from slmroute_plugin.analysis.measures.total_cost import Spent, cost_summary, median_latency
 from slmroute_plugin.analysis.study.runs import Scores, Setting, TaskRun
 from slmroute_plugin.analysis.tables.calibration_rows import Judged
 from slmroute_plugin.analysis.tables.tables import RATIOS
@@ -48,11 +50,16 @@ class MeasureOptions:
         resamples: the number of bootstrap resamples for intervals; 0 for no intervals.
         seed: the seed of the resamples.
         unparsed: whether answers without a confidence are left out, or routed first.
+        prices: the prices that a user states, as text.
+        least_gain: the gain in accuracy below which a policy without a model's confidence counts
+            as just as good.
     """
 
     resamples: int = 1000
     seed: int = 0
     unparsed: Unparsed = "leave-out"
+    prices: str = ""
+    least_gain: float = LEAST_GAIN
 
 
 class SettingTables(NamedTuple):
@@ -90,7 +97,7 @@ def setting_tables(setting: Setting, options: MeasureOptions) -> SettingTables:
             resampled = _resampled(scores, kept, setting.llms, counts)
         ranked = ranking(scores.confidence[kept])
         for number, (llm, run) in enumerate(setting.llms.items()):
-            routed = _Routed(scores, run, kept, ranked)
+            routed = _Routed(setting.slm, scores, run, kept, ranked)
             column = Areas(
                 resampled.area[:, number], resampled.slm, resampled.llms[:, number], resampled.auroc
             )
@@ -199,11 +206,19 @@ class _Routed:
     """The routing of one method's answers to one LLM."""
 
     def __init__(
-        self, scores: Scores, llm: TaskRun, kept: NDArray[np.bool_], ranked: Ranking
+        self,
+        slm: TaskRun,
+        scores: Scores,
+        llm: TaskRun,
+        kept: NDArray[np.bool_],
+        ranked: Ranking,
     ) -> None:
         self._scores, self._rows, self._ranked = scores, len(kept), ranked
         self._slm, self._llm = scores.correct[kept], llm.correct[kept]
-        self._cost = llm.cost_usd[kept]
+        self._dollars = Spent.dollars(slm, scores, llm).taken(kept)
+        self._tokens = Spent.tokens(slm, scores, llm).taken(kept)
+        self._seconds = Spent.seconds(slm, scores, llm).taken(kept)
+        self._cost = self._dollars.llm
         self._curve = routing_curve(ranked, self._slm, self._llm, self._cost)
 
     def summary(self, resampled: Areas) -> dict[str, Any]:
@@ -230,6 +245,16 @@ class _Routed:
             "apgr_high": recovered.high,
             **{name: getattr(figures, name) for name in figures._fields[2:]},
             "cost_llm_usd": float(self._cost.sum()),
+            "cost_slm_usd": float(self._dollars.slm.sum()),
+            "cost_method_usd": float(self._dollars.method.sum()),
+            "break_even": self._dollars.break_even,
+            **cost_summary(self._curve, self._dollars, self._curve.cost_usd)._asdict(),
+            "tokens_slm": float(self._tokens.slm.sum()),
+            "tokens_method": float(self._tokens.method.sum()),
+            "tokens_llm": float(self._tokens.llm.sum()),
+            "seconds_slm": float(self._seconds.slm.mean()),
+            "seconds_method": float(self._seconds.method.mean()),
+            "seconds_llm": float(self._seconds.llm.mean()),
             **{f"acc_at_{10 * i}": at for i, at in enumerate(self._curve.at(tenths).tolist())},
         }
 
@@ -243,7 +268,19 @@ class _Routed:
             "random": random_curve(self._slm, self._llm, ratio),
             "oracle": oracle_curve(self._slm, self._llm, ratio),
             "cost_usd": self._curve.cost_at(ratio),
+            "total_cost_usd": self._dollars.of_slm + self._curve.cost_at(ratio),
+            "tokens_slm": np.full(RATIOS, self._tokens.of_slm),
+            "tokens_llm": self._at(ratio, self._tokens.llm),
+            "latency_mean_s": (self._seconds.of_slm + self._at(ratio, self._seconds.llm))
+            / len(self._slm),
+            "latency_median_s": median_latency(self._ranked, self._seconds, ratio),
         }
+
+    def _at(self, ratio: Floats, values: Floats) -> Floats:
+        """Sum what the routed questions take, at each ratio."""
+        if np.isnan(values).any():
+            return np.full(len(ratio), np.nan)
+        return np.interp(ratio, self._curve.ratio, self._ranked.running(values))
 
     def relative_accuracy(self) -> dict[str, Any]:
         """Make the columns of `Tables.relative_accuracy` after the names.

@@ -22,6 +22,7 @@ from slmroute_plugin.analysis.tables.setting_tables import (
     setting_tables,
     without_rows,
 )
+from slmroute_plugin.analysis.tables.verdict_rows import verdict_table
 
 _BY_SLM = "slms"
 
@@ -35,6 +36,7 @@ class SlmTables(NamedTuple):
     combined: pd.DataFrame
     calibration: pd.DataFrame
     reliability: pd.DataFrame
+    verdicts: pd.DataFrame
 
 
 def measured(
@@ -90,6 +92,7 @@ def slm_tables(settings: Sequence[Setting], options: MeasureOptions) -> SlmTable
         ranks_table(study),
         combined_table(study, comparison, options.resamples, options.seed),
         *elsewhere_tables(settings, options),
+        verdict_table(settings, options),
     )
 
 

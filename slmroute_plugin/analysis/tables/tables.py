@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -27,13 +27,17 @@ class Tables:
         routing: `slm, dataset, method, llm, fitted_on, n, coverage, accuracy_slm,
             accuracy_llm, accuracy_oracle, area, area_low, area_high, apgr, apgr_low,
             apgr_high, cpt_50, cpt_80, cpt_95, aiq, lpm, mpm, hcr, gain_over_random,
-            cost_llm_usd, acc_at_0, acc_at_10, …, acc_at_100`. Accuracies are over the method's
+            cost_llm_usd, cost_slm_usd, cost_method_usd, break_even, area_cost, gain_cost,
+            tokens_slm, tokens_method, tokens_llm, seconds_slm, seconds_method, seconds_llm,
+            acc_at_0, acc_at_10, …, acc_at_100`. Accuracies are over the method's
             rows. `gain_over_random` is the area less the area of random routing. `cost_llm_usd`
             is the price of sending every row to the LLM.
         curves: `slm, dataset, method, llm, ratio, threshold, accuracy, random, oracle,
-            cost_usd`, 101 rows per setting, by `ratio` = 0, 0.01, …, 1. `accuracy` is the expected
-            overall accuracy when the least confident share `ratio` goes to the LLM, and `threshold`
-            the confidence below which an answer has to be for that; it is infinite at 1.
+            cost_usd, total_cost_usd, tokens_slm, tokens_llm, latency_mean_s,
+            latency_median_s`, 101 rows per setting, by `ratio` = 0, 0.01, …, 1. `accuracy` is the
+            expected overall accuracy when the least confident share `ratio` goes to the LLM, and
+            `threshold` the confidence below which an answer has to be for that; it is infinite at
+            1. `total_cost_usd` counts the SLM and the method too.
         histograms: `slm, dataset, method, bin, low, high, share`: 20 bins of [0, 1].
         relative_accuracy: `slm, dataset, method, llm, fitted_on, top_percent, n,
             accuracy_slm, accuracy_llm, ratio`: on the `top_percent` = 100, 95, …, 5 most confident.
@@ -59,6 +63,9 @@ class Tables:
         reliability: `slm, dataset, method, map_from, bin, n, confidence, accuracy, accuracy_low,
             accuracy_high`: 15 bins of [0, 1], without those that are empty; `map_from` is "none"
             for confidences as they are.
+        verdicts: `slm, dataset, llm, method, verdict, reason, costs, n, accuracy_slm,
+            accuracy_llm, cost_slm_usd, cost_llm_usd, share, accuracy, cost_usd, gain, gain_low,
+            gain_high, p_value, p_holm`: `dataset` is "(all)" over all data sets.
     """
 
     alignment: pd.DataFrame
@@ -74,3 +81,4 @@ class Tables:
     combined: pd.DataFrame
     calibration: pd.DataFrame
     reliability: pd.DataFrame
+    verdicts: pd.DataFrame = field(default_factory=pd.DataFrame)

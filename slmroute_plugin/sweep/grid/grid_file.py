@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from slmroute_plugin.llm.model_price import ModelPrice
 from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.sweep.grid.model_engine import ModelEngine
 
@@ -98,6 +99,8 @@ class Grid(BaseModel):
         vllm_args: further arguments of vLLM's engine, as in lm-eval's `model_args`.
         slmroute: the settings of `metadata.slmroute` for all runs of small models; a judge is the
             LLMs' too. A setting in a model's own file wins.
+        prices: the price of a model, by the name of its folder of results or as lm-eval is given
+            it, for the report.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -112,6 +115,7 @@ class Grid(BaseModel):
     engine: ModelEngine = "transformers"
     vllm_args: dict[str, Any] = Field(default_factory=dict)
     slmroute: dict[str, Any] = Field(default_factory=dict)
+    prices: dict[str, ModelPrice] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _names_are_different(self) -> Grid:
@@ -154,7 +158,9 @@ def _explained(path: Path, error: ValidationError) -> Iterable[str]:
     for fault in error.errors():
         where = ".".join(str(part) for part in fault["loc"])
         if fault["type"] == "extra_forbidden":
-            model = ModelEntry if where.startswith(("slms.", "llms.")) else Grid
+            model: type[BaseModel] = ModelEntry if where.startswith(("slms.", "llms.")) else Grid
+            if where.startswith("prices."):
+                model = ModelPrice
             hint = did_you_mean(str(fault["loc"][-1]), model.model_fields)
             yield f"{path}: {where}: unknown key. {hint}"
         elif fault["type"] == "missing":

@@ -1,0 +1,116 @@
+"""What the answers of a run took, as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slmroute_plugin.llm.model_price import ModelPrice
+
+Floats = NDArray[np.float64]
+
+ANSWER = "work/answer"
+NEGATIVE = "must not be negative"
+_OF_METHOD = "method_work/"
+_COUNTS = ("read", "cached", "generated")
+# A name in a table of columns, for a number within the values of a sample's column.
+_WITHIN = " → "
+
+
+@dataclass(frozen=True, eq=False)
+class RowWork:
+    """The work for each of n answers; NaN where it is not known.
+
+    Attributes:
+        read: [n]: the prompt tokens that were read.
+        cached: [n]: the prompt tokens that a cache held.
+        generated: [n]: the tokens that were generated.
+        seconds: [n]: the seconds.
+    """
+
+    read: Floats
+    cached: Floats
+    generated: Floats
+    seconds: Floats
+
+    @classmethod
+    def unknown(cls, n: int) -> RowWork:
+        """Return the work for n answers of which nothing is known."""
+        return cls(*(np.full(n, np.nan) for _ in range(4)))
+
+    @classmethod
+    def among(cls, table: Any, method: str | None = None) -> RowWork:
+        """Take the work for the answers, or for a method alone, out of a table of columns."""
+        names = _names(method)
+        if any(name not in table.column_names for name in names):
+            return cls.unknown(len(table))
+        return cls(*(table[name].to_numpy().astype(np.float64) for name in names))
+
+    @property
+    def tokens(self) -> Floats:
+        """The number of tokens read and generated: [n]."""
+        return self.read + self.generated
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the tokens of every answer are known."""
+        return not bool(np.isnan(self.tokens).any())
+
+    def dollars(self, price: ModelPrice) -> Floats:
+        """Return the dollars of each answer: [n]."""
+        return np.asarray(price.dollars(self.read, self.cached, self.generated, self.seconds))
+
+    def taken(self, rows: NDArray[np.intp]) -> RowWork:
+        """Return the work for the rows at these places."""
+        return RowWork(
+            *(part[rows] for part in (self.read, self.cached, self.generated, self.seconds))
+        )
+
+
+def work_numbers(row: Mapping[str, Any]) -> list[str]:
+    """Name the numbers within a row's columns of work: of the answer, and of each method alone."""
+    methods = [name.removeprefix(_OF_METHOD) for name in row if name.startswith(_OF_METHOD)]
+    return [
+        name
+        for method in ([None, *methods] if ANSWER in row else methods)
+        for name in _names(method)
+    ]
+
+
+def work_numbers_among(names: Iterable[str]) -> list[str]:
+    """Return those of the names that `work_numbers` makes."""
+    return [name for name in names if _WITHIN in name]
+
+
+def value_of(row: Mapping[str, Any], name: str) -> Any:
+    """Return the value of a row that a name stands for, within a column if it says so.
+
+    >>> value_of({"work/answer": {"read": 7}}, "work/answer → read")
+    7
+    """
+    if _WITHIN not in name:
+        return row.get(name)
+    value: Any = row
+    for key in _path(name):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+@cache
+def _path(name: str) -> tuple[str, ...]:
+    return tuple(name.split(_WITHIN))
+
+
+def _names(method: str | None) -> list[str]:
+    """Name the numbers of an answer's work, or of a method's alone, in the order of `RowWork`."""
+    column: tuple[str, ...] = (ANSWER,)
+    seconds = ("seconds", "signals", "answer")
+    if method is not None:
+        column = (f"{_OF_METHOD}{method}", "alone")
+        seconds = ("seconds", "methods", method)
+    return [_WITHIN.join(path) for path in (*((*column, count) for count in _COUNTS), seconds)]
