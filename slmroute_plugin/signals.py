@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 T_co = TypeVar("T_co", covariant=True)
 
-Position = Literal["last_prompt", "last_answer"]
+Position = Literal["last_prompt", "last_answer", "mean_answer"]
 _POSITIONS: Mapping[Position, str] = {
     "last_prompt": "the prompt's last token",
     "last_answer": "the answer's last token",
+    "mean_answer": "the mean over the answer's tokens",
 }
 
 
@@ -123,21 +124,33 @@ class ChoiceProb(Signal[float]):
 
 @dataclass(frozen=True)
 class HiddenState(Signal["NDArray[np.float32]"]):
-    """A signal for the residual stream of one layer at one token, a float32 vector, [d].
+    """A signal for the residual stream of a layer or of several, a float32 vector for each.
+
+    The value is [d] for a layer, and [k, d] for a tuple of k layers.
 
     Args:
         layer: The index into the L + 1 hidden states of transformers (0 is the embedding, -1 the
-            last, normalised state). A model with fewer layers takes the nearest, with a warning.
-        position: The token: `last_prompt`, the token before the answer, or `last_answer`, the
-            last token of the answer that is kept (of the prompt, if the answer is empty).
+            last, normalised state), or a tuple of indices. A model with fewer layers takes the
+            nearest, with a warning.
+        position: The token: `last_prompt`, the token before the answer; `last_answer`, the last
+            token of the answer that is kept; or `mean_answer`, the mean over the tokens of the
+            answer that is kept. Where the answer is empty, the prompt's last token takes its
+            place.
     """
 
-    layer: int = -8
+    layer: int | tuple[int, ...] = -8
     position: Position = "last_answer"
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The layers, in the order of the value's vectors."""
+        return self.layer if isinstance(self.layer, tuple) else (self.layer,)
 
     def in_words(self) -> str:
         """Describe what the model is asked for, in a few words."""
-        return f"hidden state of layer {self.layer} at {_POSITIONS[self.position]}"
+        layers = ", ".join(map(str, self.layers))
+        plural = "s of layers" if len(self.layers) > 1 else " of layer"
+        return f"hidden state{plural} {layers} at {_POSITIONS[self.position]}"
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, cast, get_args
 
 from slmroute_plugin import HiddenState, TrainingRows
+from slmroute_plugin.signals import Position
+from uq_plugins.logistic_probe import fit_logistic, predict_logistic
 from uq_plugins.mlp import fit_mlp, predict_mlp
 
 if TYPE_CHECKING:
@@ -20,9 +22,17 @@ class TrainedProbe:
     """A four-layer MLP on one hidden state, trained on other answers to the same data set.
 
     Range [0, 1]. Source: Chuang et al. 2025 (arXiv 2502.04428), after Mahaut et al. 2024
-    (arXiv 2406.13415): the eighth-to-last layer, Adam, 20 epochs, learning rate 5e-4.
+    (arXiv 2406.13415): the eighth-to-last layer, Adam, 20 epochs, learning rate 5e-4. A logistic
+    regression on the mean of a middle layer over the answer is that of arXiv 2604.11662.
 
     Args:
+        layer: The layer that is read, of those that the run kept. By default, and with the
+            default position, that which the run kept, if it kept a single layer.
+        position: The token: `last_prompt`, `last_answer`, or `mean_answer`.
+        head: `mlp`, or `logistic` for a logistic regression on standardised features, which of
+            the options below takes `penalty` alone.
+        penalty: The weight of half the sum of squared coefficients of the regression beside the
+            summed log-loss.
         epochs: The number of times that each row is seen.
         learning_rate: The learning rate of Adam.
         batch_size: The rows per step; the last batch of an epoch may be smaller.
@@ -34,25 +44,39 @@ class TrainedProbe:
     trains_on: ClassVar[Literal["in_domain", "out_of_domain"]] = "in_domain"
     on_request: ClassVar[bool] = False
 
+    layer: int = -8
+    position: str = "last_answer"
+    head: str = "mlp"
+    penalty: float = 100.0
     epochs: int = 20
     learning_rate: float = 5e-4
     batch_size: int = 64
     standardise: bool = False
 
     def __post_init__(self) -> None:
+        for option, known in (("position", get_args(Position)), ("head", ("mlp", "logistic"))):
+            if getattr(self, option) not in known:
+                raise ValueError(
+                    f"`{option}` must be one of {', '.join(known)}, not {getattr(self, option)!r}"
+                )
         for option in ("epochs", "batch_size"):
             if getattr(self, option) < 1:
                 raise ValueError(f"`{option}` must be 1 or more, not {getattr(self, option)}")
-        if not 0 < self.learning_rate < math.inf:
-            raise ValueError(f"`learning_rate` must be a number above 0, not {self.learning_rate}")
+        for option in ("learning_rate", "penalty"):
+            if not 0 < getattr(self, option) < math.inf:
+                raise ValueError(
+                    f"`{option}` must be a number above 0, not {getattr(self, option)}"
+                )
 
     @property
     def asks(self) -> tuple[HiddenState]:
-        """The signal for the hidden state at the answer's last token."""
-        return (HiddenState(),)
+        """The signal for the hidden state."""
+        return (HiddenState(self.layer, cast(Position, self.position)),)
 
     def fit(self, rows: TrainingRows, seed: int) -> Mapping[str, NDArray[np.float32]]:
-        """Fit the MLP to the rows; return its weights, as `fit_mlp` does."""
+        """Fit the head to the rows; return its weights, as `fit_mlp` or `fit_logistic` does."""
+        if self.head == "logistic":
+            return fit_logistic(rows, self.penalty)
         return fit_mlp(
             rows,
             learning_rate=self.learning_rate,
@@ -65,5 +89,7 @@ class TrainedProbe:
     def predict(
         self, weights: Mapping[str, NDArray[np.float32]], feature: NDArray[np.float32]
     ) -> float:
-        """Return the MLP's probability, in [0, 1], that the answer is right."""
+        """Return the head's probability, in [0, 1], that the answer is right."""
+        if "weight" in weights:  # those of a regression, whatever this method's own head is
+            return predict_logistic(weights, feature)
         return predict_mlp(weights, feature)

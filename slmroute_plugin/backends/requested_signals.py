@@ -70,8 +70,13 @@ class RequestedSignals:
         return (*self.restated, *self.first_words)
 
     def layers(self, position: str) -> tuple[int, ...]:
-        """Return the layers whose hidden states are asked for at a position."""
-        return tuple(state.layer for state in self.hidden if state.position == position)
+        """Return the layers whose hidden states are asked for at a position, each once."""
+        asked = (layer for state in self.states_at(position) for layer in state.layers)
+        return tuple(dict.fromkeys(asked))
+
+    def states_at(self, position: str) -> tuple[HiddenState, ...]:
+        """Return the hidden states that are asked for at a position."""
+        return tuple(state for state in self.hidden if state.position == position)
 
     @property
     def rows(self) -> int:

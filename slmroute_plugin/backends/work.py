@@ -80,12 +80,15 @@ class TokenSequence(NamedTuple):
         generated: The tokens behind.
         cached: The number of the prompt's tokens that a cache held, as the engine counts them;
             None where sequences share all that they have in common.
+        again: The number of the prompt's last tokens that are read though they were read or
+            generated before; other sequences with as many share them.
     """
 
     signal: Signal[Any] | None
     prompt: Sequence[int]
     generated: Sequence[int] = ()
     cached: int | None = None
+    again: int = 0
 
 
 class SequenceWork(NamedTuple):
@@ -132,12 +135,10 @@ def trace(sequences: Sequence[TokenSequence], *, shares_generated: bool = True) 
     for at, each in enumerate(sequences):
         most = len(each.prompt) + (len(each.generated) if shares_generated else 0)
         shares = tuple(min(int(shared), most) for shared in common[at, :at])
-        if isinstance(each.signal, HiddenState):
-            # The last token is read once more: nobody knew when it came that it would be the last.
+        if each.again:
+            # Nobody knew, when the last token came, that it would be the last.
             shares = tuple(
-                shared
-                if isinstance(other.signal, HiddenState)
-                else min(shared, len(each.prompt) - 1)
+                shared if other.again == each.again else min(shared, len(each.prompt) - each.again)
                 for shared, other in zip(shares, sequences, strict=False)
             )
         works.append(

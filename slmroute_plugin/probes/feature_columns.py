@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slmroute_plugin.probes.families import Family
 from slmroute_plugin.probes.row_selection import CannotFit, FittingRows
-from slmroute_plugin.signals import Confidences
-from slmroute_plugin.storage.hidden_states import AnyFeature
+from slmroute_plugin.signals import Confidences, HiddenState
+from slmroute_plugin.storage.hidden_states import AnyFeature, layer_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,6 +48,8 @@ def inputs_of(asked: AnyFeature, rows: FittingRows, family: Family) -> Inputs:
     import numpy as np
 
     kept, pool = rows.tasks[0].signal, rows.tasks[0].pool
+    if isinstance(kept, HiddenState) and isinstance(asked, HiddenState):
+        return _of_layer(kept, asked, pool)
     if not isinstance(kept, Confidences):
         return Inputs(kept, pool)
     known = np.zeros(len(kept.methods), dtype=bool)
@@ -70,3 +72,18 @@ def inputs_of(asked: AnyFeature, rows: FittingRows, family: Family) -> Inputs:
         )
     columns = [kept.methods.index(name) for name in names]
     return Inputs(Confidences(names), pool[:, columns])
+
+
+def _of_layer(kept: HiddenState, asked: HiddenState, pool: NDArray[np.floating[Any]]) -> Inputs:
+    """Choose the layer that a probe reads, without a copy.
+
+    Raises:
+        CannotFit: It was not kept.
+    """
+    try:
+        place = layer_of(kept, asked)
+    except ValueError as error:
+        raise CannotFit(str(error)) from None
+    if place is None:
+        return Inputs(kept, pool)
+    return Inputs(HiddenState(kept.layers[place], kept.position), pool[:, place])

@@ -147,8 +147,9 @@ class Probe:
 def _signal_differences(theirs: AnyFeature, ours: AnyFeature) -> list[tuple[str, object, object]]:
     """List what two signals may differ in, each with the values of both."""
     if isinstance(theirs, HiddenState) and isinstance(ours, HiddenState):
+        held = ours.layer in theirs.layers
         return [
-            ("layer", theirs.layer, ours.layer),
+            ("layer", ours.layer if held else theirs.layer, ours.layer),
             ("token position", theirs.position, ours.position),
         ]
     return [("signal", type(theirs).__name__, type(ours).__name__)]

@@ -15,7 +15,7 @@ from slmroute_plugin.probes.live import FittedMethod
 from slmroute_plugin.probes.probe import Probe
 from slmroute_plugin.probes.training_data import ProbeProblem, correctness_of, row_of, rows_by_id
 from slmroute_plugin.run.work_columns import columns_of_scored
-from slmroute_plugin.signals import Confidences
+from slmroute_plugin.signals import Confidences, HiddenState
 from slmroute_plugin.storage.atomic_write import check_writable
 from slmroute_plugin.storage.hidden_states import (
     FOLDERS,
@@ -23,6 +23,7 @@ from slmroute_plugin.storage.hidden_states import (
     HiddenStates,
     hidden_states_path,
     load_hidden_states,
+    of_layer,
     read_source,
 )
 from slmroute_plugin.storage.questions import (
@@ -172,7 +173,10 @@ class _Features:
         if kind not in self._read:
             path = hidden_states_path(self.folder, kind, self._task)
             self._read[kind] = load_hidden_states(path)
-        return self._read[kind]
+        states = self._read[kind]
+        if isinstance(signal, HiddenState) and isinstance(states.signal, HiddenState):
+            return of_layer(states, signal)
+        return states
 
     def questions(self) -> AskedQuestions:
         """Read which questions the run asked.

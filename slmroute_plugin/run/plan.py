@@ -15,7 +15,7 @@ from slmroute_plugin.run.shared_samples import drawn_once
 from slmroute_plugin.settings.chosen_methods import chosen_methods, named_methods
 from slmroute_plugin.settings.schema import Settings, SettingsError
 from slmroute_plugin.signals import Confidences, HiddenState, Signal
-from slmroute_plugin.storage.hidden_states import Feature
+from slmroute_plugin.storage.hidden_states import Feature, layer_of
 from slmroute_plugin.storage.source import Source
 
 logger = logging.getLogger(__name__)
@@ -218,7 +218,8 @@ def _kept(
     # Of a model behind an API they take a request for each question: only where they are used.
     wanted = (chosen or training) if backend.local else (explicit or learns)
     if settings.hidden_states and wanted:
-        signal = settings.hidden_states.signal()
+        learners = chosen_methods(settings) if training else chosen
+        signal = _kept_state(settings.hidden_states.signal(), explicit, learners)
         if (refusal := backend.refuses(signal)) is None:
             kept.append(signal)
         elif explicit:
@@ -231,6 +232,47 @@ def _kept(
             if feature not in kept:
                 kept.append(feature)
     return kept
+
+
+def _kept_state(
+    signal: HiddenState, explicit: bool, methods: Mapping[str, AnyMethod]
+) -> HiddenState:
+    """Return the hidden state to keep: what the settings say, or what trained methods read.
+
+    Args:
+        signal: The hidden state of the settings.
+        explicit: Whether the settings say so, rather than by default.
+        methods: The methods that are chosen.
+
+    Raises:
+        SettingsError: If a method reads what the settings do not keep, or if two read states at
+            different tokens.
+    """
+    asked = {
+        name: method.asks[0]
+        for name, method in methods.items()
+        if isinstance(method, TrainedMethod) and isinstance(method.asks[0], HiddenState)
+    }
+    own = {name: state for name, state in asked.items() if state != HiddenState()}
+    if not own:
+        return signal
+    if explicit:
+        for name, state in own.items():
+            try:
+                layer_of(signal, state)
+            except ValueError as error:
+                raise SettingsError(f"metadata.slmroute.hidden_states: {name}: {error}.") from None
+        return signal
+    positions = {state.position for state in own.values()}
+    if len(positions) > 1:
+        raise SettingsError(
+            "metadata.slmroute.options: hidden states are kept at one position in a run, and "
+            f"{', '.join(own)} read {', '.join(sorted(positions))}."
+        )
+    if len({*own.values()}) == 1:
+        return next(iter(own.values()))
+    layers = tuple(sorted({layer for state in own.values() for layer in state.layers}))
+    return HiddenState(layers, positions.pop())
 
 
 def _fitted(

@@ -125,7 +125,7 @@ def columns_of_scored(row: Mapping[str, Any], method: str, feature: Signal[Any])
         ]
         either = [sum(apart, Work()), sum(taken, Work())]
         alone = min(either, key=lambda work: work.tokens)
-    elif isinstance(feature, HiddenState) and feature.position == "last_answer":
+    elif isinstance(feature, HiddenState) and feature.position != "last_prompt":
         states = [
             work for kind, work in zip(behind, taken, strict=True) if kind == kind_of(feature)
         ]

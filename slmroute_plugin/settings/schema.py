@@ -19,16 +19,22 @@ class SettingsError(ValueError):
 
 
 class HiddenStateSettings(BaseModel):
-    """The settings of the hidden state that is kept for the probes; see `HiddenState`."""
+    """The settings of the hidden states that are kept for the probes; see `HiddenState`.
+
+    Attributes:
+        layer: The layer, or a list of layers.
+        position: The token, or the mean over the answer.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    layer: int = -8
+    layer: int | Annotated[list[int], Field(min_length=1)] = -8
     position: Position = "last_answer"
 
     def signal(self) -> HiddenState:
         """Return the signal that asks for the hidden state."""
-        return HiddenState(self.layer, self.position)
+        layer = self.layer if isinstance(self.layer, int) else tuple(dict.fromkeys(self.layer))
+        return HiddenState(layer, self.position)
 
 
 def _names(value: object) -> object:

@@ -7,11 +7,11 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
 
-from slmroute_plugin.signals import Confidences, HiddenState, PromptStates
+from slmroute_plugin.signals import Confidences, HiddenState, Position, PromptStates
 from slmroute_plugin.storage.atomic_write import written_whole
 from slmroute_plugin.storage.question_identity import IDENTITY_BYTES
 from slmroute_plugin.storage.source import PROBE_ROWS, Source
@@ -48,7 +48,8 @@ class HiddenStates:
     """The features of a task's answers: for each answer one vector, or one vector per layer.
 
     Attributes:
-        hidden: The hidden states, [n, d], or [n, L + 1, d] for `PromptStates`; float16. For
+        hidden: The hidden states, [n, d]; [n, k, d] for k layers, and [n, L + 1, d] for
+            `PromptStates`; float16. For
             `Confidences`, which no file holds: [n, m], float32, NaN where there is none.
         doc_id: The `doc_id` that lm-eval gives each row, [n], int64, ascending.
         prompt: The SHA-256 of each prompt, [n, 32], uint8; lm-eval's `prompt_hash`.
@@ -88,6 +89,48 @@ class HiddenStates:
             signal,
             source,
         )
+
+
+def layer_of(kept: HiddenState, asked: HiddenState) -> int | None:
+    """Return the place of a layer among those that were kept; None if the only one is meant.
+
+    A probe that asks for `HiddenState()` reads what was kept, if that is of a single layer.
+
+    Args:
+        kept: What was kept, of a layer or of several.
+        asked: What a probe asks for, of a single layer, or of all that was kept.
+
+    Raises:
+        ValueError: If it was not kept; the text says what was.
+
+    >>> layer_of(HiddenState((-16, -8), "mean_answer"), HiddenState(-8, "mean_answer"))
+    1
+    >>> layer_of(HiddenState(-4), HiddenState()) is None
+    True
+    """
+    if asked == kept or (isinstance(kept.layer, int) and asked == HiddenState()):
+        return None
+    same_position = asked.position == kept.position or asked == HiddenState()
+    if asked.layer not in kept.layers or not same_position:
+        layers = ", ".join(map(str, kept.layers))
+        raise ValueError(
+            f"it reads layer {asked.layer} at {asked.position}, and layer {layers} at "
+            f"{kept.position} was kept: set `hidden_states` in the run's settings"
+        )
+    return kept.layers.index(asked.layer) if isinstance(kept.layer, tuple) else None
+
+
+def of_layer(states: HiddenStates, asked: HiddenState) -> HiddenStates:
+    """Return the hidden states of one of several layers, or all of them if it is not among them.
+
+    Whoever uses them holds their signal against what a probe reads.
+    """
+    kept = states.signal
+    if not isinstance(kept, HiddenState) or isinstance(kept.layer, int):
+        return states
+    if asked.layer not in kept.layers or asked.position != kept.position:
+        return states
+    return replace(states, signal=asked, hidden=states.hidden[:, kept.layers.index(asked.layer)])
 
 
 def as_kept(vector: NDArray[np.float32]) -> NDArray[np.float16]:
@@ -166,8 +209,16 @@ def signal_to_text(signal: AnyFeature) -> dict[str, str]:
     """Return a feature's name and fields as text, for the metadata of a safetensors file."""
     if isinstance(signal, Confidences):
         return {"signal": Confidences.__name__, "methods": ",".join(signal.methods)}
-    fields = {name: str(value) for name, value in asdict(signal).items()}
-    return {"signal": type(signal).__name__, **fields}
+    if isinstance(signal, HiddenState):
+        # A comma behind a single layer tells a tuple from a number.
+        layers = ",".join(map(str, signal.layers))
+        only = "," if isinstance(signal.layer, tuple) and len(signal.layers) == 1 else ""
+        return {
+            "signal": HiddenState.__name__,
+            "layer": layers + only,
+            "position": signal.position,
+        }
+    return {"signal": type(signal).__name__}
 
 
 def signal_from_text(metadata: dict[str, str]) -> AnyFeature:
@@ -184,9 +235,11 @@ def signal_from_text(metadata: dict[str, str]) -> AnyFeature:
     if metadata["signal"] != HiddenState.__name__:
         raise ValueError(f"no signal that can be kept is called {metadata['signal']!r}")
     position = metadata["position"]
-    if position not in ("last_prompt", "last_answer"):
+    if position not in get_args(Position):
         raise ValueError(f"no token position is called {position!r}")
-    return HiddenState(int(metadata["layer"]), cast(Any, position))
+    layers = tuple(int(layer) for layer in metadata["layer"].split(",") if layer)
+    several = "," in metadata["layer"]
+    return HiddenState(layers if several else layers[0], cast(Any, position))
 
 
 @contextmanager
@@ -235,7 +288,8 @@ def source_of(metadata: dict[str, str]) -> Source:
 
 def _check_shapes(states: HiddenStates) -> None:
     rows = len(states.doc_id)
-    dimensions = 3 if isinstance(states.signal, PromptStates) else 2
+    of_layer = isinstance(states.signal, HiddenState) and isinstance(states.signal.layer, int)
+    dimensions = 2 if of_layer else 3
     if states.hidden.ndim != dimensions or states.hidden.dtype.name != "float16":
         raise ValueError(f"`hidden` is {states.hidden.dtype} {states.hidden.shape}")
     if (

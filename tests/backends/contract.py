@@ -49,6 +49,7 @@ EXAMPLES: tuple[Signal[Any], ...] = (
     ChoiceProb(),
     HiddenState(),
     HiddenState(-1, "last_prompt"),
+    HiddenState((-2, -1), "mean_answer"),
     PromptStates(),
     Samples(3),
     P_TRUE,
@@ -470,6 +471,35 @@ class BackendContract:
                 scale = float(np.abs(expected).max())
                 assert np.abs(seen.observation[state] - expected).max() < 1e-3 * scale
 
+    def test_hidden_states_are_averaged_over_the_answer(self, subject: Subject) -> None:
+        self._needs(subject, HiddenState)
+        asked = [
+            subject.question(TEXTS[0], until=["\n\n"]),
+            subject.question(TEXTS[1], tokens=5),
+            subject.question(TEXTS[2], tokens=1),
+        ]
+        states = {
+            HiddenState(-1, "mean_answer"),
+            HiddenState((-8, -1), "mean_answer"),
+            HiddenState((-1, -8), "last_answer"),
+        }
+        for question, seen in zip(asked, subject.observe(asked, states), strict=True):
+            prompt = subject.encode(subject.rendered(question))
+            tokens = int(question.generation["max_gen_toks"])
+            greedy = subject.greedy(subject.rendered(question), tokens)
+            count = greedy.tokens_for(seen.observation.answer)
+            hidden = subject.forward([*prompt, *greedy.ids[:count]]).hidden_states
+            begin = len(prompt) if count else len(prompt) - 1
+            for state in states:
+                own = [hidden[layer][0, begin:].float() for layer in state.layers]
+                means = [
+                    each.mean(0) if state.position == "mean_answer" else each[-1] for each in own
+                ]
+                expected = torch.stack(means).numpy()
+                value = np.atleast_2d(seen.observation[state])
+                assert value.shape == expected.shape
+                assert np.abs(value - expected).max() < 1e-3 * np.abs(expected).max()
+
     def test_prompt_states_are_means_over_the_prompt(self, subject: Subject) -> None:
         self._needs(subject, PromptStates)
         asked = [subject.question(text) for text in TEXTS[:3]]
@@ -612,7 +642,9 @@ def assert_value(signal: Signal[Any], value: Any) -> None:
         case ChoiceProb():
             assert 0 <= value <= 1
         case HiddenState():
-            assert value.ndim == 1 and value.dtype == np.float32 and np.isfinite(value).all()
+            several = isinstance(signal.layer, tuple)
+            assert value.shape[:-1] == ((len(signal.layers),) if several else ())
+            assert value.dtype == np.float32 and np.isfinite(value).all()
         case PromptStates():
             assert value.ndim == 2 and value.dtype == np.float32 and np.isfinite(value).all()
         case Samples(n=n):

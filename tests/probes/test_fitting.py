@@ -12,7 +12,9 @@ import pytest
 from slmroute_plugin.probes.files import load_probe, probe_path
 from slmroute_plugin.probes.fitting import FitSettings, Fitted, fit_probes
 from slmroute_plugin.probes.training_data import ProbeProblem
+from slmroute_plugin.rescoring.by_probes import Scored, score_samples
 from slmroute_plugin.signals import HiddenState
+from uq_plugins import TrainedProbe
 
 Written = Callable[..., Path]
 
@@ -166,3 +168,33 @@ def test_a_cross_fitted_probe_scores_each_row_by_a_fold_that_never_saw_it(
         assert probe.confidence(memory, question.tobytes(), hidden) == 0.0
     # Each of the other four folds has seen it.
     assert probe.confidence(memory, b"unknown question", task.hidden[0]) == pytest.approx(0.8)
+
+
+def test_a_probe_reads_its_layer_of_several(written: Written) -> None:
+    kept = HiddenState((-16, -4), "mean_answer")
+    written("slmroute_b_train", "b", signal=kept)
+    written("slmroute_a", "a", "evaluation", 40, signal=kept)
+    folder = written("slmroute_a_train", "a", rows=80, signal=kept)
+    probe = TrainedProbe(layer=-4, position="mean_answer", head="logistic")
+    methods = {"trained_probe": probe}
+    probes, problems = fitted(folder, methods)
+    assert not problems
+    made = probes["a", "trained_probe"]
+    assert (made.signal, made.shape) == (HiddenState(-4, "mean_answer"), (8,))
+    assert load_probe(probe_path(folder, "a", "trained_probe")).signal == made.signal
+    (scored,) = [s for s in score_samples(folder, methods) if isinstance(s, Scored)]
+    assert isinstance(scored.auroc, float) and scored.auroc > 0.9
+    # The other layer is noise.
+    noise = {"trained_probe": TrainedProbe(layer=-16, position="mean_answer", head="logistic")}
+    fitted(folder, noise)
+    (scored,) = [s for s in score_samples(folder, noise) if isinstance(s, Scored)]
+    assert isinstance(scored.auroc, float) and scored.auroc < 0.75
+
+
+def test_a_layer_that_was_not_kept_is_named(written: Written) -> None:
+    folder = written("slmroute_a_train", "a", signal=HiddenState((-16, -4), "mean_answer"))
+    methods = {"trained_probe": TrainedProbe(layer=-5, position="mean_answer")}
+    probes, problems = fitted(folder, methods)
+    assert not probes
+    said = why(problems, "a, trained_probe")
+    assert "layer -5 at mean_answer" in said and "layer -16, -4 at mean_answer was kept" in said

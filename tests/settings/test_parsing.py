@@ -51,7 +51,7 @@ def test_none_chooses_no_method() -> None:
         ({"seed": -1}, "metadata.slmroute.seed"),
         ({"seed": "one"}, "'one'"),
         ({"hidden_states": {"layr": 1}}, "hidden_states.layr: unknown key. Did you mean 'layer'?"),
-        ({"hidden_states": {"position": "last"}}, "'last_prompt' or 'last_answer', not 'last'"),
+        ({"hidden_states": {"position": "last"}}, "'last_answer' or 'mean_answer', not 'last'"),
         ({"hidden_states": {"layer": 1.5}}, "hidden_states.layer"),
         ({"options": {"p_tru": {}}}, "'p_tru'. Did you mean 'p_true'?"),
         ({"options": {"p_true": {"followup": "x"}}}, "Did you mean 'follow_up'?"),

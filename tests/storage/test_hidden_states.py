@@ -13,7 +13,9 @@ from slmroute_plugin.signals import HiddenState
 from slmroute_plugin.storage.hidden_states import (
     HiddenStates,
     KeptRow,
+    layer_of,
     load_hidden_states,
+    of_layer,
     save_hidden_states,
 )
 from slmroute_plugin.storage.question_identity import question_identity
@@ -78,3 +80,54 @@ def test_a_file_that_is_not_ours_is_named(tmp_path: Path, content: bytes) -> Non
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"bad\.safetensors holds no hidden states"):
         load_hidden_states(path)
+
+
+@pytest.mark.parametrize("layers", [(-16, -8), (3,), (0, 1, 2)])
+def test_several_layers_lie_side_by_side(tmp_path: Path, layers: tuple[int, ...]) -> None:
+    signal = HiddenState(layers, "mean_answer")
+    rows = [row(doc_id, [doc_id, 0.5]) for doc_id in range(3)]
+    several = [
+        each._replace(vector=np.stack([each.vector + at for at in range(len(layers))]))
+        for each in rows
+    ]
+    states = HiddenStates.from_rows(several, signal, SOURCE)
+    assert states is not None
+    save_hidden_states(tmp_path / "a.safetensors", states)
+    back = load_hidden_states(tmp_path / "a.safetensors")
+    assert (back.signal, back.hidden.shape) == (signal, (3, len(layers), 2))
+    last = of_layer(back, HiddenState(layers[-1], "mean_answer"))
+    assert last.signal == HiddenState(layers[-1], "mean_answer")
+    assert last.hidden.tolist() == back.hidden[:, -1].tolist()
+    # What is not there is left as it is: whoever reads it compares signals.
+    assert of_layer(back, HiddenState(layers[-1], "last_answer")) is back
+
+
+@pytest.mark.parametrize(
+    ("kept", "asked", "place"),
+    [
+        (HiddenState(-4, "last_prompt"), HiddenState(), None),
+        (HiddenState(-4, "mean_answer"), HiddenState(-4, "mean_answer"), None),
+        (HiddenState((-4, -8)), HiddenState(), 1),
+        (HiddenState((-4, -8), "mean_answer"), HiddenState(), 1),
+        (HiddenState((-4, -8), "mean_answer"), HiddenState(-4, "mean_answer"), 0),
+        (HiddenState((-4, -8)), HiddenState((-4, -8)), None),
+    ],
+)
+def test_a_probe_reads_what_it_names_of_what_was_kept(
+    kept: HiddenState, asked: HiddenState, place: int | None
+) -> None:
+    assert layer_of(kept, asked) == place
+
+
+@pytest.mark.parametrize(
+    ("kept", "asked"),
+    [
+        (HiddenState(-4), HiddenState(-16)),
+        (HiddenState(-8), HiddenState(-8, "mean_answer")),
+        (HiddenState((-4, -16)), HiddenState()),
+        (HiddenState((-4, -16), "mean_answer"), HiddenState(-4, "last_prompt")),
+    ],
+)
+def test_what_was_not_kept_is_an_error_with_the_fix(kept: HiddenState, asked: HiddenState) -> None:
+    with pytest.raises(ValueError, match=f"layer {asked.layer} at .* set `hidden_states`"):
+        layer_of(kept, asked)

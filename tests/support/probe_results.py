@@ -88,7 +88,8 @@ def write_task(
 ) -> Path:
     """Write one task's hidden states and samples below `results`; return the model's folder.
 
-    With confidences by method, the questions are written in place of hidden states.
+    With confidences by method, the questions are written in place of hidden states. Of several
+    layers, the last tells right from wrong, and the others are noise.
     """
     folder = results / "tiny"
     random = np.random.default_rng([seed, len(task), *task.encode()])
@@ -99,6 +100,9 @@ def write_task(
     hidden += np.asarray(right, dtype=np.float32)[:, None] * 2
     if spoil:
         spoil(hidden)
+    if isinstance(signal.layer, tuple):
+        noise = random.normal(0, 1, (len(asked), len(signal.layer) - 1, width))
+        hidden = np.concatenate([noise.astype(np.float32), hidden[:, None]], axis=1)
     kept = [
         KeptRow(row, hidden[row], f"prompt {asked[row]}", question_identity(asked[row]))
         for row in range(len(asked))

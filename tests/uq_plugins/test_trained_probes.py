@@ -14,6 +14,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from slmroute_plugin import HiddenState, TrainingRows
 from slmroute_plugin.methods.protocol import TrainedMethod
@@ -116,3 +118,34 @@ def test_two_rows_are_enough_to_fit() -> None:
 def test_a_training_that_diverges_is_refused_with_the_learning_rate() -> None:
     with pytest.raises(ValueError, match=r"diverged .* 1e\+30: set a lower `learning_rate`"):
         TrainedProbe(learning_rate=1e30).fit(drawn(100), seed=0)
+
+
+def test_the_logistic_head_is_scikit_learns_on_standardised_features() -> None:
+    rows, unseen = drawn(300, seed=1), drawn(400, seed=2)
+    probe = TrainedProbe(head="logistic", penalty=3.0)
+    ours = predictions(probe, probe.fit(rows, seed=0), unseen)
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression(C=1 / 3, max_iter=1000))
+    pipeline.fit(rows.features(), rows.correct)
+    assert ours == pytest.approx(pipeline.predict_proba(unseen.features())[:, 1], abs=1e-4)
+    # A method with another head reads the weights all the same.
+    weights = probe.fit(rows, seed=0)
+    assert predictions(TrainedProbe(), weights, unseen) == ours
+
+
+def test_the_state_that_is_read_is_an_option() -> None:
+    assert TrainedProbe().asks == (HiddenState(-8, "last_answer"),)
+    chosen = OodProbe(layer=-16, position="mean_answer")
+    assert chosen.asks == (HiddenState(-16, "mean_answer"),)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"position": "last"}, "`position` must be one of last_prompt, last_answer, mean_answer"),
+        ({"head": "tree"}, "`head` must be one of mlp, logistic, not 'tree'"),
+        ({"penalty": 0.0}, "`penalty` must be a number above 0"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(options: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        TrainedProbe(**options)

@@ -11,6 +11,7 @@ from lm_eval.tasks import TaskManager
 
 from slmroute_plugin.include_path import include_path
 from slmroute_plugin.settings.schema import SettingsError
+from slmroute_plugin.signals import HiddenState
 from slmroute_plugin.storage.hidden_states import load_hidden_states
 
 ARITHMETIC = "slmroute_demo_arithmetic"
@@ -177,3 +178,17 @@ def test_a_task_and_its_twin_run_in_one_call(tiny: Any, results_setting: dict[st
     found = evaluate(tiny(), results_setting | {"uq": ["perplexity"]}, task="slmroute_demo")
     assert set(found["results"]) == {ARITHMETIC, MMLU}
     assert all(len(rows) == 4 for rows in found["samples"].values())
+
+
+def test_states_of_several_layers_are_kept_for_probes_that_name_theirs(
+    tiny: Any, results_setting: dict[str, Any], tmp_path: Path
+) -> None:
+    options = {
+        "trained_probe": {"layer": -3, "position": "mean_answer", "head": "logistic"},
+        "ood_probe": {"layer": -2, "position": "mean_answer"},
+    }
+    evaluate(tiny(), results_setting | {"uq": ["trained_probe", "ood_probe"], "options": options})
+    (path,) = tmp_path.glob(f"*/hidden_states/{ARITHMETIC}.safetensors")
+    states = load_hidden_states(path)
+    assert states.signal == HiddenState((-3, -2), "mean_answer")
+    assert states.hidden.shape[1:] == (2, 32)

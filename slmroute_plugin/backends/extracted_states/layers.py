@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from slmroute_plugin.signals import HiddenState, PromptStates
 
@@ -29,17 +29,21 @@ def absent_states(
     >>> absent_states(HiddenState(-1), {23}, 30)
     '30 of 0 to 30'
     """
-    asked = range(depth + 1) if isinstance(signal, PromptStates) else [
-        state_index(signal.layer, depth)
-    ]  # fmt: skip
+    asked: Sequence[int] = range(depth + 1)
+    if isinstance(signal, HiddenState):
+        asked = [state_index(layer, depth) for layer in signal.layers]
     absent = [layer for layer in asked if layer not in layers]
     if not absent:
         return None
-    which = f"{absent[0]}" if len(absent) == 1 else f"{absent[0]} to {absent[-1]}"
+    which = ", ".join(map(str, absent))
+    if isinstance(signal, PromptStates) and len(absent) > 1:
+        which = f"{absent[0]} to {absent[-1]}"
     return f"{which} of 0 to {depth}"
 
 
 def start_command(signal: HiddenState | PromptStates, model: str) -> str:
     """Return the command that prints how to start an engine for a signal."""
-    options = "--prompt-states" if isinstance(signal, PromptStates) else f"--layer {signal.layer}"
+    options = "--prompt-states"
+    if isinstance(signal, HiddenState):
+        options = " ".join(f"--layer {layer}" for layer in signal.layers)
     return f"slmroute vllm-args {model} {options}"

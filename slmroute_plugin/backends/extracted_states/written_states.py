@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors.torch import load_file
 
+from slmroute_plugin.backends.extracted_states.layers import state_index
 from slmroute_plugin.observation import Missing
+from slmroute_plugin.signals import HiddenState
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,16 +87,24 @@ class StateReader:
         self._make_norm = norm
         self._norm: Callable[[Any], Any] | Missing | None = None
 
-    def at(self, written: WrittenStates, layer: int, token: int) -> NDArray[np.float32] | Missing:
-        """Return one state of one token: float32, [d].
+    def value(
+        self, written: WrittenStates, signal: HiddenState, tokens: range
+    ) -> NDArray[np.float32] | Missing:
+        """Return the value of a signal: float32, [d], or [k, d] for a tuple of k layers.
 
         Args:
             written: what the engine wrote.
-            layer: the index of the state, from 0 to the model's depth.
-            token: counted from the sequence's beginning.
+            signal: what is wanted.
+            tokens: the tokens to average over, counted from the sequence's beginning.
         """
-        states = self._as_transformers(written.states[token - written.first], layer)
-        return states if isinstance(states, Missing) else states.numpy()
+        own = written.states[tokens.start - written.first : tokens.stop - written.first]
+        means = []
+        for layer in signal.layers:
+            states = self._as_transformers(own, state_index(layer, self._depth))
+            if isinstance(states, Missing):
+                return states
+            means.append(states.mean(dim=0))
+        return (torch.stack(means) if isinstance(signal.layer, tuple) else means[0]).numpy()
 
     def means(self, written: WrittenStates, tokens: int) -> NDArray[np.float32] | Missing:
         """Return every state, averaged over the first tokens: float32, [depth + 1, d]."""

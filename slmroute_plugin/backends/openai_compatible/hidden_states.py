@@ -7,10 +7,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from slmroute_plugin.backends.extracted_states.layers import state_index
 from slmroute_plugin.backends.extracted_states.transfer import StatesEngine, written_path
 from slmroute_plugin.backends.openai_compatible.requests import RequestBodies
 from slmroute_plugin.backends.openai_compatible.server import Connection, Measure
+from slmroute_plugin.backends.state_tokens import state_tokens
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.openai_protocol.answer_text import mapping
 from slmroute_plugin.openai_protocol.failures import Failure
@@ -29,10 +29,12 @@ class ReadTokens(NamedTuple):
         prompt: ids of the prompt's tokens.
         answer: ids of the answer's tokens, those of think text included, up to the last that is
             kept.
+        start: the first of the answer's tokens that is kept.
     """
 
     prompt: tuple[int, ...]
     answer: tuple[int, ...]
+    start: int = 0
 
 
 async def find_engine(
@@ -112,10 +114,8 @@ class StateRequests:
     ) -> Any:
         if isinstance(signal, PromptStates):
             return self._reader.means(written, len(read.prompt))
-        token = len(read.prompt) - 1
-        if signal.position == "last_answer":
-            token += len(read.answer)
-        return self._reader.at(written, state_index(signal.layer, self._engine.depth), token)
+        tokens = state_tokens(signal, len(read.prompt), read.start, len(read.answer))
+        return self._reader.value(written, signal, tokens)
 
     @cached_property
     def _reader(self) -> StateReader:

@@ -62,7 +62,7 @@ class KeptAnswer:
         ids = tuple(token.id for token in tokens[: places.stop])
         if not self._choice.prompt_ids or min(ids, default=0) < 0:
             return Missing("the server did not tell which tokens it read and wrote")
-        return ReadTokens(self._choice.prompt_ids, ids)
+        return ReadTokens(self._choice.prompt_ids, ids, places.start)
 
     def choice_prob(self, question: Question) -> float | Missing:
         """Return the probability of the token with which the answer names its option."""

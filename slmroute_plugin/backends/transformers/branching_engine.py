@@ -15,6 +15,7 @@ import torch
 
 from slmroute_plugin.backends.contract import Observed
 from slmroute_plugin.backends.requested_signals import RequestedSignals
+from slmroute_plugin.backends.state_tokens import state_tokens
 from slmroute_plugin.backends.transformers.answer_ends import Answered, AnswerEnd, common_head
 from slmroute_plugin.backends.transformers.cache.branches import Branches, Pick
 from slmroute_plugin.backends.transformers.cache.continuations import Continuations
@@ -29,7 +30,14 @@ from slmroute_plugin.backends.transformers.question_work import (
 )
 from slmroute_plugin.backends.transformers.sampling import Generated, choose
 from slmroute_plugin.observation import Missing
-from slmroute_plugin.signals import FirstTokenProbs, NextTokenProbs, PromptStates, Restated, Samples
+from slmroute_plugin.signals import (
+    FirstTokenProbs,
+    HiddenState,
+    NextTokenProbs,
+    PromptStates,
+    Restated,
+    Samples,
+)
 
 
 class BranchingEngine:
@@ -101,9 +109,8 @@ class BranchingEngine:
             means=wanted.prompt_states,
         )
         for row, work in enumerate(batch):
-            for signal in wanted.hidden:
-                if signal.position == "last_prompt":
-                    work.signals[signal] = read.hidden[signal.layer][row].float().cpu().numpy()
+            for signal in wanted.states_at("last_prompt"):
+                work.signals[signal] = read.state(row, signal)
             if wanted.prompt_states:
                 work.signals[PromptStates()] = read.mean_states(row)
         return branches, read.logits
@@ -201,6 +208,7 @@ class BranchingEngine:
     ) -> None:
         """Deliver the hidden state of each answer's last token, and ask the follow-ups."""
         ends = Branches.join([answered.branch for answered in answers])
+        self._read_means(ends, batch, answers, wanted.states_at("mean_answer"))
         layers = wanted.layers("last_answer")
         tails = [
             AnswerEnd.of(row, work, answered, ends.lengths[row], bool(layers), turns)
@@ -236,6 +244,27 @@ class BranchingEngine:
                 orders.append(whole)
             ends = Branches.join(parts, orders)
         self._ask_follow_ups(ends, tails)
+
+    def _read_means(
+        self,
+        ends: Branches,
+        batch: Sequence[QuestionWork],
+        answers: Sequence[Answered],
+        signals: Sequence[HiddenState],
+    ) -> None:
+        """Deliver hidden states averaged over the answers' tokens, which are read once more."""
+        if not signals:
+            return
+        picks, chunks = [], []
+        for row, (work, answered) in enumerate(zip(batch, answers, strict=True)):
+            kept = answered.kept
+            tokens = state_tokens(signals[0], len(work.ids), kept.start, kept.end)
+            picks.append(Pick(row, tokens.start))
+            chunks.append([*work.ids, *answered.generated.ids][tokens.start : tokens.stop])
+        _, read = ends.read(self._reader, picks, chunks, means=True)
+        for row, work in enumerate(batch):
+            for signal in signals:
+                work.signals[signal] = read.mean_state(row, signal)
 
     def _ask_follow_ups(self, ends: Branches, tails: Sequence[AnswerEnd]) -> None:
         turns = [turn for tail in tails for turn in tail.turns]
@@ -276,9 +305,8 @@ def _deliver_states(
 ) -> None:
     """Deliver the hidden states of the answers' last tokens, from these rows of what was read."""
     for work, row in zip(works, rows if rows is not None else range(len(works)), strict=True):
-        for signal in wanted.hidden:
-            if signal.position == "last_answer":
-                work.signals[signal] = read.hidden[signal.layer][row].float().cpu().numpy()
+        for signal in wanted.states_at("last_answer"):
+            work.signals[signal] = read.state(row, signal)
 
 
 _Prompted = TypeVar("_Prompted", Restated, FirstTokenProbs)

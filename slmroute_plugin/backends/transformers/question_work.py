@@ -12,6 +12,7 @@ from slmroute_plugin.backends.generation import Generation
 from slmroute_plugin.backends.kept_tokens import Kept
 from slmroute_plugin.backends.requested_signals import RequestedSignals
 from slmroute_plugin.backends.seeding import question_seed
+from slmroute_plugin.backends.state_tokens import state_tokens
 from slmroute_plugin.backends.stop_rule import StopRule
 from slmroute_plugin.backends.transformers.sampling import Generated, Sampling
 from slmroute_plugin.backends.transformers.token_statistics import transposed
@@ -96,9 +97,13 @@ class QuestionWork:
         """Return what each sequence took, where what sequences share is worked on once."""
         behind = [*self.ids, *answer.ids[: kept.end]]
         states = [
-            TokenSequence(signal, behind)
+            TokenSequence(
+                signal,
+                behind,
+                again=len(state_tokens(signal, len(self.ids), kept.start, kept.end)),
+            )
             for signal in wanted.hidden
-            if signal.position == "last_answer"
+            if _is_behind(signal)
         ]
         return trace([*self.sequences, *states])
 
@@ -132,7 +137,7 @@ class QuestionWork:
 
 def _is_behind(state: HiddenState | PromptStates) -> bool:
     """Tell whether a hidden state takes reading the answer, not the prompt alone."""
-    return isinstance(state, HiddenState) and state.position == "last_answer"
+    return isinstance(state, HiddenState) and state.position != "last_prompt"
 
 
 def _sampling(generation: Generation) -> Sampling | None:

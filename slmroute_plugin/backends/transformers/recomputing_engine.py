@@ -13,13 +13,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 from transformers.generation.stopping_criteria import StoppingCriteria, StoppingCriteriaList
 
 from slmroute_plugin.backends.contract import Observed
+from slmroute_plugin.backends.kept_tokens import Kept
 from slmroute_plugin.backends.requested_signals import RequestedSignals
 from slmroute_plugin.backends.seeding import question_seed
+from slmroute_plugin.backends.state_tokens import state_tokens
 from slmroute_plugin.backends.stop_rule import StopRule
 from slmroute_plugin.backends.transformers.follow_ups import FollowUps
 from slmroute_plugin.backends.transformers.forward.output_head import float32_logits
@@ -28,7 +31,7 @@ from slmroute_plugin.backends.transformers.next_word import NextWord
 from slmroute_plugin.backends.transformers.question_work import QuestionWork, kept_samples
 from slmroute_plugin.backends.transformers.sampling import Generated, Sampling, choose
 from slmroute_plugin.observation import Missing
-from slmroute_plugin.signals import NextTokenProbs, PromptStates
+from slmroute_plugin.signals import HiddenState, NextTokenProbs, PromptStates
 
 
 class RecomputingEngine:
@@ -57,9 +60,7 @@ class RecomputingEngine:
             work.signals[sampled] = kept_samples(every)
         kept = answer.kept()
         for state in wanted.hidden:
-            behind = answer.ids[: kept.end] if state.position == "last_answer" else []
-            read = self._read(work.ids, behind, layers=(state.layer,))
-            work.signals[state] = read.hidden[state.layer][0].float().cpu().numpy()
+            work.signals[state] = self._state(work, answer, kept, state)
         if wanted.prompt_states:
             work.signals[PromptStates()] = self._read(work.ids, [], means=True).mean_states(0)
         for restated in wanted.restated:
@@ -87,6 +88,18 @@ class RecomputingEngine:
                 self._generate(turn.ids, [reply])
                 work.signals[turn.signal] = reply.kept().text
         return work.observed(answer, kept, wanted, work.work_apart(answer, kept, wanted))
+
+    def _state(
+        self, work: QuestionWork, answer: Generated, kept: Kept, signal: HiddenState
+    ) -> NDArray[np.float32]:
+        """Read the tokens that a hidden state is about, each from the beginning."""
+        tokens = state_tokens(signal, len(work.ids), kept.start, kept.end)
+        states = []
+        for token in tokens:
+            behind = answer.ids[: token + 1 - len(work.ids)] if token >= len(work.ids) else []
+            states.append(self._read(work.ids, behind, layers=signal.layers).state(0, signal))
+        mean: NDArray[np.float32] = np.mean(states, axis=0, dtype=np.float32)
+        return mean
 
     def _read(
         self,

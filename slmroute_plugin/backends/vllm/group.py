@@ -8,11 +8,11 @@ from math import exp
 from typing import Any
 
 from slmroute_plugin.backends.contract import Observed
-from slmroute_plugin.backends.extracted_states.layers import state_index
 from slmroute_plugin.backends.extracted_states.written_states import StateReader, WrittenStates
 from slmroute_plugin.backends.follow_up import NO_ROOM
 from slmroute_plugin.backends.further_turns import FurtherTurns, TurnTokens
 from slmroute_plugin.backends.requested_signals import RequestedSignals, shown_samples
+from slmroute_plugin.backends.state_tokens import state_tokens
 from slmroute_plugin.backends.vllm.engine import VllmEngine
 from slmroute_plugin.backends.vllm.question_work import QuestionWork
 from slmroute_plugin.backends.vllm.requests import Completion, Request
@@ -20,7 +20,6 @@ from slmroute_plugin.backends.word_tokens import beginning_tokens
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.signals import (
     FirstTokenProbs,
-    HiddenState,
     NextTokenProbs,
     PromptStates,
     Reply,
@@ -243,9 +242,6 @@ class GroupAsker:
         if wanted.prompt_states and PromptStates() not in work.signals:
             work.signals[PromptStates()] = self._states.means(written, len(work.ids))
         for signal in wanted.hidden:
-            token = len(work.ids) - 1 + (work.end if signal.position == "last_answer" else 0)
-            if token < completion.states_of and signal not in work.signals:
-                work.signals[signal] = self._state(written, signal, token)
-
-    def _state(self, written: WrittenStates, signal: HiddenState, token: int) -> Any:
-        return self._states.at(written, state_index(signal.layer, self._depth), token)
+            tokens = state_tokens(signal, len(work.ids), work.start, work.end)
+            if tokens.stop <= completion.states_of and signal not in work.signals:
+                work.signals[signal] = self._states.value(written, signal, tokens)

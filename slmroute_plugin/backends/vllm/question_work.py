@@ -190,6 +190,11 @@ class QuestionWork:
         return self.manner.text(self.answer, self.generation.stops)
 
     @property
+    def start(self) -> int:
+        """The first of the generated tokens that is kept."""
+        return self.kept.start if self.kept is not None else 0
+
+    @property
     def end(self) -> int:
         """How many of the generated tokens are kept, those of think text included."""
         return self.kept.end if self.kept is not None else 0

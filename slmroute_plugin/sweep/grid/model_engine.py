@@ -82,6 +82,7 @@ def with_hidden_states(config: Mapping[str, Any]) -> dict[str, Any]:
         trust_remote_code=bool(arguments.get("trust_remote_code")),
     )
     depth = int(model.get_text_config().num_hidden_layers)
-    layer = state_index(settings.hidden_states.layer, depth)
+    asked = settings.hidden_states.signal()
+    layers = sorted({state_index(layer, depth) for layer in asked.layers})
     folder = Path(tempfile.gettempdir()) / "slmroute-hidden-states"
-    return dict(config) | {"model_args": arguments | hidden_state_arguments([layer], folder)}
+    return dict(config) | {"model_args": arguments | hidden_state_arguments(layers, folder)}

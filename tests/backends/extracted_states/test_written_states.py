@@ -18,6 +18,7 @@ from slmroute_plugin import Missing
 from slmroute_plugin.backends.extracted_states import written_states
 from slmroute_plugin.backends.extracted_states.final_norm import final_norm
 from slmroute_plugin.backends.extracted_states.written_states import StateReader, WrittenStates
+from slmroute_plugin.signals import HiddenState
 
 STATES = torch.arange(5 * 3 * 4, dtype=torch.float32).reshape(5, 3, 4)
 
@@ -31,6 +32,10 @@ def write(folder: Path, states: torch.Tensor = STATES) -> Path:
 
 def twice(state: Any) -> Any:
     return 2 * state
+
+
+def value(reader: StateReader, written: WrittenStates, layer: int, token: int) -> Any:
+    return reader.value(written, HiddenState(layer), range(token, token + 1))
 
 
 def test_a_file_is_read_and_removed(tmp_path: Path) -> None:
@@ -60,8 +65,18 @@ def test_an_engine_that_never_writes_is_an_error(
 def test_the_last_state_is_behind_the_norm_and_the_others_as_they_are() -> None:
     reader = StateReader(layers=(0, 2, 9), depth=9, norm=lambda: twice)
     written = WrittenStates(STATES, first=10)
-    assert np.array_equal(reader.at(written, 2, 12), STATES[2, 1].numpy())
-    assert np.array_equal(reader.at(written, 9, 14), 2 * STATES[4, 2].numpy())
+    assert np.array_equal(value(reader, written, 2, 12), STATES[2, 1].numpy())
+    assert np.array_equal(value(reader, written, 9, 14), 2 * STATES[4, 2].numpy())
+
+
+def test_states_of_several_tokens_are_averaged_layer_by_layer() -> None:
+    reader = StateReader(layers=(0, 1, 2), depth=2, norm=lambda: torch.square)
+    written = WrittenStates(STATES, first=10)
+    asked = HiddenState((1, -1), "mean_answer")
+    expected = [STATES[1:4, 1].mean(0), (STATES[1:4, 2] ** 2).mean(0)]
+    assert np.allclose(reader.value(written, asked, range(11, 14)), torch.stack(expected).numpy())
+    one = HiddenState(1, "mean_answer")
+    assert np.allclose(reader.value(written, one, range(11, 14)), expected[0].numpy())
 
 
 def test_means_are_over_the_prompt_with_the_norm_before_the_mean() -> None:
@@ -75,9 +90,9 @@ def test_means_are_over_the_prompt_with_the_norm_before_the_mean() -> None:
 def test_without_a_norm_the_last_state_is_missing_and_the_others_are_there() -> None:
     reader = StateReader(layers=(0, 1, 2), depth=2, norm=lambda: Missing("no norm"))
     written = WrittenStates(STATES, first=0)
-    assert reader.at(written, 2, 0) == Missing("no norm")
+    assert value(reader, written, 2, 0) == Missing("no norm")
     assert reader.means(written, 2) == Missing("no norm")
-    assert isinstance(reader.at(written, 1, 0), np.ndarray)
+    assert isinstance(value(reader, written, 1, 0), np.ndarray)
 
 
 @pytest.mark.parametrize("kind", ["Llama", "GPT2", "Phi3", "Gemma3Text", "GPTNeoX"])

@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from slmroute_plugin.backends.extracted_states.layers import state_index
 from slmroute_plugin.backends.transformers.forward.decoder_layers import (
     decoder_layers,
     unwrapped,
@@ -41,6 +42,7 @@ from slmroute_plugin.backends.transformers.forward.output_head import (
     logits_dtype,
 )
 from slmroute_plugin.observation import Missing
+from slmroute_plugin.signals import HiddenState
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +82,19 @@ class Read(NamedTuple):
             {layer: ordered([read.hidden[layer] for read in reads]) for layer in reads[0].hidden},
             ordered(means) if len(means) == len(reads) else None,
         )
+
+    def state(self, row: int, signal: HiddenState) -> NDArray[np.float32]:
+        """Return a row's hidden state: [d], or [k, d] for a tuple of k layers; float32."""
+        vectors = [self.hidden[layer][row].float().cpu().numpy() for layer in signal.layers]
+        return np.stack(vectors) if isinstance(signal.layer, tuple) else vectors[0]
+
+    def mean_state(self, row: int, signal: HiddenState) -> NDArray[np.float32] | Missing:
+        """Return a hidden state averaged over a row's tokens, as `state` does."""
+        means = self.mean_states(row)
+        if isinstance(means, Missing):
+            return means
+        vectors = [means[state_index(layer, len(means) - 1)] for layer in signal.layers]
+        return np.stack(vectors) if isinstance(signal.layer, tuple) else np.array(vectors[0])
 
     def mean_states(self, row: int) -> NDArray[np.float32] | Missing:
         """Return a row's hidden states, averaged over its tokens: [L + 1, d], float32."""

@@ -1,0 +1,96 @@
+"""Which hidden state a run keeps: that of its settings, or those that trained methods read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from slmroute_plugin.run.plan import TaskPlan
+from slmroute_plugin.settings.parsing import parse_settings
+from slmroute_plugin.settings.schema import SettingsError
+from slmroute_plugin.signals import HiddenState, Samples
+from slmroute_plugin.storage.source import Source
+
+MEAN = {"position": "mean_answer"}
+
+
+class Everything:
+    """A backend that refuses nothing."""
+
+    local = True
+
+    def refuses(self, signal: Any) -> None:
+        """Refuse no signal."""
+
+    def observe(self, questions: Any, signals: Any, seed: int) -> Iterator[Any]:
+        """Ask nothing."""
+        return iter(())
+
+
+def plan(rows: Literal["training", "evaluation"], **settings: Any) -> TaskPlan:
+    source = Source("model", "task", "data", "hub", rows)
+    return TaskPlan(Everything(), parse_settings(settings), source, Path("nowhere"))
+
+
+@pytest.mark.parametrize("rows", ["training", "evaluation"])
+@pytest.mark.parametrize(
+    ("settings", "kept"),
+    [
+        ({}, HiddenState()),
+        ({"hidden_states": {"layer": -4}}, HiddenState(-4)),
+        ({"hidden_states": {"layer": [-4, -8, -4], **MEAN}}, HiddenState((-4, -8), "mean_answer")),
+        (
+            {"options": {"trained_probe": {"layer": -16, **MEAN}}},
+            HiddenState(-16, "mean_answer"),
+        ),
+        (
+            {"options": {name: {"layer": -16, **MEAN} for name in ("trained_probe", "ood_probe")}},
+            HiddenState(-16, "mean_answer"),
+        ),
+        (
+            {"options": {"trained_probe": {"layer": -4}, "ood_probe": {"layer": -16}}},
+            HiddenState((-16, -4)),
+        ),
+        (
+            {
+                "hidden_states": {"layer": [-4, -8], **MEAN},
+                "options": {"trained_probe": {"layer": -4, **MEAN}},
+            },
+            HiddenState((-4, -8), "mean_answer"),
+        ),
+    ],
+)
+def test_what_is_kept(rows: Any, settings: Any, kept: HiddenState) -> None:
+    assert plan(rows, **settings).kept == [kept]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            {"hidden_states": {"layer": -4}, "options": {"trained_probe": {"layer": -16}}},
+            "trained_probe: it reads layer -16 at last_answer, and layer -4 at last_answer",
+        ),
+        (
+            {"options": {"trained_probe": {"layer": -4}, "ood_probe": MEAN}},
+            "trained_probe, ood_probe read last_answer, mean_answer",
+        ),
+    ],
+)
+def test_states_that_do_not_go_together_are_an_error(settings: Any, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        plan("evaluation", **settings)
+
+
+def test_no_layers_are_none_to_keep() -> None:
+    with pytest.raises(SettingsError, match=r"hidden_states\.layer"):
+        parse_settings({"hidden_states": {"layer": []}})
+
+
+def test_samples_that_methods_share_are_asked_for_once() -> None:
+    made = plan("evaluation", uq=["agreement_and_stated", "answer_agreement"])
+    assert {ask for ask in made.signals if isinstance(ask, Samples)} == {Samples(5)}
+    assert Samples(2) in made.asked
