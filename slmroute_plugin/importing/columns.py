@@ -90,7 +90,8 @@ def parse_columns(pairs: Sequence[str], header: Collection[str]) -> Columns:
         else:
             known = [*SINGLE, *SEVERAL, f"{CONFIDENCE}NAME"]
             raise ImportFault(
-                f"--columns {pair!r}: there is no part {part!r}. {did_you_mean(part, known)}"
+                f"--columns {pair!r}: there is no part {part!r}. {did_you_mean(part, known)} "
+                f"A confidence is written {CONFIDENCE}NAME=COLUMN."
             )
     return columns
 

@@ -76,7 +76,9 @@ def stock_scoring(
     metrics, filters = metric_names(config), filter_names(config)
     if metric is None:
         known = _ZERO_OR_ONE[output_type(config)]
-        metric = next((name for name in metrics if name in known), None)
+        metric = next(
+            (name for name in metrics if name in known and not _is_own(config, name)), None
+        )
         if metric is None:
             raise ValueError(
                 f"none of its metrics ({', '.join(metrics)}) is known to be 0 or 1 for each "
@@ -156,6 +158,12 @@ def metric_names(config: Mapping[str, Any]) -> list[str]:
     if listed is None:
         return _DEFAULT_METRICS[output_type(config)]
     return [_metric_name(each["metric"]) for each in listed]
+
+
+def _is_own(config: Mapping[str, Any], name: str) -> bool:
+    """Return whether a metric is a function of the task's, whatever lm-eval calls by its name."""
+    listed = [each["metric"] for each in config.get("metric_list") or []]
+    return any(_metric_name(each) == name and (callable(each) or each != name) for each in listed)
 
 
 def _metric_name(metric: Any) -> str:

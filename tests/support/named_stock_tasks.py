@@ -1,4 +1,4 @@
-"""Rows, made up here, in the form of the data sets of twenty-four tasks that come with lm-eval."""
+"""Rows, made up here, in the form of the data sets of twenty-five tasks that come with lm-eval."""
 
 from __future__ import annotations
 
@@ -132,6 +132,13 @@ GENERATIVE = [
         lambda n: {"body": f"Tom has {n}.", "question": "How many?", "answer": f"{n} (apples)"},
         ("The final answer is 2", "The final answer is $3.", "4", "none"),
         ("validation",),
+    ),
+    NamedTask(
+        "super_glue-cb-t5-prompt",
+        "super_glue/cb",
+        lambda n: {"hypothesis": f"It is {n}.", "premise": f"It is {n - n % 2}.", "label": n % 3},
+        ("entailment", "Neutral.", "contradiction"),
+        ("train", "validation"),
     ),
 ]  # fmt: skip
 

@@ -44,6 +44,19 @@ def test_a_named_metric_and_filter_are_taken() -> None:
     assert stock_scoring(GSM8K | paths, "agreement").metric == "agreement"
 
 
+def exact_match(**_: Any) -> list[float]:
+    """A metric of a task's own, under a name that lm-eval has too."""
+    return [1.0]
+
+
+@pytest.mark.parametrize("metric", [exact_match, "/lm_eval/tasks/x/script.exact_match"])
+def test_a_metric_of_the_tasks_own_is_not_known_by_its_name(metric: Any) -> None:
+    own = GSM8K | {"metric_list": [{"metric": metric}]}
+    with pytest.raises(ValueError, match=r"none of its metrics \(exact_match\) is known to be 0"):
+        stock_scoring(own)
+    assert stock_scoring(own, "exact_match").metric == "exact_match"
+
+
 def test_the_key_scoring_gives_up_metric_and_filter() -> None:
     scoring = {"metric": "bleu", "filter": "strict-match", "other": 1}
     assert take_stock_scoring(GSM8K, scoring) == StockScoring("bleu", "strict-match")

@@ -1,4 +1,4 @@
-"""Twenty-four tasks that come with lm-eval, wrapped and not, on rows made up for them."""
+"""Twenty-five tasks that come with lm-eval, wrapped and not, on rows made up for them."""
 
 from __future__ import annotations
 
@@ -163,6 +163,7 @@ REFUSED = {
     "paloma_c4_en": ("paloma", "its output_type is 'loglikelihood_rolling'"),
     "drop": ("drop", "it computes its scores by its own `process_results`"),
     "gsm8k_cot_self_consistency": ("gsm8k", r"it draws 64 replies to each question \(`repeats`\)"),
+    "lingoly_context": ("lingoly", r"none of its metrics \(exact_match\) is known to be 0 or 1"),
     "coqa": ("coqa", "it computes its scores by its own `process_results`"),
     "squadv2": ("squadv2", "it is a Python class of its own, which no other class can replace"),
     "chartqa": ("chartqa", "images or sounds"),
