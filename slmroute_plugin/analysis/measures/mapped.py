@@ -99,8 +99,29 @@ def mapped_at_home(setting: Setting, method: str, halves: NDArray[np.int64], see
     return Mapped(probability, "cross-fitted", ", ".join(kinds), rows)
 
 
+class OtherRows(NamedTuple):
+    """The rows of another data set that maps may be fitted on.
+
+    Attributes:
+        run: a run of the SLM there: on training rows, or on the rows that are judged there.
+        rows: [n], bool: marks those whose question is not among the rows to judge here.
+    """
+
+    run: TaskRun
+    rows: NDArray[np.bool_]
+
+
+def other_rows(judged: TaskRun, others: Iterable[Setting]) -> list[list[OtherRows]]:
+    """List the runs on each other data set, training rows first, without questions to judge."""
+    runs = ([other.training, other.slm] for other in others)
+    return [
+        [OtherRows(run, ~run.asks_as(judged)) for run in of_one if run is not None]
+        for of_one in runs
+    ]
+
+
 def mapped_from_elsewhere(
-    setting: Setting, others: Iterable[Setting], method: str, seed: int
+    setting: Setting, others: Iterable[Sequence[OtherRows]], method: str, seed: int
 ) -> Mapped | None:
     """Map a method's confidences by a map that never saw their data set.
 
@@ -108,13 +129,19 @@ def mapped_from_elsewhere(
     else on the rows that are judged there; on 500 rows of each at most, and each data set counts
     the same.
 
+    Args:
+        setting: the SLM on the data set to judge.
+        others: what `other_rows` lists for it.
+        method: the method.
+        seed: the seed of the draw and of the map.
+
     Returns:
         The probabilities; None if there is no other data set with confidences of the method.
     """
     draw = np.random.default_rng(seed)
     parts: list[FittingData] = []
     for other in others:
-        part = _elsewhere(setting.slm, other, method)
+        part = _elsewhere(other, method)
         if part is None or not len(part.correct):
             continue
         chosen = draw.permutation(len(part.correct))[:MOST_ROWS]
@@ -135,14 +162,12 @@ def halves_of(run: TaskRun, seed: int) -> NDArray[np.int64]:
     return half
 
 
-def _elsewhere(judged: TaskRun, other: Setting, method: str) -> FittingData | None:
-    """Take another data set's rows, without questions that are among those to judge."""
-    run = other.training
-    if run is None or method not in run.scores or not run.scores[method].known.any():
-        run = other.slm
-    if method not in run.scores:
-        return None
-    return _known(run, method, ~run.asks_as(judged))
+def _elsewhere(runs: Sequence[OtherRows], method: str) -> FittingData | None:
+    """Take the rows of the first run on another data set with confidences of a method."""
+    for run, rows in runs:
+        if method in run.scores and run.scores[method].known.any():
+            return _known(run, method, rows)
+    return None
 
 
 def _known(run: TaskRun, method: str, among: NDArray[np.bool_]) -> FittingData:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from slmroute_plugin.analysis.measures.mapped import mapped_from_elsewhere
+from slmroute_plugin.analysis.measures.mapped import mapped_from_elsewhere, other_rows
 from slmroute_plugin.analysis.study.runs import Setting
 from slmroute_plugin.analysis.tables.calibration_rows import Judged
 from slmroute_plugin.analysis.tables.setting_tables import (
@@ -30,7 +30,7 @@ def elsewhere_tables(settings: Sequence[Setting], options: MeasureOptions) -> El
     """Map each data set's confidences by the other data sets of the SLM, and judge the maps."""
     rows: dict[str, Rows] = defaultdict(Rows)
     for setting in settings if len(settings) > 1 else ():
-        others = [other for other in settings if other is not setting]
+        others = other_rows(setting.slm, (one for one in settings if one is not setting))
         counts = setting_counts(setting.slm, options)
         for method, scores in setting.slm.scores.items():
             if not scores.known.any():

@@ -14,6 +14,7 @@ from slmroute_plugin.analysis.measures.mapped import (
     halves_of,
     mapped_at_home,
     mapped_from_elsewhere,
+    other_rows,
     training_data,
 )
 from slmroute_plugin.analysis.measures.probability_map import fitted_map
@@ -126,22 +127,32 @@ def test_too_few_of_a_kind_give_no_map() -> None:
 def test_a_map_from_elsewhere_never_sees_the_data_set() -> None:
     home = Setting(made_run("a", 300, 1), {}, made_run("a train", 200, 5))
     others = [Setting(made_run("b", 800, 2, 1.0), {}), Setting(made_run("c", 100, 3, 4.0), {})]
-    mapped = mapped_from_elsewhere(home, others, "m", 0)
+    mapped = mapped_from_elsewhere(home, other_rows(home.slm, others), "m", 0)
     assert mapped is not None
     assert mapped.map_from == "other data sets"
     assert mapped.rows == MOST_ROWS + 100
     scores = home.slm.scores["m"]
     flipped = with_scores(home.slm, scores.confidence, ~scores.correct)
-    again = mapped_from_elsewhere(Setting(flipped, {}), others, "m", 0)
+    again = mapped_from_elsewhere(Setting(flipped, {}), other_rows(flipped, others), "m", 0)
     assert again is not None
     np.testing.assert_array_equal(again.probability, mapped.probability)
+
+
+def test_a_question_that_is_judged_is_not_learned_from_elsewhere() -> None:
+    home = Setting(made_run("a", 100, 1), {})
+    other = made_run("b", 100, 2)
+    hashes = other.doc_hash.copy()
+    hashes[:40] = home.slm.doc_hash[:40]
+    others = other_rows(home.slm, [Setting(replace(other, doc_hash=hashes), {})])
+    mapped = mapped_from_elsewhere(home, others, "m", 0)
+    assert mapped is not None and mapped.rows == 60
 
 
 def test_elsewhere_training_rows_come_first_and_data_sets_count_the_same() -> None:
     home = Setting(made_run("a", 100, 1), {})
     trained = Setting(made_run("b", 300, 2, 1.0), {}, made_run("b train", 400, 3, 1.0))
     small = Setting(made_run("c", 100, 4, 4.0), {})
-    mapped = mapped_from_elsewhere(home, [trained, small], "m", 0)
+    mapped = mapped_from_elsewhere(home, other_rows(home.slm, [trained, small]), "m", 0)
     assert mapped is not None and mapped.rows == 500
     # Both curves count half, whatever their rows: c and c⁴.
     middle = mapped.probability[np.argmin(np.abs(home.slm.scores["m"].confidence - 0.6))]
