@@ -82,7 +82,15 @@ def made_up_rows(
             "answer": "A",
             "scored_by": "choice",
         }
+        seconds = {"signals": {"answer": 0.0625}, "methods": dict.fromkeys(columns, 0.125)}
+        row |= {"work/answer": _tokens(96, 0, 32), "seconds": seconds}
         for method, values in columns.items():
             row[f"confidence/{method}"] = values[doc_id]
             row[f"auroc/{method}"] = [values[doc_id], correct[doc_id]]
+            alone = _tokens(24, 128, 8)
+            row[f"method_work/{method}"] = {"alone": alone, "beside_others": alone}
         yield row
+
+
+def _tokens(read: int, cached: int, generated: int) -> dict[str, int]:
+    return {"read": read, "cached": cached, "generated": generated}

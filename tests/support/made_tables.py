@@ -221,7 +221,7 @@ def _routing(cell: Cell, llm: str, curves: Curves) -> dict[str, Any]:
         | {"cpt_50": 0.4, "cpt_80": 0.7, "cpt_95": 0.9 if cell.place % 3 else np.nan}
         | {"aiq": np.nan, "lpm": own, "mpm": own, "hcr": 0.3}
         | {"gain_over_random": float((curves.method - curves.random).mean())}
-        | {"cost_llm_usd": np.nan}
+        | dict.fromkeys(("cost_llm_usd", "cost_slm_usd", "cost_method_usd", "break_even"), np.nan)
         | {f"acc_at_{at}": float(curves.method[at]) for at in range(0, 101, 10)}
     )
 
@@ -231,6 +231,7 @@ def _curve(cell: Cell, llm: str, curves: Curves) -> pd.DataFrame:
         cell.key
         | {"llm": llm, "ratio": RATIO, "threshold": 1 - RATIO, "accuracy": curves.method}
         | {"random": curves.random, "oracle": curves.oracle, "cost_usd": np.nan}
+        | {"total_cost_usd": np.nan}
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import fields
 import pandas as pd
 
 from slmroute_plugin.analysis.figures import (
+    cost_curves,
     curve_sheets,
     distributions,
     heat_maps,
@@ -40,6 +41,7 @@ def figures(tables: Tables, unparsed: Unparsed = "leave-out") -> Iterator[Drawn]
         yield from heat_maps.by_group(quick, names)
     if not quick.curves.empty:
         yield from curve_sheets.by_llm(quick, names, unparsed)
+        yield from cost_curves.by_llm(quick, names, unparsed)
     if not quick.ranks.empty:
         yield from rank_diagrams.by_llm(quick, names)
     if not quick.reliability.empty:

@@ -105,7 +105,7 @@ def draw(axes: Axes, panel: Panel, looks: Mapping[str, Look], numbered: bool = T
         axes.plot(
             curve.index.to_numpy(),
             curve.to_numpy(),
-            **_style(looks[str(method)], len(curve)),
+            **line_style(looks[str(method)], len(curve)),
             label=str(method),
         )
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10], min_n_ticks=3))
@@ -126,13 +126,13 @@ def key(
         if method in without_line:
             entries.append(Key(Line2D([], [], linestyle="none"), f"{label}: not drawn"))
         else:
-            entries.append(Key(Line2D([], [], **_style(looks[method], 1)), label))
+            entries.append(Key(Line2D([], [], **line_style(looks[method], 1)), label))
     for label, dashes in (("random routing", _RANDOM), ("oracle", _ORACLE)):
         entries.append(Key(Line2D([], [], color=REFERENCE_COLOUR, linestyle=dashes), label))
     return entries
 
 
-def _style(look: Look, points: int) -> dict[str, Any]:
+def line_style(look: Look, points: int) -> dict[str, Any]:
     """Return the arguments of a method's line; different lines have markers at different ratios."""
     step = max(1, points // MARKS)
     return {

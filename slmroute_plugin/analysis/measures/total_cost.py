@@ -123,10 +123,11 @@ def median_latency(ranked: Ranking, spent: Spent, ratios: Floats) -> Floats:
     kept = (spent.slm + spent.method)[ranked.order]
     if np.isnan(kept).any() or np.isnan(spent.llm).any():
         return np.full(len(ratios), np.nan)
-    place = np.arange(len(kept))
-    is_routed = place[None] < np.round(ratios * len(kept))[:, None]
-    seconds = kept[None] + is_routed * spent.llm[ranked.order][None]
-    return np.asarray(np.median(seconds, axis=1))
+    routed = kept + spent.llm[ranked.order]
+    seconds = np.empty((len(ratios), len(kept)), dtype=np.float32)
+    for row, count in zip(seconds, np.round(ratios * len(kept)).astype(int), strict=True):
+        row[:count], row[count:] = routed[:count], kept[count:]
+    return np.asarray(np.median(seconds, axis=1, overwrite_input=True), dtype=np.float64)
 
 
 def _part(of: TaskRun | Scores, name: str, n: int) -> Floats:

@@ -20,6 +20,7 @@ from slmroute_plugin.analysis.study.runs import Setting, Study, TaskRun
 from slmroute_plugin.analysis.tables.caveats import LEAST_COVERAGE
 from slmroute_plugin.analysis.tables.setting_tables import Unparsed
 from slmroute_plugin.analysis.tables.tables import Tables
+from slmroute_plugin.analysis.tables.verdict_rows import verdict_lines
 from slmroute_plugin.storage.atomic_write import written_whole
 
 WHOLE = (
@@ -30,6 +31,9 @@ WHOLE = (
 
 BY_SETTING = ("curves", "relative_accuracy", "generalisation", "reliability")
 """The tables of which each SLM on each dataset has a block of its own."""
+
+NOT_SHOWN = ("tokens_slm", "tokens_llm", "latency_mean_s", "latency_median_s")
+"""The columns of `curves` that the page has no place for."""
 
 SCRIPTS = (
     "columns.js",
@@ -111,6 +115,7 @@ def _index(tables: Tables, study: Study, blocks: Blocks, texts: Texts) -> dict[s
         "llms": _names(name for setting in study.settings for name in setting.llms),
         "settings": [settings.entry(setting) for setting in study.settings],
         "tables": {name: blocks.add(packed(_columns(getattr(tables, name)))) for name in WHOLE},
+        "verdicts": verdict_lines(tables.verdicts),
         "problems": [f"{problem.where}: {problem.why}" for problem in study.problems],
         "notes": list(study.notes),
         "kept": {"question": keep.question, "answer": keep.answer},
@@ -175,7 +180,7 @@ class _Settings:
         frame = self._tables[name].get((slm.model, slm.task))
         if frame is None:
             return None
-        columns = _columns(frame.drop(columns=["slm", "dataset"]))
+        columns = _columns(frame.drop(columns=["slm", "dataset", *NOT_SHOWN], errors="ignore"))
         return self._blocks.add(packed(columns, smooth=name == "curves"))
 
 

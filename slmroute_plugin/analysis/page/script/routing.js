@@ -1,7 +1,8 @@
 // The chosen setting: its figures, its curve, the threshold, and what becomes of it elsewhere.
 
 const NAMED_BY = ["slm", "dataset", "method"];
-const CURVE_COLUMNS = ["ratio", "threshold", "accuracy", "random", "oracle", "cost_usd"];
+const CURVE_COLUMNS = ["ratio", "threshold", "accuracy", "random", "oracle", "cost_usd", "total_cost_usd"];
+const NO_PRICES = "Total costs need the prices of both models: slmroute report --prices FILE.";
 const NO_LLM = "No LLM answered these questions, so there is nothing to route to: run lm_eval once for an LLM on the same task.";
 const bands = new Map();
 let shown = null;
@@ -99,6 +100,10 @@ function routingFigures(r) {
     ["AIQ", figure(r.aiq)],
     ["LPM / MPM / HCR", [r.lpm, r.mpm, r.hcr].map((one) => figure(one)).join(" / ")],
     ["all to the LLM", dollars(r.cost_llm_usd)],
+    ["all answers of the SLM", dollars(r.cost_slm_usd)],
+    ["the method on top", dollars(r.cost_method_usd)],
+    ["break-even share", percent(r.break_even)],
+    ["area over total cost", figure(r.area_cost)],
     ["coverage", coverage(r.coverage, r.n)],
   ];
 }
@@ -124,12 +129,42 @@ function otherLines(data) {
   return {
     drawn: found
       .filter(isComparable)
-      .map((one) => ({ name: named(one), style: `c${1 + (one.at % (STYLES - 1))}`, thin: true, points: zipped(one.curve.ratio, one.curve.accuracy) })),
+      .map((one) => ({ name: named(one), style: `c${1 + (one.at % (STYLES - 1))}`, thin: true, curve: one.curve, points: zipped(one.curve.ratio, one.curve.accuracy) })),
     absent: found.filter((one) => !isComparable(one)).map(named),
   };
 }
 
 const zipped = (xs, ys) => xs.map((x, i) => [x, ys[i]]);
+
+/** Which column of a curve its lines are drawn over. */
+const overCosts = () => host("costs").value === "all";
+
+/** The chart of accuracy over the total cost of SLM, method and LLM, with both models alone as points. */
+function drawCosts(into, data) {
+  const { curve, routing } = data;
+  const known = (line) => Number.isFinite(line.total_cost_usd[0]);
+  if (!known(curve)) return into.replaceChildren(message(NO_PRICES));
+  const others = otherLines(data);
+  const alone = [
+    [routing.cost_slm_usd, routing.accuracy_slm],
+    [routing.cost_llm_usd, routing.accuracy_llm],
+  ];
+  const lines = [
+    { name: "the SLM alone, the LLM alone, and random mixtures", style: "random", dots: true, points: alone },
+    ...others.drawn.filter((line) => known(line.curve)).map((line) => ({ ...line, points: zipped(line.curve.total_cost_usd, line.curve.accuracy) })),
+    { name: `${chosen.method} to ${chosen.llm}${covering(data.covered(chosen.method, chosen.llm))}`, style: "c0", points: zipped(curve.total_cost_usd, curve.accuracy) },
+  ];
+  const points = lines.flatMap((line) => line.points);
+  const at = shareRow(curve);
+  chart(into, {
+    title: `Accuracy over total cost: ${percent(curve.accuracy[0])} for ${dollars(curve.total_cost_usd[0])} with nothing routed, ${percent(curve.accuracy.at(-1))} for ${dollars(curve.total_cost_usd.at(-1))} with everything routed. The figures are in the table below.`,
+    x: { label: "dollars for all questions: SLM, method and LLM", range: [0, 1.05 * Math.max(...sensible(points.map(([x]) => x)))], format: dollars },
+    y: { label: "overall accuracy", range: range(points.map(([, y]) => y), 0, 1), format: percentTick },
+    lines,
+    absent: others.absent,
+    marker: at >= 0 ? { x: curve.total_cost_usd[at], y: curve.accuracy[at] } : null,
+  });
+}
 
 function drawCurve(data) {
   const into = host("curve-chart");
@@ -139,6 +174,8 @@ function drawCurve(data) {
     const why = data.missing ?? (!data.llm ? NO_LLM : `${chosen.method} has no curve here: it gave no confidence.`);
     return into.replaceChildren(message(why));
   }
+  show("curve-table", asTable("The curve's figures as a table", () => curveTable(data.curve, data)));
+  if (overCosts()) return drawCosts(into, data);
   const { curve, band } = data;
   const others = otherLines(data);
   const lines = [
@@ -159,13 +196,12 @@ function drawCurve(data) {
     bandName: "95% band",
     marker: at >= 0 ? { x: curve.ratio[at], y: curve.accuracy[at] } : null,
   });
-  show("curve-table", asTable("The curve's figures as a table", () => curveTable(curve, data)));
 }
 
 const curveTable = (curve, data) =>
   figureTable(
     "Routing curve",
-    ["share routed", "threshold", "accuracy", "95% band", "random", "oracle", "cost"],
+    ["share routed", "threshold", "accuracy", "95% band", "random", "oracle", "cost", "total cost"],
     curve.ratio.map((ratio, i) => [
       percent(ratio, 0),
       thresholdInWords(curve.threshold[i], data),
@@ -174,6 +210,7 @@ const curveTable = (curve, data) =>
       percent(curve.random[i]),
       percent(curve.oracle[i]),
       dollars(curve.cost_usd[i]),
+      dollars(curve.total_cost_usd[i]),
     ]),
   );
 
@@ -207,6 +244,7 @@ function drawShare() {
       entry("at-accuracy", "accuracy", percent(curve.accuracy[at])),
       entry("at-random", "random routing", percent(curve.random[at])),
       entry("at-cost", "cost", dollars(curve.cost_usd[at])),
+      entry("at-total", "total cost", dollars(curve.total_cost_usd[at])),
       entry("at-coverage", "coverage", coverage(data.routing?.coverage, data.routing?.n)),
     ),
     ...ruleInWords(data, threshold),

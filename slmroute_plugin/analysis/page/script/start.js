@@ -15,7 +15,7 @@ async function drawAll() {
 }
 
 function listen() {
-  host("lines").addEventListener("change", () => shown && drawCurve(shown));
+  for (const id of ["lines", "costs"]) host(id).addEventListener("change", () => shown && drawCurve(shown));
   for (const id of ["measure", "heat-rows"]) host(id).addEventListener("change", () => drawHeatMap(() => true));
   host("slider").addEventListener("input", () => chooseShare(Number(host("slider").value)));
   host("threshold").addEventListener("change", () => {
