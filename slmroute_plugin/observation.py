@@ -169,6 +169,6 @@ class Answer(str):
 
     @property
     def hidden_state(self) -> NDArray[np.float32] | None:
-        """The vector of one layer at one token, float32, [d]; None if it was not kept."""
+        """The kept hidden state, float32, [d], or [k, d] of k layers; None if none was kept."""
         kept = (vector for signal, vector in self.kept.items() if isinstance(signal, HiddenState))
         return next(kept, None)

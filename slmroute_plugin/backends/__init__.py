@@ -21,9 +21,10 @@ from slmroute_plugin.backends.contract import (
 from slmroute_plugin.backends.follow_up import FollowUpPrompts
 from slmroute_plugin.backends.generation import Generation
 from slmroute_plugin.backends.kept_tokens import Kept
-from slmroute_plugin.backends.requested_signals import RequestedSignals
+from slmroute_plugin.backends.requested_signals import RequestedSignals, shown_samples
 from slmroute_plugin.backends.restated import restated_messages
 from slmroute_plugin.backends.seeding import question_seed
+from slmroute_plugin.backends.state_tokens import state_tokens
 from slmroute_plugin.backends.stop_rule import StopRule
 from slmroute_plugin.backends.stop_strings import kept_span, restated_end
 from slmroute_plugin.backends.word_tokens import beginning_tokens
@@ -62,6 +63,8 @@ __all__ = [
     "question_seed",
     "restated_end",
     "restated_messages",
+    "shown_samples",
+    "state_tokens",
     "trace",
     "with_seconds",
 ]

@@ -19,7 +19,9 @@ from slmroute_plugin.backends.transformers.backend import TransformersBackend
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.plugins.backends import backend_for
 from slmroute_plugin.signals import (
+    SIGNALS,
     ChoiceProb,
+    FirstTokenProbs,
     HiddenState,
     NextTokenProbs,
     PromptStates,
@@ -28,6 +30,7 @@ from slmroute_plugin.signals import (
     Samples,
     Signal,
     TokenLogprobs,
+    TokenStatistics,
 )
 
 TEXTS = [
@@ -317,7 +320,12 @@ def test_a_signal_of_a_strangers_making_is_refused_by_name(tiny: Any) -> None:
 @pytest.mark.parametrize("kind", ["Llama", "Mamba"])
 def test_no_signal_of_ours_is_refused(tiny: Any, kind: str) -> None:
     backend = backend_for(tiny(kind, **(BRANCHING | RECOMPUTING)[kind]))
-    ours = OTHERS | {ChoiceProb(), PromptStates(), HiddenState(0, "last_prompt")}
-    declared = {kind for kind in Signal.__subclasses__() if kind.__module__ == Signal.__module__}
-    assert {type(signal) for signal in ours} == declared
+    ours: set[Signal[Any]] = OTHERS | {
+        ChoiceProb(),
+        FirstTokenProbs("Can you?", ("Yes", "No")),
+        HiddenState((0, 1), "mean_answer"),
+        PromptStates(),
+        TokenStatistics(),
+    }
+    assert {type(signal) for signal in ours} == set(SIGNALS)
     assert [backend.refuses(signal) for signal in ours] == [None] * len(ours)

@@ -90,7 +90,7 @@ def _times_blocks(rows: Tensor, weight: Tensor) -> Tensor:
 
 @cache
 def _mm_gives_float32() -> bool:
-    """Tell whether this torch multiplies half precision to float32 on a GPU, as from 2.8 on."""
+    """Tell whether this torch multiplies half precision to float32 on a GPU."""
     try:
         one = torch.ones(16, 16, dtype=torch.bfloat16, device="cuda")
         give: Any = torch.mm
