@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ from slmroute_plugin.methods.assessing import Assessment, assess
 from slmroute_plugin.methods.protocol import Method, TrainedMethod
 from slmroute_plugin.observation import AnswerKind, Missing, Observation
 from slmroute_plugin.scoring import Reference, Rule, Verdict, score
+from slmroute_plugin.scoring.final_answers import FinalAnswers
 from slmroute_plugin.signals import Samples, Signal, TokenLogprobs, Tokens
 
 T = TypeVar("T")
@@ -92,7 +93,7 @@ class AnswerReader:
         answer = self._value(row, "answer", values.text, may_be_empty=row.is_typed) or ""
         verdict, reference = self._verdict(row, answer)
         confidences, reasons = self._confidences(row)
-        assessed = self._computed(row, question, answer)
+        assessed = self._computed(row, Observation(question, answer), reference)
         cost = self._value(row, "cost_usd", values.number)
         if len(self._faults) > before or verdict is None:
             return None
@@ -170,7 +171,9 @@ class AnswerReader:
             for ask in method.asks
         )
 
-    def _computed(self, row: TableRow, question: str, answer: str) -> Assessment:
+    def _computed(
+        self, row: TableRow, seen: Observation, reference: Reference | None
+    ) -> Assessment:
         """Return the confidences that methods compute from the row's log-probs and samples."""
         logprobs = self._value(row, "logprobs", values.logprobs)
         samples = self._value(row, "samples", values.texts)
@@ -185,7 +188,11 @@ class AnswerReader:
             for method in self._methods.values()
             for ask in method.asks
         }
-        return assess(self._methods, Observation(question, answer, kind, signals))
+        final = None
+        if self._rule is not None and reference is not None:
+            final = FinalAnswers(self._rule, reference)
+        seen = replace(seen, kind=kind, signals=signals, answer_rule=final)
+        return assess(self._methods, seen)
 
 
 def without_silent(answers: Iterable[ImportedAnswer], given: Mapping[str, Any]) -> set[str]:

@@ -162,7 +162,8 @@ def _check_probes(settings: Settings, plan: TaskPlan, folder: Path | None) -> No
     if not isinstance(settings.uq, list):
         return
     for name, method in chosen_methods(settings).items():
-        if isinstance(method, TrainedMethod) and name not in plan.fitted:
+        is_named = name in settings.uq  # what comes with a set is left out without a probe
+        if is_named and isinstance(method, TrainedMethod) and name not in plan.fitted:
             lacks = f"{folder} holds none" if folder else "`probes` names no folder"
             raise SettingsError(
                 f"methods: {name} needs a probe that was fitted for the data set "
