@@ -128,7 +128,7 @@ def calibrate(
         "cpt": cpt,
     }
     if probability:
-        _check_no_goal(given, guarantee, questions, at_least, split)
+        probability_command.check_options(given, guarantee, questions, at_least, split)
         selection = _selection(results, slm, method, None, tasks or [])
         path = output or results / slm / probability_command.FOLDER / f"{method}.json"
         name = f"{method}.probability-{at_least or 0:g}.json"
@@ -162,31 +162,6 @@ def calibrate(
         typer.echo(f"Left out: {problem.where}: {problem.why}", err=True)
     if calibrated.threshold is None:
         raise typer.Exit(1)
-
-
-def _check_no_goal(
-    given: dict[GoalKind, float | None],
-    guarantee: float | None,
-    questions: int | None,
-    at_least: float | None,
-    split: float,
-) -> None:
-    """Check the options that go with a map to probabilities.
-
-    Raises:
-        typer.BadParameter: there is a goal for a threshold too, or a number is out of range.
-    """
-    from slmroute_plugin.analysis.calibration.goals import option_of
-
-    goals = [option_of(kind) for kind, value in given.items() if value is not None]
-    others = {"--guarantee": guarantee, "--questions": questions}
-    goals += [option for option, value in others.items() if value is not None]
-    if goals:
-        raise typer.BadParameter(f"--probability stands alone, without {' and '.join(goals)}.")
-    if not 0 < split < 1:
-        raise typer.BadParameter(f"--split {split:g}: a share between 0 and 1 is needed.")
-    if at_least is not None and not 0 < at_least < 1:
-        raise typer.BadParameter(f"--at-least {at_least:g}: a number between 0 and 1 is needed.")
 
 
 def _goal(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,37 @@ from slmroute_plugin.storage.atomic_write import check_writable, written_whole
 from slmroute_plugin.storage.threshold_file import ThresholdFile
 
 if TYPE_CHECKING:
+    from slmroute_plugin.analysis.calibration.goals import GoalKind
     from slmroute_plugin.analysis.calibration.probability import CalibratedProbability, Errors
     from slmroute_plugin.analysis.calibration.selection import Selection
 
 FOLDER = "probabilities"
 _NAMES = {"ece": "ECE", "brier": "Brier score", "log_loss": "log-loss"}
+
+
+def check_options(
+    given: Mapping[GoalKind, float | None],
+    guarantee: float | None,
+    questions: int | None,
+    at_least: float | None,
+    split: float,
+) -> None:
+    """Check the options that go with a map to probabilities.
+
+    Raises:
+        typer.BadParameter: there is a goal for a threshold too, or a number is out of range.
+    """
+    from slmroute_plugin.analysis.calibration.goals import option_of
+
+    goals = [option_of(kind) for kind, value in given.items() if value is not None]
+    others = {"--guarantee": guarantee, "--questions": questions}
+    goals += [option for option, value in others.items() if value is not None]
+    if goals:
+        raise typer.BadParameter(f"--probability stands alone, without {' and '.join(goals)}.")
+    if not 0 < split < 1:
+        raise typer.BadParameter(f"--split {split:g}: a share between 0 and 1 is needed.")
+    if at_least is not None and not 0 < at_least < 1:
+        raise typer.BadParameter(f"--at-least {at_least:g}: a number between 0 and 1 is needed.")
 
 
 def write_map(

@@ -6,7 +6,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -213,23 +213,38 @@ def _tested(on_datasets: Sequence[_Difference]) -> _Test:
     return _Test(len(on_datasets), n, value, best, observed, low, high, p_value)
 
 
+class _Rival(NamedTuple):
+    """A single method, and the row of a comparison in which it is beside a combining method.
+
+    Attributes:
+        difference: the area of the combining method less that of the single method.
+        single: the name of the single method.
+        row: the row.
+        sign: 1 if the combining method is the first of the row, else -1.
+    """
+
+    difference: float
+    single: str
+    row: Any
+    sign: int
+
+
 def _by_area(comparison: pd.DataFrame, pairs: Sequence[_Pair]) -> Iterator[tuple[object, ...]]:
     """Yield the columns after `slm` of each LLM and combining method, by area."""
     for llm, of_llm in comparison.groupby("llm", sort=True):
         rows = {(row.method_a, row.method_b): row for row in of_llm.itertuples()}
-        for combined in sorted({pair.combined for pair in pairs}):
-            found = []
-            for pair in pairs:
-                first, second = sorted(pair)
-                row = rows.get((first, second))
-                if pair.combined == combined and row is not None:
-                    found.append((1 if first == combined else -1, pair.single, row))
-            if not found:
-                continue
-            sign, single, row = min(found, key=lambda each: (each[0] * each[2].difference, each[1]))
-            difference = sign * row.difference
-            ends = sorted((sign * row.low, sign * row.high))
+        rivals: dict[str, list[_Rival]] = defaultdict(list)
+        for combined, single in pairs:
+            first, second = sorted((combined, single))
+            if (row := rows.get((first, second))) is not None:
+                sign = 1 if first == combined else -1
+                rivals[combined].append(_Rival(sign * row.difference, single, row, sign))
+        for combined in sorted(rivals):
+            best = min(rivals[combined], key=lambda rival: (rival.difference, rival.single))
+            row = best.row
+            ends = sorted((best.sign * row.low, best.sign * row.high))
             yield (
-                llm, combined, "area", single, row.datasets, row.n, np.nan, np.nan, difference,
-                *ends, row.p_value, row.p_holm, verdict(difference, row.p_holm),
+                llm, combined, "area", best.single, row.datasets, row.n, np.nan, np.nan,
+                best.difference, *ends, row.p_value, row.p_holm,
+                verdict(best.difference, row.p_holm),
             )  # fmt: skip
