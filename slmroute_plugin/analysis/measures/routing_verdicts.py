@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,8 +127,9 @@ def policies(routing: Routing, counts: Sequence[NDArray[np.float32]]) -> Iterato
             routing.llms != routing.slm[:, None],
         ]
     )[ranked.order].astype(np.float64)
-    sums = _sums(columns, ends, [np.ones((n, 1), dtype=np.float32)], ranked.order)
-    drawn = _sums(columns, ends, counts, ranked.order) if counts else None
+    sums = _sums(columns, ends, [np.ones((n, 1))], ranked.order)
+    # A resample need not be more exact than the questions that happen to be in it.
+    drawn = _sums(columns.astype(np.float32), ends, counts, ranked.order) if counts else None
     for k in range(m):
         picked = [0, 1, *(2 + part * m + k for part in range(5))]
         observed = _measured(sums[..., picked])
@@ -157,9 +158,9 @@ def _calls(n: int) -> Spent:
 
 
 def _sums(
-    columns: Floats,
+    columns: NDArray[Any],
     ends: NDArray[np.intp],
-    counts: Sequence[NDArray[np.float32]],
+    counts: Sequence[NDArray[Any]],
     order: NDArray[np.intp],
 ) -> Floats:
     """Sum columns [n, c], which are in order, over the first `ends` rows of every resample.
@@ -174,7 +175,7 @@ def _sums(
         parts = np.zeros((block.shape[1], len(edges) - 1, columns.shape[1]))
         for part, (low, high) in enumerate(pairwise(edges)):
             if high > low:
-                parts[:, part] = ordered[low:high].T.astype(np.float64) @ columns[low:high]
+                parts[:, part] = ordered[low:high].T @ columns[low:high]
         blocks.append(np.cumsum(parts, axis=1))
     return np.concatenate(blocks)
 
