@@ -68,7 +68,7 @@ def main() -> None:
     lm = VLLM(
         given.model, dtype="float32", max_model_len=1024, block_size=32, enforce_eager=True,
         # Otherwise a CPU reads the samples' prompts in several calls.
-        enable_chunked_prefill=False, batch_size=4,
+        enable_chunked_prefill=False, batch_size=4, num_gpu_blocks_override=128,
     )  # fmt: skip
     given.results.mkdir(exist_ok=True)
     run(lm, given.results, "", given.kill_at)

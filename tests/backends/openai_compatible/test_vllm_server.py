@@ -41,6 +41,7 @@ TEXTS = (
 )
 OPTIONS = (
     "--dtype", "float32", "--enforce-eager", "--max-model-len", "1024", "--block-size", "32",
+    "--num-gpu-blocks-override", "128",
 )  # fmt: skip
 
 

@@ -17,7 +17,11 @@ os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
 os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
 
 # Reads prompts of some hundred tokens; a cache block on a CPU is 128 tokens otherwise.
-SMALL = {"max_model_len": 1024, "block_size": 32, "enforce_eager": True, "dtype": "float32"}
+# A cache of 4096 tokens: several engines share the memory of one machine.
+SMALL = {
+    "max_model_len": 1024, "block_size": 32, "num_gpu_blocks_override": 128,
+    "enforce_eager": True, "dtype": "float32",
+}  # fmt: skip
 
 StartEngine = Callable[..., Any]
 
