@@ -58,6 +58,13 @@ def calibrate(
         int | None,
         typer.Option(help="How many questions --budget-usd is for; default: as many as saved."),
     ] = None,
+    prices: Annotated[
+        Path | None,
+        typer.Option(
+            help="YAML file with the price of each model: a budget then counts the small model and "
+            "the method too."
+        ),
+    ] = None,
     tasks: Annotated[
         list[str] | None,
         typer.Option(
@@ -143,7 +150,7 @@ def calibrate(
         raise typer.BadParameter("this goal needs the answers of an LLM: name it with --llm.")
     path = output or _default_path(results, slm, method, llm, goal)
     check_writable(path)
-    selection = _selection(results, slm, method, llm, tasks or [])
+    selection = _selection(results, slm, method, llm, tasks or [], prices)
 
     from slmroute_plugin.analysis.calibration import thresholds
     from slmroute_plugin.analysis.calibration.goals import GoalError
@@ -186,7 +193,12 @@ def _goal(
 
 
 def _selection(
-    results: Path, slm: str, method: str, llm: str | None, tasks: list[str]
+    results: Path,
+    slm: str,
+    method: str,
+    llm: str | None,
+    tasks: list[str],
+    prices: Path | None = None,
 ) -> Selection:
     """Read the results, and choose the answers to calibrate on.
 
@@ -197,16 +209,18 @@ def _selection(
 
     from slmroute_plugin.analysis.calibration.selection import SelectionError, select
     from slmroute_plugin.analysis.study.reading import read_study
+    from slmroute_plugin.cli.prices import stated_prices
 
     if not results.is_dir():
         raise typer.BadParameter(f"there is no folder {results}.")
     _must_hold(results, slm)
     if llm is not None:
         _must_hold(results, llm)
+    stated = stated_prices(prices)
     names = [name.strip() for listed in tasks for name in listed.split(",") if name.strip()]
     try:
         with Console(stderr=True).status(f"Reading {results}"):
-            study = read_study(results, llms=[llm] if llm is not None else [])
+            study = read_study(results, [llm] if llm is not None else [], prices=stated)
         return select(study, slm, method, llm, names)
     except SelectionError as error:
         raise typer.BadParameter(str(error)) from None

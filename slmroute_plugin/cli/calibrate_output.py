@@ -53,7 +53,10 @@ def _figures_table(figures: Figures) -> Table:
             interval = f"{share.low:.4f} to {share.high:.4f}" if is_known else ""
             table.add_row(name, f"{share.value:.4f}" if is_known else "undefined", interval)
     if figures.cost_usd is not None:
-        table.add_row("dollars for the LLM", f"{figures.cost_usd:.4f}", "")
+        counted = "" if figures.total_usd is not None else " alone, as others are not known"
+        table.add_row(f"dollars for the LLM{counted}", f"{figures.cost_usd:.4f}", "")
+    if figures.total_usd is not None:
+        table.add_row("dollars for SLM, method and LLM", f"{figures.total_usd:.4f}", "")
     return table
 
 

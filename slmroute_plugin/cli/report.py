@@ -14,7 +14,6 @@ from slmroute_plugin.cli.bars import work_bars
 
 if TYPE_CHECKING:
     from slmroute_plugin.analysis.report import Report
-    from slmroute_plugin.llm.model_price import PriceList
 
 
 class Unparsed(str, Enum):
@@ -94,6 +93,7 @@ def report(
     from slmroute_plugin.analysis.report import ReportSettings, make_report
     from slmroute_plugin.analysis.study.reading import UnknownName
     from slmroute_plugin.analysis.tables.setting_tables import MeasureOptions
+    from slmroute_plugin.cli.prices import stated_prices
 
     if not results.is_dir():
         raise typer.BadParameter(
@@ -111,7 +111,7 @@ def report(
         figures=figures,
         page=page,
         paper=paper,
-        prices=_prices(prices),
+        prices=stated_prices(prices),
         **({"jobs": jobs} if jobs else {}),
     )
     console = Console(markup=False, highlight=False)
@@ -146,20 +146,6 @@ def _sum_up(made: Report, results: Path, out: Path, console: Console) -> None:
         console.print(f"Open {path.resolve().as_uri()}", soft_wrap=True)
     for line in made.verdicts:
         console.print(line, soft_wrap=True)
-
-
-def _prices(path: Path | None) -> PriceList:
-    """Read the file of prices, if there is one.
-
-    Raises:
-        typer.BadParameter: the file cannot be used.
-    """
-    from slmroute_plugin.llm.model_price import PriceError, read_prices
-
-    try:
-        return read_prices(path) if path is not None else {}
-    except PriceError as error:
-        raise typer.BadParameter(str(error), param_hint="--prices") from None
 
 
 class _Bars:

@@ -42,7 +42,7 @@ QUESTION = [
     TokenSequence(Restated("Then?"), [1, 2, 30, 31], [32]),
     TokenSequence(FIRST, [*PROMPT, *ANSWER, *HEAD, 92]),
     TokenSequence(SECOND, [*PROMPT, *ANSWER, *HEAD, 93, 94], [95]),
-    TokenSequence(HiddenState(), [*PROMPT, *ANSWER]),
+    TokenSequence(HiddenState(), [*PROMPT, *ANSWER], again=1),
 ]
 SIGNALS: tuple[Signal[object], ...] = (Samples(2), Restated("Then?"), FIRST, SECOND)
 

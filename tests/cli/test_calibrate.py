@@ -191,6 +191,19 @@ def test_a_budget_without_prices_is_refused(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_a_budget_says_which_costs_it_counted(tmp_path: Path) -> None:
+    path, prices = tmp_path / "threshold.json", tmp_path / "prices.yaml"
+    prices.write_text(f"{LLM}: {{input_usd: 1, output_usd: 1}}")
+    given = ["--llm", LLM, "--tasks", TASK, "--output", str(path)]
+    result = run("--budget-usd", "5", *given, "--prices", str(prices))
+    assert result.exit_code == 0, result.output
+    assert "dollars for the LLM alone, as others are not known" in result.output
+    prices.write_text(f"{LLM}: {{input_usd: 1}}")
+    result = run("--budget-usd", "5", *given, "--prices", str(prices))
+    assert result.exit_code == 2
+    assert "output_usd" in result.output
+
+
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     result = run("--ratio", "0.3", results=tmp_path / "runs")
     assert result.exit_code == 2

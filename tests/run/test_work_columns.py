@@ -31,7 +31,7 @@ SEQUENCES = [
     TokenSequence(Samples(2), [1, 2, 3], [5, 6]),
     TokenSequence(Samples(2), [1, 2, 3], [7]),
     TokenSequence(TURN, [1, 2, 3, 4, 8, 9]),
-    TokenSequence(STATE, [1, 2, 3, 4]),
+    TokenSequence(STATE, [1, 2, 3, 4], again=1),
 ]
 
 

@@ -12,7 +12,7 @@ _WORDS = {
     "ratio": "at most {value:g} of the questions routed",
     "accuracy": "overall accuracy of {value:g} after routing",
     "kept_accuracy": "accuracy of {value:g} among the answers that are kept",
-    "budget_usd": "at most ${value:g} for the LLM",
+    "budget_usd": "at most ${value:g} to pay",
     "cpt": "{value:g} of the way from the SLM's accuracy to the LLM's",
 }
 

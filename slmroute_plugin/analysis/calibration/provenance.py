@@ -42,6 +42,7 @@ def threshold_file(
             "kept_accuracy": _interval(figures.kept_accuracy),
             "accuracy": None if figures.accuracy is None else _interval(figures.accuracy),
             "cost_usd": figures.cost_usd,
+            "total_usd": figures.total_usd,
         }
     if goal.guarantee is not None:
         provenance["guarantee"] = {

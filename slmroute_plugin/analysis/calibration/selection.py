@@ -129,4 +129,14 @@ def _answers(settings: Sequence[Setting], method: str, llm: str | None) -> Answe
         slm,
         np.concatenate([run.correct for run in stronger]),
         np.concatenate([run.cost_usd for run in stronger]),
+        _before_routing(settings, method),
     )
+
+
+def _before_routing(settings: Sequence[Setting], method: str) -> float | None:
+    """Sum the dollars of the SLM's answers and of the method; None if a price is not known."""
+    total = 0.0
+    for setting in settings:
+        of_method = setting.slm.scores[method].cost_usd
+        total += setting.slm.cost_usd.sum() + (np.nan if of_method is None else of_method.sum())
+    return None if np.isnan(total) else float(total)

@@ -25,12 +25,15 @@ class Answers:
         llm: [n], bool: whether the LLM's answer is right; None without an LLM.
         cost_usd: [n]: the dollars of the LLM's answers, NaN where they are not known; None
             without an LLM.
+        before_routing_usd: the dollars that the SLM's answers and the method take for all n
+            questions, whichever are routed; None where they are not known.
     """
 
     confidence: NDArray[np.float64]
     slm: NDArray[np.bool_]
     llm: NDArray[np.bool_] | None = None
     cost_usd: NDArray[np.float64] | None = None
+    before_routing_usd: float | None = None
 
 
 class Share(NamedTuple):
@@ -48,13 +51,16 @@ class Figures(NamedTuple):
         ratio: the share that is routed.
         kept_accuracy: the accuracy of the SLM's answers that are kept.
         accuracy: the overall accuracy after routing; None without an LLM.
-        cost_usd: the dollars for the questions of the goal; None where no price is known.
+        cost_usd: the dollars of the LLM for the questions of the goal; None where no price is
+            known.
+        total_usd: the same with those of the SLM and the method; None where they are not known.
     """
 
     ratio: Share
     kept_accuracy: Share
     accuracy: Share | None
     cost_usd: float | None
+    total_usd: float | None = None
 
 
 class Calibrated(NamedTuple):
@@ -114,13 +120,15 @@ def figures_at(threshold: float, answers: Answers, questions: int | None = None)
         questions: the number of questions to give dollars for; None for as many as there are.
     """
     kept = answers.confidence >= threshold  # an answer without a confidence (NaN) is not kept
-    accuracy = cost = None
+    accuracy = cost = total = None
     if answers.llm is not None:
         accuracy = _share(np.where(kept, answers.slm, answers.llm))
     costs = _costs(answers)
     if costs is not None:
         cost = float(costs[~kept].sum()) * _scale(answers, questions)
-    return Figures(_share(~kept), _share(answers.slm[kept]), accuracy, cost)
+        if answers.before_routing_usd is not None:
+            total = cost + answers.before_routing_usd * _scale(answers, questions)
+    return Figures(_share(~kept), _share(answers.slm[kept]), accuracy, cost, total)
 
 
 def _on_these(every_cut: Cuts, answers: Answers, goal: Goal) -> tuple[int | None, float]:
@@ -146,7 +154,8 @@ def _on_these(every_cut: Cuts, answers: Answers, goal: Goal) -> tuple[int | None
             raise GoalError(
                 "what the LLM's answers cost is not known, so that no budget can be kept"
             )
-        return _limit(every_cut.sums(costs) * _scale(answers, goal.questions), goal.value)
+        paid = every_cut.sums(costs) + (answers.before_routing_usd or 0.0)
+        return _limit(paid * _scale(answers, goal.questions), goal.value)
     llm = np.asarray(answers.llm)
     overall = (right_kept + every_cut.sums(llm)) / n
     if goal.measure == "accuracy":

@@ -8,14 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from slmroute_plugin.analysis.measures.routing_verdicts import (
+from slmroute_plugin.analysis.measures.routing_policies import (
     Policies,
     Routing,
-    Verdict,
     overall,
     policies,
-    verdicts,
 )
+from slmroute_plugin.analysis.measures.routing_verdicts import Verdict, verdicts
 from slmroute_plugin.analysis.measures.total_cost import Spent
 from slmroute_plugin.analysis.study.runs import Setting
 from slmroute_plugin.analysis.tables.setting_tables import MeasureOptions, setting_counts

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -52,13 +54,25 @@ def test_thresholds_by_hand(goal: Goal, threshold: float | None, best: float) ->
 
 
 def test_what_a_threshold_does_by_hand() -> None:
-    ratio, kept_accuracy, accuracy, cost = figures_at(0.3, ANSWERS, questions=50)
+    ratio, kept_accuracy, accuracy, cost, total = figures_at(0.3, ANSWERS, questions=50)
     assert (ratio.value, kept_accuracy.value) == (0.4, pytest.approx(2 / 3))
     assert accuracy is not None
     assert accuracy.value == 0.8
     assert cost == pytest.approx(30)
+    assert total is None
     # Clopper–Pearson for 2 of 5.
     assert (ratio.low, ratio.high) == pytest.approx((0.0527, 0.8534), abs=1e-4)
+
+
+def test_a_budget_counts_all_costs_where_they_are_known() -> None:
+    answers = replace(ANSWERS, before_routing_usd=2.0)
+    # The cuts cost 2 more each: 3, 5, 10 and 12.
+    assert calibrate(answers, Goal("budget_usd", 9.9)).threshold == pytest.approx(0.3)
+    assert calibrate(answers, Goal("budget_usd", 10)).threshold == pytest.approx(0.6)
+    assert calibrate(answers, Goal("budget_usd", 2.5)).threshold is None
+    assert calibrate(answers, Goal("budget_usd", 10, questions=10)).threshold == pytest.approx(0.3)
+    figures = figures_at(0.3, answers, questions=50)
+    assert (figures.cost_usd, figures.total_usd) == (pytest.approx(30), pytest.approx(50))
 
 
 def test_without_an_llm_and_with_nothing_kept() -> None:

@@ -8,18 +8,20 @@ import numpy as np
 import pytest
 
 from slmroute_plugin.analysis.measures.bootstrap_areas import resampled_counts
-from slmroute_plugin.analysis.measures.routing_verdicts import (
+from slmroute_plugin.analysis.measures.routing_policies import (
     ALL_COSTS,
-    CANNOT_BE_TOLD,
-    DO_NOT_ROUTE,
     LLM_CALLS,
-    ROUTE,
     SHARES,
     Policies,
     Routing,
-    Verdict,
     overall,
     policies,
+)
+from slmroute_plugin.analysis.measures.routing_verdicts import (
+    CANNOT_BE_TOLD,
+    DO_NOT_ROUTE,
+    ROUTE,
+    Verdict,
     verdicts,
 )
 from slmroute_plugin.analysis.measures.total_cost import Spent
