@@ -81,7 +81,8 @@ class TokenSequence(NamedTuple):
         cached: The number of the prompt's tokens that a cache held, as the engine counts them;
             None where sequences share all that they have in common.
         again: The number of the prompt's last tokens that are read though they were read or
-            generated before; other sequences with as many share them.
+            generated before, at least 1 for a hidden state, since nobody knew when the last token
+            came that it would be the last; other sequences with as many share them.
     """
 
     signal: Signal[Any] | None
@@ -135,16 +136,19 @@ def trace(sequences: Sequence[TokenSequence], *, shares_generated: bool = True) 
     for at, each in enumerate(sequences):
         most = len(each.prompt) + (len(each.generated) if shares_generated else 0)
         shares = tuple(min(int(shared), most) for shared in common[at, :at])
-        if each.again:
-            # Nobody knew, when the last token came, that it would be the last.
+        if again := _read_again(each):
             shares = tuple(
-                shared if other.again == each.again else min(shared, len(each.prompt) - each.again)
+                shared if _read_again(other) == again else min(shared, len(each.prompt) - again)
                 for shared, other in zip(shares, sequences, strict=False)
             )
         works.append(
             SequenceWork(each.signal, len(each.prompt), len(each.generated), shares, each.cached)
         )
     return tuple(works)
+
+
+def _read_again(one: TokenSequence) -> int:
+    return max(one.again, int(isinstance(one.signal, HiddenState)))
 
 
 def apart(sequences: Sequence[TokenSequence]) -> Trace:

@@ -141,3 +141,18 @@ def test_all_work_together_is_the_nodes_of_the_prefix_trie(
         both = trie_nodes([[*made[0][0], *made[0][1]], [*made[at][0], *made[at][1]]])
         assert alone.tokens == both - len([*made[0][0], *made[0][1]])
         assert work_of_methods(of, {"it": (signal,)})["it"].alone == alone
+
+
+def test_an_answer_that_is_averaged_over_is_read_once_more() -> None:
+    last, mean = HiddenState(), HiddenState(-8, "mean_answer")
+    of = trace(
+        [
+            TokenSequence(None, [1, 2, 3], [4, 5, 6, 7]),
+            TokenSequence(last, [1, 2, 3, 4, 5, 6, 7]),
+            TokenSequence(mean, [1, 2, 3, 4, 5, 6, 7], again=4),
+            TokenSequence(HiddenState(-1, "mean_answer"), [1, 2, 3, 4, 5, 6, 7], again=4),
+        ]
+    )
+    # Beside the answer: its last token, its four tokens, and nothing for another layer.
+    assert [work(of, [at], [0]).read for at in (1, 2, 3)] == [1, 4, 4]
+    assert work(of, [1, 2, 3], [0]).read == 1 + 4
