@@ -26,6 +26,15 @@ SMALL = {
 StartEngine = Callable[..., Any]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep what shares an engine in one process, for `--dist loadgroup`: engines are large."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        engine = "states" if "states_engine" in fixtures else "plain"
+        group = engine if item.path.parent == Path(__file__).parent else item.path.name
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def start_engine() -> Iterator[StartEngine]:
     """Starts an engine with lm-eval's class, or returns the one that was started like that."""
