@@ -149,5 +149,5 @@ def _about_the_model(config: Any, extracts: bool | None) -> str:
         return f"vLLM's {architecture} hands out states."
     return (
         f"vLLM has no {architecture} of its own that hands out states (SupportsEagle3): "
-        "model_impl=transformers runs transformers' code for it in vLLM, which does."
+        "model_impl=transformers runs transformers' code for it in vLLM, which may."
     )
