@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import ClassVar
 
-from slmroute_plugin import NoConfidence, Observation, Samples
+from slmroute_plugin import Observation, Samples
 from slmroute_plugin.signals import Signal
-
-_CURRENCY = re.compile(r"[$€£¥](?=\.?\d)")
-_GROUPING = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
-# The punctuation that stays: sign, decimal point and fraction bar of a number,
-# and the apostrophe within a word.
-_PART_OF_WORD = re.compile(
-    r"(?<!\w)-(?=\.?\d)|(?<!\w)\.(?=\d)|(?<=\d)[./](?=\d)|(?<=[^\W\d_])'(?=[^\W\d_])"
-)
-_PLAIN = str.maketrans({"\u2212": "-", "\u2010": "-", "\u2044": "/", "\u2019": "'"})
+from uq_plugins.sample_similarity import check_samples, jaccard, two_or_more, words
 
 
 @dataclass(frozen=True)
@@ -42,8 +32,7 @@ class JaccardDegree:
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.n < 2:
-            raise ValueError(f"agreement needs at least 2 samples, not {self.n}")
+        check_samples(self.n)
 
     @property
     def _samples(self) -> Samples:
@@ -61,8 +50,7 @@ class JaccardDegree:
             NoConfidence: If there are fewer than two samples.
         """
         samples = seen[self._samples]
-        if len(samples) < 2:
-            raise NoConfidence(f"agreement needs at least 2 samples, not {len(samples)}")
+        two_or_more(samples)
         return mean_jaccard([words(sample) for sample in samples])
 
 
@@ -71,29 +59,4 @@ def mean_jaccard(sets: Sequence[frozenset[str]]) -> float:
 
     Two empty sets agree (1).
     """
-    return fmean(len(a & b) / len(a | b) if a or b else 1.0 for a in sets for b in sets)
-
-
-def words(text: str) -> frozenset[str]:
-    """Return the set of words in a text, case-folded, without punctuation and symbols.
-
-    A number is one word and keeps its sign, decimal point and fraction bar, so that -3 differs
-    from 3. It loses thousands separators, and currency and percent signs. A text that consists of
-    symbols alone is one word, so that "+" differs from "-"; an empty text has no word.
-
-    >>> sorted(words("Paris, it costs $-1,250.50."))
-    ['-1250.50', 'costs', 'it', 'paris']
-    """
-    text = unicodedata.normalize("NFKC", text).casefold().translate(_PLAIN)
-    text = _GROUPING.sub("", _CURRENCY.sub("", text))
-    kept = {match.start() for match in _PART_OF_WORD.finditer(text)}
-    spaced = "".join(
-        char if index in kept or _is_letter_or_digit(char) else " "
-        for index, char in enumerate(text)
-    )
-    return frozenset(spaced.split() or text.split())
-
-
-def _is_letter_or_digit(char: str) -> bool:
-    # Marks are the vowel signs of Indic scripts and the like, which `isalnum` leaves out.
-    return char.isalnum() or unicodedata.category(char).startswith("M")
+    return fmean(jaccard(one, other) for one in sets for other in sets)

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slmroute_plugin import NoConfidence, Observation
-from uq_plugins.jaccard_degree import words
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 SIMILARITIES = ("answers", "words")
+
+_CURRENCY = re.compile(r"[$€£¥](?=\.?\d)")
+_GROUPING = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+# The punctuation that stays: sign, decimal point and fraction bar of a number,
+# and the apostrophe within a word.
+_PART_OF_WORD = re.compile(
+    r"(?<!\w)-(?=\.?\d)|(?<!\w)\.(?=\d)|(?<=\d)[./](?=\d)|(?<=[^\W\d_])'(?=[^\W\d_])"
+)
+_PLAIN = str.maketrans({"\u2212": "-", "\u2010": "-", "\u2044": "/", "\u2019": "'"})
 
 
 def check_similarity(name: str) -> None:
@@ -65,6 +75,31 @@ def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
     0.3333333333333333
     """
     return len(one & other) / len(one | other) if one or other else 1.0
+
+
+def words(text: str) -> frozenset[str]:
+    """Return the set of words in a text, case-folded, without punctuation and symbols.
+
+    A number is one word and keeps its sign, decimal point and fraction bar, so that -3 differs
+    from 3. It loses thousands separators, and currency and percent signs. A text that consists of
+    symbols alone is one word, so that "+" differs from "-"; an empty text has no word.
+
+    >>> sorted(words("Paris, it costs $-1,250.50."))
+    ['-1250.50', 'costs', 'it', 'paris']
+    """
+    text = unicodedata.normalize("NFKC", text).casefold().translate(_PLAIN)
+    text = _GROUPING.sub("", _CURRENCY.sub("", text))
+    kept = {match.start() for match in _PART_OF_WORD.finditer(text)}
+    spaced = "".join(
+        char if index in kept or _is_letter_or_digit(char) else " "
+        for index, char in enumerate(text)
+    )
+    return frozenset(spaced.split() or text.split())
+
+
+def _is_letter_or_digit(char: str) -> bool:
+    # Marks are the vowel signs of Indic scripts and the like, which `isalnum` leaves out.
+    return char.isalnum() or unicodedata.category(char).startswith("M")
 
 
 class Spectrum(NamedTuple):

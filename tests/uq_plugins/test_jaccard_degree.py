@@ -9,7 +9,7 @@ from sklearn.preprocessing import MultiLabelBinarizer
 
 from slmroute_plugin import NoConfidence, Observation, Samples
 from uq_plugins import JaccardDegree
-from uq_plugins.jaccard_degree import words
+from uq_plugins.sample_similarity import words
 
 FIVE = (
     "The capital is Paris.",  # the capital is paris
