@@ -64,7 +64,10 @@ def run_grid(
                         failed.append(record)
         if is_whole:
             copy_recorded(grid)
-            for step in steps_after(grid, _slm_folders(plan, records)):
+            folders = _slm_folders(plan, records)
+            files = {folder: files for own in folders.values() for folder, files in own.items()}
+            routed_to = [folder for name in grid.slms_as_llms for folder in folders.get(name, ())]
+            for step in steps_after(grid, files, routed_to):
                 console.print(f"slmroute {step.name}: {step.seconds:.0f} s", soft_wrap=True)
                 manifest.add_step(step)
                 steps.append(step)
@@ -75,15 +78,16 @@ def run_grid(
     return not failed and not any(step.exit_status for step in steps)
 
 
-def _slm_folders(plan: Plan, records: dict[str, CellRecord]) -> dict[str, list[str]]:
-    """List the small models' folders of results, with the files that their cells put there."""
-    files: dict[str, list[str]] = {}
+def _slm_folders(plan: Plan, records: dict[str, CellRecord]) -> dict[str, dict[str, list[str]]]:
+    """List each small model's folders of results, with the files that its cells put there."""
+    folders: dict[str, dict[str, list[str]]] = {}
     for planned in plan.cells:
         record = records.get(planned.cell.name)
         if planned.cell.role == "slm" and record is not None and record.state == "done":
+            own = folders.setdefault(planned.cell.model, {})
             for folder in record.folders:
-                files.setdefault(folder, []).extend(record.files)
-    return files
+                own.setdefault(folder, []).extend(record.files)
+    return folders
 
 
 def _records(

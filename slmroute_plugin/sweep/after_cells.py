@@ -51,7 +51,9 @@ def copy_recorded(grid: Grid) -> None:
                     shutil.copy2(path, unfinished)
 
 
-def steps_after(grid: Grid, slms: Mapping[str, Sequence[str]]) -> Iterator[Step]:
+def steps_after(
+    grid: Grid, slms: Mapping[str, Sequence[str]], routed_to: Sequence[str] = ()
+) -> Iterator[Step]:
     """Fit probes and score answers by them for each small model, and make the report.
 
     Probes that were fitted on the same answers before are not fitted again.
@@ -59,6 +61,7 @@ def steps_after(grid: Grid, slms: Mapping[str, Sequence[str]]) -> Iterator[Step]
     Args:
         grid: the grid whose cells have run.
         slms: the small models' folders of results, and the files that the cells put there.
+        routed_to: those of them that others are routed to.
     """
     if grid.training:
         for name, files in slms.items():
@@ -68,6 +71,7 @@ def steps_after(grid: Grid, slms: Mapping[str, Sequence[str]]) -> Iterator[Step]
             yield _step(grid.results, f"score.{name}", state, "score", folder)
     # The report itself knows whether anything has changed.
     made = ["report", str(grid.results), "--out", str(grid.report), *_prices(grid)]
+    made += [f"--llm={folder}" for folder in routed_to]
     yield _step(grid.results, "report", "", *made)
 
 

@@ -90,6 +90,18 @@ def misspell_need(grid: dict[str, Any]) -> None:
     grid["slms"][0] = {"config": "tiny-llama.yaml", "gpu": 1}
 
 
+def route_to_stranger(grid: dict[str, Any]) -> None:
+    grid["llms"] = [{"slm": "tiny-lama"}]
+
+
+def name_two_sources(grid: dict[str, Any]) -> None:
+    grid["llms"] = [{"slm": "tiny-llama", "replay": "nowhere"}]
+
+
+def misspell_limit(grid: dict[str, Any]) -> None:
+    grid["tasks"]["words"] = {"tasks": "slmroute_demo_arithmetic", "limits": 3}
+
+
 def climb(grid: dict[str, Any]) -> None:
     grid["tasks"] = {"../../words": "slmroute_demo"}
 
@@ -106,6 +118,9 @@ def climb(grid: dict[str, Any]) -> None:
         (double_model, "two models are called tiny-llama"),
         (miss_recording, "replay: nowhere holds no samples_*.jsonl"),
         (misspell_need, "unknown key. Did you mean 'gpus'?"),
+        (route_to_stranger, "the llm 'tiny-lama' is not among the slms. Did you mean 'tiny-llama'"),
+        (name_two_sources, "exactly one of config, replay and slm is needed"),
+        (misspell_limit, "tasks.words.limits: unknown key. Did you mean 'limit'?"),
         (climb, "../../words"),
     ],
 )

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from checkout import ROOT
 from demo_grid import RECORDED
@@ -37,6 +38,26 @@ def test_probes_without_hidden_states_are_named_and_the_report_is_made(tmp_path:
     assert (tmp_path / "results" / fit.log).is_file()
     routing = (tmp_path / "report" / "routing.csv").read_text(encoding="utf-8")
     assert RECORDED.name in routing
+
+
+@pytest.mark.slow
+def test_a_small_model_serves_as_the_llm_of_others(tmp_path: Path) -> None:
+    for name in (SLM, "Larger"):
+        shutil.copytree(ROOT / "results" / SLM, tmp_path / "results" / name)
+    grid = Grid.model_validate(
+        {
+            "slms": [f"{SLM}.yaml", "larger.yaml"],
+            "llms": [{"slm": "larger"}],
+            "tasks": {"demo": "slmroute_demo"},
+            "results": str(tmp_path / "results"),
+            "report": str(tmp_path / "report"),
+        }
+    )
+    (report,) = steps_after(grid, {SLM: ["a"], "Larger": ["b"]}, ["Larger"])
+    assert report.exit_status == 0, report.tail
+    routing = pd.read_csv(tmp_path / "report" / "routing.csv")
+    # The larger model is not routed to itself.
+    assert set(zip(routing["slm"], routing["llm"], strict=True)) == {(SLM, "Larger")}
 
 
 def test_probes_are_fitted_and_used_once_for_the_same_answers(

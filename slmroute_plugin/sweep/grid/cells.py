@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.settings.parsing import parse_settings
 from slmroute_plugin.settings.schema import SettingsError
-from slmroute_plugin.sweep.grid.grid_file import Grid, GridError, ModelEntry
+from slmroute_plugin.sweep.grid.grid_file import Grid, GridError, Group, ModelEntry
 from slmroute_plugin.sweep.grid.model_engine import ModelEngine, on_engine
 from slmroute_plugin.sweep.grid.task_names import TaskNames
 
@@ -100,29 +100,32 @@ def cells_of(grid: Grid, path: Path) -> list[Cell]:
     """
     names = TaskNames()
     cells: list[Cell] = []
-    limit = {} if grid.limit is None else {"limit": grid.limit}
     entries: list[tuple[ModelEntry, Role]] = [(entry, "slm") for entry in grid.slms]
     for entry, role in [*entries, *((entry, "llm") for entry in grid.llms)]:
         if entry.replay is not None:
             _check_replay(entry.replay, path)
+        if entry.config is None:
             continue
-        file = path.parent / (entry.config or "")
+        file = path.parent / entry.config
         own = _loaded(file, _settings(grid, role))
         config = _on_engine(own, entry.engine or grid.engine, grid, file)
-        groups: list[tuple[Kind, str, list[str]]] = [
-            ("evaluation", name, tasks) for name, tasks in grid.tasks.items()
+        groups: list[tuple[Kind, str, Group]] = [
+            ("evaluation", name, group) for name, group in grid.tasks.items()
         ]
         if role == "slm":
-            groups += [("training", name, tasks) for name, tasks in grid.training.items()]
-        for kind, group, tasks in _resolved(groups, names, config, path):
+            groups += [("training", name, group) for name, group in grid.training.items()]
+        for kind, name, tasks, limit in _resolved(groups, names, config, path):
+            limit = limit or grid.limit
             cell = Cell(
                 number=len(cells),
                 model=entry.name,
                 role=role,
-                group=group,
+                group=name,
                 kind=kind,
                 tasks=tasks,
-                config=config | {"tasks": list(tasks)} | limit,
+                config=config
+                | {"tasks": list(tasks)}
+                | ({} if limit is None else {"limit": limit}),
                 needs=_needs(entry, own),
                 parameters_b=entry.parameters_b,
                 thinking_tokens=entry.thinking_tokens,
@@ -132,28 +135,28 @@ def cells_of(grid: Grid, path: Path) -> list[Cell]:
 
 
 def _resolved(
-    groups: Iterable[tuple[Kind, str, list[str]]],
+    groups: Iterable[tuple[Kind, str, Group]],
     names: TaskNames,
     config: Mapping[str, Any],
     path: Path,
-) -> Iterator[tuple[Kind, str, tuple[str, ...]]]:
-    """Yield groups with their tasks resolved.
+) -> Iterator[tuple[Kind, str, tuple[str, ...], int | None]]:
+    """Yield groups with their tasks resolved, and with the limits that they state.
 
     Raises:
         GridError: a name is neither a task nor a tag, or a task is in two groups.
     """
     where: dict[str, str] = {}
-    for kind, group, wanted in groups:
+    for kind, name, group in groups:
         try:
-            tasks = names.resolved(tuple(wanted), config.get("include_path"))
+            tasks = names.resolved(tuple(group.tasks), config.get("include_path"))
         except ValueError as error:
-            raise GridError(f"{path}: {group}: {error}") from None
+            raise GridError(f"{path}: {name}: {error}") from None
         for task in tasks:
-            if where.setdefault(task, group) != group:
+            if where.setdefault(task, name) != name:
                 raise GridError(
-                    f"{path}: {task} is in the groups {where[task]} and {group}: leave it in one"
+                    f"{path}: {task} is in the groups {where[task]} and {name}: leave it in one"
                 )
-        yield kind, group, tasks
+        yield kind, name, tasks, group.limit
 
 
 def _settings(grid: Grid, role: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,12 +39,33 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _as_group(value: object) -> object:
+    """Let a name or a list of names stand for a group that has nothing else."""
+    return {"tasks": value} if isinstance(value, str | list) else value
+
+
+class Group(BaseModel):
+    """A group of tasks, which one run of lm-eval answers.
+
+    Attributes:
+        tasks: the names of tasks or tags.
+        limit: the number of questions per task; null for the grid's.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tasks: Annotated[list[str], BeforeValidator(_as_list), Field(min_length=1)]
+    limit: Annotated[int, Field(ge=1)] | None = None
+
+
 class ModelEntry(BaseModel):
     """A model of the grid.
 
     Attributes:
         config: its lm-eval config file, relative to the grid file.
         replay: in place of `config`, for an LLM: a folder of results that is there already.
+        slm: in place of `config`, for an LLM: the name of a small model of the grid, whose answers
+            serve as those of an LLM too.
         gpus: the GPUs that one run takes; by default 1 for a local model and 0 for one behind an
             API.
         cpus: the CPUs that one run takes.
@@ -58,6 +79,7 @@ class ModelEntry(BaseModel):
 
     config: Path | None = None
     replay: Path | None = None
+    slm: _Name | None = None
     gpus: Annotated[float, Field(ge=0)] | None = None
     cpus: Annotated[float, Field(gt=0)] = 1
     memory_gb: Annotated[float, Field(gt=0)] | None = None
@@ -67,20 +89,22 @@ class ModelEntry(BaseModel):
 
     @model_validator(mode="after")
     def _one_source(self) -> ModelEntry:
-        """Check that the entry has a config or a recorded run."""
-        if (self.config is None) == (self.replay is None):
-            raise ValueError("exactly one of config and replay is needed")
+        """Check that the entry says where its answers come from, once."""
+        if [self.config, self.replay, self.slm].count(None) != 2:
+            raise ValueError("exactly one of config, replay and slm is needed")
         return self
 
     @property
     def name(self) -> str:
         """The name of the model in the grid."""
+        if self.slm is not None:
+            return self.slm
         # `stem` would cut the version number off a folder's name.
         return self.config.stem if self.config is not None else Path(self.replay or "").name
 
 
 _Models = list[Annotated[ModelEntry, BeforeValidator(_as_entry)]]
-_Groups = dict[_Name, Annotated[list[str], BeforeValidator(_as_list), Field(min_length=1)]]
+_Groups = dict[_Name, Annotated[Group, BeforeValidator(_as_group)]]
 
 
 class Grid(BaseModel):
@@ -91,10 +115,11 @@ class Grid(BaseModel):
         report: the folder for the report.
         slms: the small models, which answer `tasks` and `training`.
         llms: the models to route to, which answer `tasks`.
-        tasks: the groups of lm-eval's tasks or tags, by a name of your own. A cell of the grid,
-            which is one run of lm-eval, is one model on one group.
+        tasks: the groups of lm-eval's tasks or tags, by a name of your own: a list of them, or
+            `{tasks: [...], limit: 100}`. A cell of the grid, which is one run of lm-eval, is one
+            model on one group.
         training: the groups of training questions for the probes.
-        limit: the number of questions per task, for a trial; null for all.
+        limit: the number of questions per task, for groups that state none; null for all.
         engine: the engine that runs local models: `transformers`, or `vllm`.
         vllm_args: further arguments of vLLM's engine, as in lm-eval's `model_args`.
         slmroute: the settings of `metadata.slmroute` for all runs of small models; a judge is the
@@ -121,14 +146,33 @@ class Grid(BaseModel):
     def _names_are_different(self) -> Grid:
         """Check that names are different, and that each small model is run."""
         for kind, names in (
-            ("models", [entry.name for entry in (*self.slms, *self.llms)]),
+            ("models", [entry.name for entry in (*self.slms, *self.llms) if entry.slm is None]),
             ("groups", [*self.tasks, *self.training]),
         ):
             if twice := sorted(name for name, times in Counter(names).items() if times > 1):
                 raise ValueError(f"two {kind} are called {', '.join(twice)}")
-        if wrong := [entry.name for entry in self.slms if entry.replay is not None]:
-            raise ValueError(f"replay is for llms, not for the small model {wrong[0]}")
+        if wrong := [entry.name for entry in self.slms if entry.config is None]:
+            raise ValueError(f"a small model needs a config, and {wrong[0]} has none")
+        names = [entry.name for entry in self.slms]
+        if strays := [name for name in self.slms_as_llms if name not in names]:
+            hint = did_you_mean(strays[0], names)
+            raise ValueError(f"the llm {strays[0]!r} is not among the slms. {hint}")
         return self
+
+    @property
+    def slms_as_llms(self) -> list[str]:
+        """The names of the small models that others are routed to."""
+        return [entry.slm for entry in self.llms if entry.slm is not None]
+
+
+# What stands under a key of the grid.
+_MODELS: Mapping[str, type[BaseModel]] = {
+    "slms": ModelEntry,
+    "llms": ModelEntry,
+    "tasks": Group,
+    "training": Group,
+    "prices": ModelPrice,
+}
 
 
 def load_grid(path: Path) -> Grid:
@@ -158,9 +202,7 @@ def _explained(path: Path, error: ValidationError) -> Iterable[str]:
     for fault in error.errors():
         where = ".".join(str(part) for part in fault["loc"])
         if fault["type"] == "extra_forbidden":
-            model: type[BaseModel] = ModelEntry if where.startswith(("slms.", "llms.")) else Grid
-            if where.startswith("prices."):
-                model = ModelPrice
+            model = _MODELS.get(where.partition(".")[0], Grid) if "." in where else Grid
             hint = did_you_mean(str(fault["loc"][-1]), model.model_fields)
             yield f"{path}: {where}: unknown key. {hint}"
         elif fault["type"] == "missing":

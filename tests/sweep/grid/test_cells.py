@@ -1,0 +1,31 @@
+"""The cells of a grid: the limits of groups, and small models that others are routed to."""
+
+from __future__ import annotations
+
+from demo_grid import ARITHMETIC, MMLU, Demo
+
+from slmroute_plugin.sweep.grid.cells import Cell, cells_of
+from slmroute_plugin.sweep.grid.grid_file import load_grid
+
+
+def cells(demo: Demo) -> list[Cell]:
+    return cells_of(load_grid(demo.grid), demo.grid)
+
+
+def test_a_groups_own_limit_goes_before_the_grids(demo: Demo) -> None:
+    demo.change(
+        tasks={"words": {"tasks": ARITHMETIC, "limit": 2}, "facts": MMLU}, training={}, limit=3
+    )
+    assert {cell.group: cell.config["limit"] for cell in cells(demo)} == {"words": 2, "facts": 3}
+
+
+def test_a_group_without_any_limit_is_asked_whole(demo: Demo) -> None:
+    demo.change(tasks={"words": [ARITHMETIC]}, training={}, limit=None)
+    assert all("limit" not in cell.config for cell in cells(demo))
+
+
+def test_a_small_model_that_others_are_routed_to_is_run_once(demo: Demo) -> None:
+    alone = [cell.name for cell in cells(demo)]
+    demo.change(llms=[{"slm": cells(demo)[0].model}])
+    assert [cell.name for cell in cells(demo)] == alone
+    assert load_grid(demo.grid).slms_as_llms == [cells(demo)[0].model]
