@@ -49,6 +49,20 @@ def _switch(value: object) -> object:
     return {"on": True, "off": False}.get(value, value) if isinstance(value, str) else value
 
 
+class Subsample(BaseModel):
+    """The settings of a fixed random part of each task's rows.
+
+    Attributes:
+        rows: The number of rows; all of a task that has no more.
+        seed: The seed of the draw, which depends on it and the number of rows alone.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    rows: int = Field(ge=1)
+    seed: int = Field(default=0, ge=0)
+
+
 class Settings(BaseModel):
     """The settings under `metadata.slmroute`.
 
@@ -60,6 +74,8 @@ class Settings(BaseModel):
         hidden_states: The hidden state to keep, or null for none. By default a hidden state is
             kept whenever a local model runs with UQ methods.
         seed: The seed of the sampled answers.
+        subsample: The random part of each task's rows to ask, in place of the task's own
+            `subsample`; null for what the task says.
         journal: Whether finished questions are kept on disk as they come, and taken from there
             when the same is asked again; `on` or `off`.
         results: The folder for what is written beside lm-eval's files: the value of
@@ -75,6 +91,7 @@ class Settings(BaseModel):
     options: dict[str, dict[str, Any]] = Field(default_factory=dict)
     hidden_states: HiddenStateSettings | None = Field(default_factory=HiddenStateSettings)
     seed: int = Field(default=0, ge=0)
+    subsample: Subsample | None = None
     journal: Annotated[bool, BeforeValidator(_switch)] = True
     results: Annotated[Path, Field(strict=False)] = Path("results")
     route: RouteSettings | None = None

@@ -12,6 +12,7 @@ from lm_eval.utils import apply_template, create_iterator
 
 from slmroute_plugin.backends.restated import restated_text, with_cue
 from slmroute_plugin.scoring import Reference, Rule
+from slmroute_plugin.settings.parsing import parse_settings
 from slmroute_plugin.signals import FirstTokenProbs, Restated
 from slmroute_plugin.task.data import check_split, mirrored, named_dataset
 from slmroute_plugin.task.keys import take_keys
@@ -46,6 +47,9 @@ class RowTask(ConfigurableTask):  # type: ignore[misc]
         own = dict(config or {})
         own.pop("class", None)
         self.keys = take_keys(own)
+        settings = parse_settings((own.get("metadata") or {}).get("slmroute"))
+        drawn = settings.subsample
+        self._subsample = self.keys.subsample if drawn is None else drawn.model_dump()
         scoring = self.keys.rule
         self.stock = scoring if isinstance(scoring, StockScoring) else None
         self.rule: Rule = StockRule(self, scoring) if isinstance(scoring, StockScoring) else scoring
@@ -72,10 +76,10 @@ class RowTask(ConfigurableTask):  # type: ignore[misc]
 
     @property
     def eval_docs(self) -> Any:
-        """The rows to evaluate: the task's split, or the fixed part that the task asks for."""
+        """The rows to evaluate: the task's split, or the fixed part that settings or task name."""
         if self._eval_docs is None:
             docs = super().eval_docs
-            part = self.keys.subsample
+            part = self._subsample
             if part and part["rows"] < len(docs):
                 drawn = random.Random(part["seed"]).sample(range(len(docs)), part["rows"])
                 docs = docs.select(sorted(drawn))

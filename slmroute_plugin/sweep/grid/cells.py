@@ -123,9 +123,7 @@ def cells_of(grid: Grid, path: Path) -> list[Cell]:
                 group=name,
                 kind=kind,
                 tasks=tasks,
-                config=config
-                | {"tasks": list(tasks)}
-                | ({} if limit is None else {"limit": limit}),
+                config=_limited(config | {"tasks": list(tasks)}, limit, grid.limit_seed),
                 needs=_needs(entry, own),
                 parameters_b=entry.parameters_b,
                 thinking_tokens=entry.thinking_tokens,
@@ -157,6 +155,18 @@ def _resolved(
                     f"{path}: {task} is in the groups {where[task]} and {name}: leave it in one"
                 )
         yield kind, name, tasks, group.limit
+
+
+def _limited(config: Mapping[str, Any], limit: int | None, seed: int | None) -> dict[str, Any]:
+    """Return a config with a limit on the questions of each task, drawn at random if seeded."""
+    if limit is None:
+        return dict(config)
+    limited = dict(config) | {"limit": limit}
+    if seed is not None:
+        metadata = config["metadata"]
+        drawn = {"subsample": {"rows": limit, "seed": seed}}
+        limited["metadata"] = metadata | {"slmroute": metadata["slmroute"] | drawn}
+    return limited
 
 
 def _settings(grid: Grid, role: str) -> dict[str, Any]:

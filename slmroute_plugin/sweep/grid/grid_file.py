@@ -120,6 +120,8 @@ class Grid(BaseModel):
             model on one group.
         training: the groups of training questions for the probes.
         limit: the number of questions per task, for groups that state none; null for all.
+        limit_seed: the seed by which the questions of a limit are drawn at random; null for the
+            first questions.
         engine: the engine that runs local models: `transformers`, or `vllm`.
         vllm_args: further arguments of vLLM's engine, as in lm-eval's `model_args`.
         slmroute: the settings of `metadata.slmroute` for all runs of small models; a judge is the
@@ -137,6 +139,7 @@ class Grid(BaseModel):
     tasks: Annotated[_Groups, Field(min_length=1)]
     training: _Groups = Field(default_factory=dict)
     limit: Annotated[int, Field(ge=1)] | None = None
+    limit_seed: Annotated[int, Field(ge=0)] | None = None
     engine: ModelEngine = "transformers"
     vllm_args: dict[str, Any] = Field(default_factory=dict)
     slmroute: dict[str, Any] = Field(default_factory=dict)

@@ -19,6 +19,17 @@ def test_a_groups_own_limit_goes_before_the_grids(demo: Demo) -> None:
     assert {cell.group: cell.config["limit"] for cell in cells(demo)} == {"words": 2, "facts": 3}
 
 
+def test_a_seeded_limit_draws_the_same_questions_for_all_models(demo: Demo) -> None:
+    demo.change(tasks={"words": ARITHMETIC}, training={}, limit=3, limit_seed=7)
+    demo.change_model("tiny-llama", metadata={"slmroute": {"uq": ["perplexity"], "seed": 1}})
+    for cell in cells(demo):
+        assert cell.config["limit"] == 3
+        settings = cell.config["metadata"]["slmroute"]
+        assert settings["subsample"] == {"rows": 3, "seed": 7}
+        if cell.model == "tiny-llama":
+            assert (settings["uq"], settings["seed"]) == (["perplexity"], 1)
+
+
 def test_a_group_without_any_limit_is_asked_whole(demo: Demo) -> None:
     demo.change(tasks={"words": [ARITHMETIC]}, training={}, limit=None)
     assert all("limit" not in cell.config for cell in cells(demo))
