@@ -73,7 +73,10 @@ def vllm_args(
         given["dtype"] = dtype
     extracts = _hands_out_states(config)
     if extracts is False:
-        given["model_impl"] = "transformers"
+        raise typer.BadParameter(
+            f"vLLM's {_architecture(config)} hands out no hidden states (it lacks SupportsEagle3). "
+            "Run the probes' methods with `--model hf`."
+        )
     place = folder or (_IN_MEMORY if _IN_MEMORY.is_dir() else Path(tempfile.gettempdir()))
     arguments = hidden_state_arguments(layers, place / "slmroute-hidden-states")
     printed = {**given, **arguments}
@@ -85,7 +88,12 @@ def vllm_args(
         f"{cost.attention / (cost.attention + cost.states):.0%} as many tokens.",
         err=True,
     )
-    typer.echo(_about_the_model(config, extracts), err=True)
+    if extracts is None:
+        typer.echo(
+            "vLLM is not installed here, so it is not known whether its "
+            f"{_architecture(config)} hands out states (SupportsEagle3).",
+            err=True,
+        )
 
 
 def _serve_options(arguments: Mapping[str, Any]) -> str:
@@ -103,6 +111,11 @@ def _serve_options(arguments: Mapping[str, Any]) -> str:
 
 
 def _config(model: str, revision: str | None, trust_remote_code: bool) -> Any:
+    """Read a model's configuration.
+
+    Raises:
+        BadParameter: there is none that can be read.
+    """
     from transformers import AutoConfig
 
     try:
@@ -116,6 +129,11 @@ def _config(model: str, revision: str | None, trust_remote_code: bool) -> Any:
 
 
 def _layers(asked: tuple[int, ...] | list[int], depth: int, *, all_of_them: bool) -> list[int]:
+    """List the indices of the layers that are asked for, from 0 for the embedding.
+
+    Raises:
+        BadParameter: the model does not have a layer.
+    """
     indices = set(range(depth + 1)) if all_of_them else set()
     for layer in asked:
         if not -depth - 1 <= layer <= depth:
@@ -137,17 +155,6 @@ def _hands_out_states(config: Any) -> bool | None:
     return any(getattr(kind, "supports_eagle3", False) for kind in classes)
 
 
-def _about_the_model(config: Any, extracts: bool | None) -> str:
-    architecture = ", ".join(config.architectures or ["this model"])
-    if extracts is None:
-        return (
-            f"vLLM is not installed here, so it is not known whether its {architecture} hands out "
-            "states (SupportsEagle3). If the engine refuses, add "
-            '"model_impl": "transformers" to the line.'
-        )
-    if extracts:
-        return f"vLLM's {architecture} hands out states."
-    return (
-        f"vLLM has no {architecture} of its own that hands out states (SupportsEagle3): "
-        "model_impl=transformers runs transformers' code for it in vLLM, which may."
-    )
+def _architecture(config: Any) -> str:
+    """Return the name of a model's class, as its configuration has it."""
+    return ", ".join(config.architectures or ["model"])
