@@ -26,6 +26,12 @@ def models(tiny: Callable[..., Any], tokenizer: Any, tmp_path: Path) -> Mapping[
     return folders
 
 
+def whole_characters(row: Mapping[str, Any]) -> str:
+    """The reply without a character that it breaks off in, which vLLM does not show."""
+    reply: str = row["resps"][0][0]
+    return reply.rstrip("\ufffd")
+
+
 @pytest.mark.timeout(3000)
 def test_one_key_runs_the_grid_on_vllm_with_the_answers_of_transformers(
     models: Mapping[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -46,7 +52,7 @@ def test_one_key_runs_the_grid_on_vllm_with_the_answers_of_transformers(
     assert found["vllm"].keys() == found["transformers"].keys()
     for key, row in found["vllm"].items():
         other = found["transformers"][key]
-        assert row["resps"] == other["resps"]
+        assert whole_characters(row) == whole_characters(other)
         assert row["confidence/perplexity"] == pytest.approx(
             other["confidence/perplexity"], abs=2e-3
         )
