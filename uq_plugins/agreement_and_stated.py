@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from slmroute_plugin import Observation, Reply, Samples
+from slmroute_plugin import Observation, Reply
 from slmroute_plugin.signals import Signal
 from uq_plugins.answer_agreement import agreement
+from uq_plugins.sampling_method import SamplingMethod
 from uq_plugins.stated_confidence import stated_confidence
 from uq_plugins.verbalization_2s import FOLLOW_UP
 
 
 @dataclass(frozen=True)
-class AgreementAndStated:
+class AgreementAndStated(SamplingMethod):
     """The mean of `answer_agreement` with two samples and of the stated probability.
 
     Range [0, 1]. Source: the combination of few samples with stated confidence of arXiv
@@ -29,19 +30,11 @@ class AgreementAndStated:
 
     name: ClassVar[str] = "agreement_and_stated"
     on_request: ClassVar[bool] = True
+    fewest: ClassVar[int] = 1
 
     n: int = 2
-    temperature: float = 1.0
     follow_up: str = FOLLOW_UP
     max_tokens: int = 32
-
-    def __post_init__(self) -> None:
-        if self.n < 1:
-            raise ValueError(f"agreement needs at least 1 sample, not {self.n}")
-
-    @property
-    def _samples(self) -> Samples:
-        return Samples(self.n, self.temperature)
 
     @property
     def _reply(self) -> Reply:
@@ -50,7 +43,7 @@ class AgreementAndStated:
     @property
     def asks(self) -> tuple[Signal[object], ...]:
         """The signals for the sampled answers and for the reply to the follow-up."""
-        return (self._samples, self._reply)
+        return (self.samples, self._reply)
 
     def confidence(self, seen: Observation) -> float:
         """Return the mean of agreement and stated probability, in [0, 1].
@@ -60,4 +53,4 @@ class AgreementAndStated:
                 probability; see `stated_confidence`.
         """
         stated = stated_confidence(seen[self._reply])
-        return (agreement(seen, seen[self._samples]) + stated) / 2
+        return (agreement(seen, self.drawn(seen)) + stated) / 2

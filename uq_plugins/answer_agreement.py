@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from slmroute_plugin import NoConfidence, Observation, Samples
-from slmroute_plugin.signals import Signal
+from slmroute_plugin import Observation
+from uq_plugins.sampling_method import SamplingMethod
 
 
 @dataclass(frozen=True)
-class AnswerAgreement:
+class AnswerAgreement(SamplingMethod):
     """The share of m sampled answers whose final answer is that of the greedy answer.
 
     Whether two answers are the same, the task's own rule decides. Range [0, 1], in steps of 1/m.
@@ -23,22 +23,7 @@ class AnswerAgreement:
 
     name: ClassVar[str] = "answer_agreement"
     on_request: ClassVar[bool] = True
-
-    n: int = 5
-    temperature: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.n < 1:
-            raise ValueError(f"agreement needs at least 1 sample, not {self.n}")
-
-    @property
-    def _samples(self) -> Samples:
-        return Samples(self.n, self.temperature)
-
-    @property
-    def asks(self) -> tuple[Signal[object], ...]:
-        """The signal for the sampled answers."""
-        return (self._samples,)
+    fewest: ClassVar[int] = 1
 
     def confidence(self, seen: Observation) -> float:
         """Return the share of samples that agree with the answer, in [0, 1].
@@ -46,15 +31,9 @@ class AnswerAgreement:
         Raises:
             NoConfidence: If there are no samples.
         """
-        return agreement(seen, seen[self._samples])
+        return agreement(seen, self.drawn(seen))
 
 
 def agreement(seen: Observation, samples: tuple[str, ...]) -> float:
-    """Return the share of samples whose final answer is the greedy answer's, in [0, 1].
-
-    Raises:
-        NoConfidence: If there are no samples.
-    """
-    if not samples:
-        raise NoConfidence("there are no samples to agree with")
+    """Return the share of samples, at least one, whose final answer is the greedy answer's."""
     return sum(seen.same_answer(seen.answer, sample) for sample in samples) / len(samples)

@@ -7,15 +7,16 @@ from math import exp, fsum
 from statistics import fmean
 from typing import ClassVar
 
-from slmroute_plugin import NoConfidence, Observation, Samples, TokenLogprobs
+from slmroute_plugin import NoConfidence, Observation, TokenLogprobs
 from slmroute_plugin.signals import Signal
 from uq_plugins.sample_similarity import check_similarity, similarity
+from uq_plugins.sampling_method import SamplingMethod
 
 PROBABILITIES = ("perplexity", "sequence_prob")
 
 
 @dataclass(frozen=True)
-class Cocoa:
+class Cocoa(SamplingMethod):
     """The answer's probability to the power of the samples' mean dissimilarity, exp(−u · d).
 
     u is −(1/T) Σ log p, or −Σ log p; d = mean of 1 − s(answer, sample) over the samples. It is 1
@@ -33,15 +34,13 @@ class Cocoa:
 
     name: ClassVar[str] = "cocoa"
     on_request: ClassVar[bool] = True
+    fewest: ClassVar[int] = 1
 
-    n: int = 5
-    temperature: float = 1.0
     similarity: str = "answers"
     probability: str = "perplexity"
 
     def __post_init__(self) -> None:
-        if self.n < 1:
-            raise ValueError(f"agreement needs at least 1 sample, not {self.n}")
+        super().__post_init__()
         check_similarity(self.similarity)
         if self.probability not in PROBABILITIES:
             raise ValueError(
@@ -49,13 +48,9 @@ class Cocoa:
             )
 
     @property
-    def _samples(self) -> Samples:
-        return Samples(self.n, self.temperature)
-
-    @property
     def asks(self) -> tuple[Signal[object], ...]:
         """The signals for the answer's log-probabilities and for the samples."""
-        return (TokenLogprobs(), self._samples)
+        return (TokenLogprobs(), self.samples)
 
     def confidence(self, seen: Observation) -> float:
         """Return exp(−u · d), in [0, 1].
@@ -63,11 +58,9 @@ class Cocoa:
         Raises:
             NoConfidence: If the answer is empty, or if there are no samples.
         """
-        logprobs, samples = seen[TokenLogprobs()].logprobs, seen[self._samples]
+        logprobs, samples = seen[TokenLogprobs()].logprobs, self.drawn(seen)
         if not logprobs:
             raise NoConfidence("the answer is empty")
-        if not samples:
-            raise NoConfidence("there are no samples to agree with")
         alike = similarity(seen, self.similarity)
         dissimilarity = fmean(1.0 - alike(seen.answer, sample) for sample in samples)
         if dissimilarity == 0:

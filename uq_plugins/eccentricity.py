@@ -6,22 +6,16 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import ClassVar
 
-from slmroute_plugin import Observation, Samples
-from slmroute_plugin.signals import Signal
-from uq_plugins.sample_similarity import (
-    check_samples,
-    check_similarity,
-    laplacian_spectrum,
-    similarity,
-    two_or_more,
-)
+from slmroute_plugin import Observation
+from uq_plugins.sample_similarity import check_similarity, laplacian_spectrum, similarity
+from uq_plugins.sampling_method import SamplingMethod
 
 # Eigenvalues are compared after this many decimals, so that rounding decides nothing.
 _DECIMALS = 9
 
 
 @dataclass(frozen=True)
-class Eccentricity:
+class Eccentricity(SamplingMethod):
     """One minus the samples' distance from their centre, 1 − U / √(m − 1), for m samples.
 
     Each sample is placed by its entries of those eigenvectors of the normalised Laplacian whose
@@ -40,25 +34,14 @@ class Eccentricity:
     name: ClassVar[str] = "eccentricity"
     on_request: ClassVar[bool] = True
 
-    n: int = 5
-    temperature: float = 1.0
     similarity: str = "words"
     threshold: float = 0.9
 
     def __post_init__(self) -> None:
-        check_samples(self.n)
+        super().__post_init__()
         check_similarity(self.similarity)
         if not self.threshold > 0:
             raise ValueError(f"`threshold` must be above 0, not {self.threshold}")
-
-    @property
-    def _samples(self) -> Samples:
-        return Samples(self.n, self.temperature)
-
-    @property
-    def asks(self) -> tuple[Signal[object], ...]:
-        """The signal for the sampled answers."""
-        return (self._samples,)
 
     def confidence(self, seen: Observation) -> float:
         """Return 1 − U / √(m − 1), in [0, 1].
@@ -66,8 +49,7 @@ class Eccentricity:
         Raises:
             NoConfidence: If there are fewer than two samples.
         """
-        samples = seen[self._samples]
-        two_or_more(samples)
+        samples = self.drawn(seen)
         spectrum = laplacian_spectrum(samples, similarity(seen, self.similarity))
         places = spectrum.vectors[:, spectrum.values.round(_DECIMALS) < self.threshold]
         distance = sqrt(float(((places - places.mean(axis=0)) ** 2).sum()))

@@ -5,19 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from slmroute_plugin import Observation, Samples
-from slmroute_plugin.signals import Signal
-from uq_plugins.sample_similarity import (
-    check_samples,
-    check_similarity,
-    laplacian_spectrum,
-    similarity,
-    two_or_more,
-)
+from slmroute_plugin import Observation
+from uq_plugins.sample_similarity import check_similarity, laplacian_spectrum, similarity
+from uq_plugins.sampling_method import SamplingMethod
 
 
 @dataclass(frozen=True)
-class EigValLaplacian:
+class EigValLaplacian(SamplingMethod):
     """One minus the spread of m samples: (m − U) / (m − 1), where U = Σ max(0, 1 − λ).
 
     λ are the eigenvalues of the normalised Laplacian of the samples' similarities. U is the number
@@ -34,22 +28,11 @@ class EigValLaplacian:
     name: ClassVar[str] = "eig_val_laplacian"
     on_request: ClassVar[bool] = True
 
-    n: int = 5
-    temperature: float = 1.0
     similarity: str = "words"
 
     def __post_init__(self) -> None:
-        check_samples(self.n)
+        super().__post_init__()
         check_similarity(self.similarity)
-
-    @property
-    def _samples(self) -> Samples:
-        return Samples(self.n, self.temperature)
-
-    @property
-    def asks(self) -> tuple[Signal[object], ...]:
-        """The signal for the sampled answers."""
-        return (self._samples,)
 
     def confidence(self, seen: Observation) -> float:
         """Return (m − U) / (m − 1), in [0, 1].
@@ -57,8 +40,7 @@ class EigValLaplacian:
         Raises:
             NoConfidence: If there are fewer than two samples.
         """
-        samples = seen[self._samples]
-        two_or_more(samples)
+        samples = self.drawn(seen)
         values = laplacian_spectrum(samples, similarity(seen, self.similarity)).values
         groups = sum(max(0.0, 1.0 - float(value)) for value in values)
         # Rounding may leave the range by a hair.

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import ClassVar
 
-from slmroute_plugin import Observation, Samples
-from slmroute_plugin.signals import Signal
-from uq_plugins.sample_similarity import check_samples, jaccard, two_or_more, words
+from slmroute_plugin import Observation
+from uq_plugins.sample_similarity import jaccard, words
+from uq_plugins.sampling_method import SamplingMethod
 
 
 @dataclass(frozen=True)
-class JaccardDegree:
+class JaccardDegree(SamplingMethod):
     """The mean Jaccard similarity of m sampled answers' word sets, 1 - trace(mI - D) / m².
 
     D is the degree matrix: the diagonal of the row sums of the m×m matrix of similarities, in
@@ -28,30 +28,13 @@ class JaccardDegree:
 
     name: ClassVar[str] = "jaccard_degree"
 
-    n: int = 5
-    temperature: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_samples(self.n)
-
-    @property
-    def _samples(self) -> Samples:
-        return Samples(self.n, self.temperature)
-
-    @property
-    def asks(self) -> tuple[Signal[object], ...]:
-        """The signal for the sampled answers."""
-        return (self._samples,)
-
     def confidence(self, seen: Observation) -> float:
         """Return the samples' mean agreement, in [1/m, 1].
 
         Raises:
             NoConfidence: If there are fewer than two samples.
         """
-        samples = seen[self._samples]
-        two_or_more(samples)
-        return mean_jaccard([words(sample) for sample in samples])
+        return mean_jaccard([words(sample) for sample in self.drawn(seen)])
 
 
 def mean_jaccard(sets: Sequence[frozenset[str]]) -> float:

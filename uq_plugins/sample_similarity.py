@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from slmroute_plugin import NoConfidence, Observation
+from slmroute_plugin import Observation
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,26 +33,6 @@ def check_similarity(name: str) -> None:
     """
     if name not in SIMILARITIES:
         raise ValueError(f"`similarity` must be 'answers' or 'words', not {name!r}")
-
-
-def check_samples(n: int) -> None:
-    """Check that there are samples to be compared with each other.
-
-    Raises:
-        ValueError: If there are fewer than two.
-    """
-    if n < 2:
-        raise ValueError(f"agreement needs at least 2 samples, not {n}")
-
-
-def two_or_more(samples: Sequence[str]) -> None:
-    """Check that enough samples were drawn.
-
-    Raises:
-        NoConfidence: If there are fewer than two.
-    """
-    if len(samples) < 2:
-        raise NoConfidence(f"agreement needs at least 2 samples, not {len(samples)}")
 
 
 def similarity(seen: Observation, name: str) -> Callable[[str, str], float]:

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from math import exp, fsum, inf, log
 from typing import ClassVar
 
-from slmroute_plugin import NoConfidence, Observation, Samples, TokenLogprobs
+from slmroute_plugin import NoConfidence, Observation, TokenLogprobs
 from slmroute_plugin.signals import Sample, Signal
-from uq_plugins.sample_similarity import check_samples, same_answer_classes, two_or_more
+from uq_plugins.sample_similarity import same_answer_classes
+from uq_plugins.sampling_method import SamplingMethod
 
 WEIGHTS = ("mass", "frequency")
 
 
 @dataclass(frozen=True)
-class SemanticEntropy:
+class SemanticEntropy(SamplingMethod):
     """One minus the entropy over classes of the same answer, 1 − H / log m, for m samples.
 
     Samples whose final answer is the same by the task's rule are one class. H = −Σ p(C) log p(C)
@@ -33,18 +34,12 @@ class SemanticEntropy:
     name: ClassVar[str] = "semantic_entropy"
     on_request: ClassVar[bool] = True
 
-    n: int = 5
-    temperature: float = 1.0
     weights: str = "mass"
 
     def __post_init__(self) -> None:
-        check_samples(self.n)
+        super().__post_init__()
         if self.weights not in WEIGHTS:
             raise ValueError(f"`weights` must be 'mass' or 'frequency', not {self.weights!r}")
-
-    @property
-    def _samples(self) -> Samples:
-        return Samples(self.n, self.temperature)
 
     @property
     def asks(self) -> tuple[Signal[object], ...]:
@@ -53,7 +48,7 @@ class SemanticEntropy:
         A model that tells none of its answer tells none of samples either, and is refused.
         """
         by_mass: tuple[Signal[object], ...] = (TokenLogprobs(),) if self.weights == "mass" else ()
-        return (self._samples, *by_mass)
+        return (self.samples, *by_mass)
 
     def confidence(self, seen: Observation) -> float:
         """Return 1 − H / log m, in [0, 1].
@@ -62,8 +57,7 @@ class SemanticEntropy:
             NoConfidence: If there are fewer than two samples, or, by mass and with several
                 classes, if a sample is empty or its log-probabilities are not known.
         """
-        samples = seen[self._samples]
-        two_or_more(samples)
+        samples = self.drawn(seen)
         classes = same_answer_classes(seen, samples)
         if len(classes) == 1:
             return 1.0

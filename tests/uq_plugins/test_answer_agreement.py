@@ -55,7 +55,7 @@ def test_identical_texts_agree_even_if_they_answer_nothing(scoring: str | None) 
 
 
 def test_no_samples_are_no_confidence() -> None:
-    with pytest.raises(NoConfidence, match="no samples"):
+    with pytest.raises(NoConfidence, match="at least 1 sample, not 0"):
         agreement("7")
 
 
