@@ -70,7 +70,7 @@ class TestAnySamples:
         assert confidence(method, drawn([text] * 5), answer=text) == pytest.approx(1)
 
     def test_too_few_samples_have_no_confidence(self, method: Any) -> None:
-        with pytest.raises(NoConfidence, match="needs at least [12] samples?, not 0"):
+        with pytest.raises(NoConfidence, match=r"needs at least [12] samples?, not 0"):
             confidence(method, [])
 
 
