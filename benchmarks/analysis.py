@@ -5,7 +5,9 @@
     python benchmarks/analysis.py --share 0.1     # data sets a tenth of the size
 
 The script writes made-up sample files first (not timed). Then it reads and measures them without
-intervals, and with 1,000 resamples, in turn and in a process of its own each.
+intervals, and with 1,000 resamples, in turn and in a process of its own each. In a further process
+it makes the whole report with 1,000 resamples and made-up prices: tables, verdicts over total cost,
+envelope, figures and page, timed part by part. `--whole-only` leaves out all else.
 
 Then, on one core and the same arrays, ours and a plain way answer in turn: for every SLM, data set,
 method and LLM scikit-learn's `roc_auc_score`, and a loop over 101 thresholds for overall accuracy;
@@ -32,6 +34,8 @@ from typing import NamedTuple
 from made_up_runs import METHODS, ROWS, write_runs
 from own_process import measured_apart, write_or_say
 from plain_analysis import Compared, compare, compare_resampled
+from whole_report import WholeReport, measure_report
+from whole_report import as_markdown as whole_table
 
 logger = logging.getLogger("analysis")
 
@@ -79,7 +83,12 @@ def measure(folder: Path, resamples: int, jobs: int) -> Measured:
 
 def measure_apart(folder: Path, resamples: int, jobs: int) -> Measured:
     """Run `measure` in a process of its own."""
-    return Measured(*measured_apart(__file__, folder, resamples, jobs))
+    return Measured(*measured_apart(__file__, "tables", folder, resamples, jobs))
+
+
+def report_apart(folder: Path, resamples: int, jobs: int) -> WholeReport:
+    """Make a whole report in a process of its own."""
+    return WholeReport(*measured_apart(__file__, "report", folder, resamples, jobs))
 
 
 def report(given: argparse.Namespace) -> str:
@@ -88,15 +97,21 @@ def report(given: argparse.Namespace) -> str:
         folder = Path(name)
         confidences = write_runs(folder, given.slms, given.llms, given.share)
         measured: dict[int, list[Measured]] = {0: [], given.resamples: []}
+        whole: list[WholeReport] = []
         for repeat in range(given.repeats):
-            for resamples, runs in measured.items():
+            whole.append(report_apart(folder, given.resamples, given.jobs))
+            logger.info("run %d: %s", repeat + 1, whole[-1])
+            for resamples, runs in measured.items() if not given.whole_only else ():
                 runs.append(measure_apart(folder, resamples, given.jobs))
                 logger.info("run %d, %d resamples: %s", repeat + 1, resamples, runs[-1])
+        table = whole_table(whole, f"{given.resamples} resamples")
+        if given.whole_only:
+            return table
         compared = compare_in_turn(folder, given)
     for run in (run for runs in compared.values() for run in runs):
         if not run.largest_difference <= 1e-9:
             raise SystemExit(f"the figures differ by {run.largest_difference}")
-    return as_markdown(given, confidences, measured, compared)
+    return table + "\n" + as_markdown(given, confidences, measured, compared)
 
 
 def compare_in_turn(folder: Path, given: argparse.Namespace) -> dict[int, list[Compared]]:
@@ -171,11 +186,13 @@ def main() -> None:
     parser.add_argument("--compared", type=int, default=15, help="pairs for scikit-learn")
     parser.add_argument("--plain-resamples", type=int, default=1)
     parser.add_argument("--out", type=Path, help="file for the table (default: stdout)")
-    parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--whole-only", action="store_true", help="time the whole report alone")
+    parser.add_argument("--measure", nargs=4, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.measure:
-        folder, resamples, jobs = given.measure
-        sys.stdout.write(json.dumps(measure(Path(folder), int(resamples), int(jobs))))
+        kind, folder, resamples, jobs = given.measure
+        work = measure_report if kind == "report" else measure
+        sys.stdout.write(json.dumps(work(Path(folder), int(resamples), int(jobs))))
         return
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     write_or_say(report(given), given.out)

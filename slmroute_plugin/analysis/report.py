@@ -22,6 +22,7 @@ from slmroute_plugin.analysis.report_record import (
 from slmroute_plugin.analysis.study.reading import newest_files, read_study
 from slmroute_plugin.analysis.study.runs import Problem, Study
 from slmroute_plugin.analysis.study.training import training_files
+from slmroute_plugin.analysis.tables.envelope_rows import envelope_notes, envelope_tables
 from slmroute_plugin.analysis.tables.files import write_table
 from slmroute_plugin.analysis.tables.kept_tables import FOLDER, below, digest
 from slmroute_plugin.analysis.tables.latex import latex_tables
@@ -110,7 +111,8 @@ def make_report(results: Path, out: Path, settings: ReportSettings, progress: Pr
     if not study.settings:
         return Report(study.problems, study.notes, {})
     tables = _tables(study, settings, out, progress)
-    study = replace(study, notes=[*study.notes, *verdicts(tables.combined)])
+    further = [*verdicts(tables.combined), *envelope_notes(study, tables.envelope)]
+    study = replace(study, notes=[*study.notes, *further])
     with unfinished_report(out) as new:
         written = _written(tables, study, settings, new, progress)
         files = {
@@ -154,12 +156,15 @@ def _tables(study: Study, settings: ReportSettings, out: Path, progress: Progres
     distributions = distributions_table(study)
     insight = insight_table(distributions, seed=settings.options.seed)
     progress("Distances", 1, 1)
+    progress("Envelope", 0, 1)
+    best = envelope_tables(study, settings.options)
+    progress("Envelope", 1, 1)
     both = {
         name: below([getattr(by_setting, name), getattr(by_slm, name)])
         for name in ("calibration", "reliability")
     }
     return Tables(
-        **{**by_setting._asdict(), **by_slm._asdict(), **both},
+        **{**by_setting._asdict(), **by_slm._asdict(), **both, **best._asdict()},
         distributions=distributions,
         insight=insight,
     )

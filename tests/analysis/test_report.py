@@ -341,6 +341,7 @@ def test_prices_make_total_costs_and_verdicts(
     quick(results, out)
     without = pd.read_csv(out / "routing.csv")
     assert without[["cost_slm_usd", "break_even", "area_cost"]].isna().all(axis=None)
+    assert pd.read_csv(out / "envelope.csv").empty
     assert (without["tokens_slm"] == 300 * 150).all()
     done = quick(results, out, "--prices", str(prices))
     assert done.exit_code == 0, done.output
@@ -359,6 +360,22 @@ def test_prices_make_total_costs_and_verdicts(
     assert len(verdicts) == 2 * 3
     assert (verdicts["verdict"] == "ROUTE").all()
     assert (verdicts["costs"] == "all costs").all()
+    # By its prices the LLM takes the more, so that much of that is saved.
+    savings = pd.read_csv(out / "savings.csv", keep_default_na=False)
+    assert savings["dataset"].to_list() == ["boolq"] * 2 + ["gsm8k"] * 2 + ["(all)"] * 2
+    assert savings["model"].to_list() == ["small", "large"] * 3
+    envelope = pd.read_csv(out / "envelope.csv")
+    assert envelope.groupby("dataset").size().to_list() == [21, 21, 21]
+    over_all = envelope[envelope["dataset"] == "(all)"]
+    assert (over_all["n"] == 600).all()
+    last_budget = over_all.iloc[-1]
+    rows_routed = routing[routing["llm"] == "large"]
+    assert last_budget["budget_usd"] == pytest.approx(
+        rows_routed["cost_llm_usd"].groupby("dataset").first().mean() / 300
+    )
+    assert last_budget["accuracy_single"] == pytest.approx(
+        rows_routed["accuracy_llm"].groupby("dataset").first().mean()
+    )
     last = done.output.strip().splitlines()[-1]
     assert last == "small to large: ROUTE by p_true, perplexity."
     # The same is said again when nothing has changed, and prices are part of what may change.
@@ -371,6 +388,22 @@ def test_prices_make_total_costs_and_verdicts(
     )
     done = quick(results, out, "--prices", str(dearer))
     assert "DO NOT ROUTE by p_true, perplexity (it costs more than the LLM alone)" in done.output
+
+
+def test_models_without_prices_are_named(
+    results: Path, tmp_path: Path, write: Write, slm_rows: Rows, llm_rows: Rows
+) -> None:
+    for model, seed in (("small", 0), ("other", 1)):
+        rows = slm_rows(60, seed, task="a")
+        for row in rows:
+            row["cost_usd"] = 1.0 if model == "small" else None
+            row["method_cost_usd/perplexity"] = row["method_cost_usd/p_true"] = 0.0
+        write(model, "a", rows)
+    write("large", "a", [row | {"cost_usd": 9.0} for row in llm_rows(60, 2, task="a")])
+    done = quick(results, tmp_path / "report")
+    assert "The envelope of all models is without other, whose costs are not known" in done.output
+    savings = pd.read_csv(tmp_path / "report" / "savings.csv")
+    assert set(savings["model"]) == {"small", "large"}
 
 
 def test_a_file_of_prices_that_cannot_be_used_is_refused(study: Path, tmp_path: Path) -> None:

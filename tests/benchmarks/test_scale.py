@@ -1,4 +1,4 @@
-"""The benchmark of bookkeeping and the sizing table run, and the documentation holds the latter."""
+"""Benchmarks run without models, and the documentation holds the sizing table."""
 
 from __future__ import annotations
 
@@ -35,4 +35,17 @@ def test_bookkeeping_is_measured_without_models(tmp_path: Path) -> None:
     tables = said_by("scale.py", *options, cwd=tmp_path)
     assert "| 1× | 76 |" in tables
     assert "| 2× | 152 |" in tables
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_a_whole_report_is_timed_part_by_part(tmp_path: Path) -> None:
+    options = "--whole-only --share 0.01 --slms 1 --llms 1 --repeats 1 --resamples 20 --jobs 1"
+    table = said_by("analysis.py", *options.split(), cwd=tmp_path)
+    head, _, row = (line.strip("| ").split(" | ") for line in table.strip().splitlines())
+    parts = ["reading", "measuring", "comparing", "distances", "envelope", "drawing", "rest"]
+    assert head[2:9] == [f"of which {part}" for part in parts]
+    seconds = [float(cell) for cell in row[1:9]]
+    assert seconds[0] == pytest.approx(sum(seconds[1:]), abs=1)
+    assert float(row[9]) > 0
     assert not list(tmp_path.iterdir())

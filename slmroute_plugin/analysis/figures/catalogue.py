@@ -11,6 +11,7 @@ from slmroute_plugin.analysis.figures import (
     cost_curves,
     curve_sheets,
     distributions,
+    envelope,
     heat_maps,
     rank_diagrams,
     relative_accuracy,
@@ -42,6 +43,8 @@ def figures(tables: Tables, unparsed: Unparsed = "leave-out") -> Iterator[Drawn]
     if not quick.curves.empty:
         yield from curve_sheets.by_llm(quick, names, unparsed)
         yield from cost_curves.by_llm(quick, names, unparsed)
+    if not quick.envelope.empty:
+        yield from envelope.by_dataset(quick, names)
     if not quick.ranks.empty:
         yield from rank_diagrams.by_llm(quick, names)
     if not quick.reliability.empty:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from slmroute_plugin.analysis.measures.routing_curves import ranking
+from slmroute_plugin.analysis.measures.routing_curves import Ranking, ranking
 from slmroute_plugin.analysis.measures.total_cost import Spent
 
 Floats = NDArray[np.float64]
@@ -105,9 +105,7 @@ def policies(routing: Routing, counts: Sequence[NDArray[np.float32]]) -> Iterato
     m = len(spent)
     n = len(routing.slm)
     ranked = ranking(routing.confidence)
-    # The last confidence that may be routed with at most so many questions; none for no question.
-    at = np.searchsorted(ranked.end, SHARES * n + 1e-9, side="right")
-    ends = np.concatenate(([0], ranked.end))[at]
+    ends = ends_at_shares(ranked)
     columns = np.column_stack(
         [
             np.ones(n),
@@ -142,6 +140,16 @@ def policies(routing: Routing, counts: Sequence[NDArray[np.float32]]) -> Iterato
             LLM_CALLS if np.isnan(known[k]) else ALL_COSTS,
             n,
         )
+
+
+def ends_at_shares(ranked: Ranking) -> NDArray[np.intp]:
+    """Count the questions that go to the LLM at each share in `SHARES`: [19].
+
+    They are the questions below the largest threshold that routes no more than the share; none
+    where even the least confidence has more questions than that.
+    """
+    at = np.searchsorted(ranked.end, SHARES * len(ranked.order) + 1e-9, side="right")
+    return np.asarray(np.concatenate(([0], ranked.end))[at])
 
 
 def _calls(n: int) -> Spent:

@@ -25,7 +25,7 @@ from slmroute_plugin.storage.atomic_write import written_whole
 
 WHOLE = (
     *("alignment", "routing", "histograms", "insight", "comparison", "ranks"),
-    *("combined", "calibration"),
+    *("combined", "calibration", "envelope", "savings"),
 )
 """The tables that are one block each."""
 
@@ -46,6 +46,7 @@ SCRIPTS = (
     "heat_map.js",
     "spread.js",
     "reliability.js",
+    "envelope.js",
     "samples.js",
     "start.js",
 )

@@ -149,9 +149,20 @@ def setting_counts(run: TaskRun, options: MeasureOptions) -> list[NDArray[np.flo
     Returns:
         Blocks of [n, resamples]: how often each row is in each resample.
     """
-    text = f"{options.seed}\n{run.model}\n{run.task}"
+    return named_counts((run.model, run.task), len(run.doc_id), options)
+
+
+def named_counts(
+    names: Sequence[str], n: int, options: MeasureOptions
+) -> list[NDArray[np.float32]]:
+    """Draw resamples of n rows by a seed that depends on names.
+
+    Returns:
+        Blocks of [n, resamples]: how often each row is in each resample.
+    """
+    text = "\n".join([str(options.seed), *names])
     draw = np.random.default_rng(list(hashlib.sha256(text.encode()).digest()))
-    return resampled_counts(len(run.doc_id), options.resamples, draw)
+    return resampled_counts(n, options.resamples, draw)
 
 
 def _resampled(

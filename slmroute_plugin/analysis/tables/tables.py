@@ -66,6 +66,15 @@ class Tables:
         verdicts: `slm, dataset, llm, method, verdict, reason, costs, n, accuracy_slm,
             accuracy_llm, cost_slm_usd, cost_llm_usd, share, accuracy, cost_usd, gain, gain_low,
             gain_high, p_value, p_holm`: `dataset` is "(all)" over all data sets.
+        envelope: `dataset, n, budget_usd, slm, method, llm, share, agreed, accuracy_chosen,
+            accuracy, accuracy_low, accuracy_high, cost_usd, single, accuracy_single,
+            cost_single_usd, gain, gain_low, gain_high, gain_mixed, gain_mixed_low,
+            gain_mixed_high`: the best of all systems within each budget, in dollars a question.
+            `accuracy`, `gain` and what follows are on other questions than the choice.
+        savings: `dataset, n, model, is_best, accuracy_model, cost_model_usd, slm, method, llm,
+            share, agreed, accuracy, cost_usd, difference, difference_low, difference_high, saving,
+            saving_low, saving_high, single, saving_single`: the cheapest of all systems that is as
+            accurate as each model alone.
     """
 
     alignment: pd.DataFrame
@@ -82,3 +91,5 @@ class Tables:
     calibration: pd.DataFrame
     reliability: pd.DataFrame
     verdicts: pd.DataFrame = field(default_factory=pd.DataFrame)
+    envelope: pd.DataFrame = field(default_factory=pd.DataFrame)
+    savings: pd.DataFrame = field(default_factory=pd.DataFrame)

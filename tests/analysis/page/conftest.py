@@ -134,6 +134,12 @@ def make_study() -> Callable[..., Study]:
 
 
 @pytest.fixture(scope="session")
+def make_tables() -> Callable[..., Tables]:
+    """Makes the tables of a study."""
+    return made_tables
+
+
+@pytest.fixture(scope="session")
 def study() -> Study:
     """Two SLMs, one with a hostile name, on two datasets, one of which has MMLU's size."""
     made = made_study(("small", NASTY), {"gsm8k": 300, "mmlu": 14042})

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from made_prices import priced as with_prices
 from page_controls import Open, choose, drawn, number, slide_to, text
 from selenium.webdriver.common.by import By
 
@@ -20,16 +20,7 @@ from slmroute_plugin.analysis.tables.verdict_rows import verdict_table
 @pytest.fixture
 def priced(make_study: Any) -> Study:
     """A study whose SLM and methods cost something too."""
-    study: Study = make_study(("small",), {"gsm8k": 300})
-    settings = []
-    for setting in study.settings:
-        slm = setting.slm
-        scores = {
-            name: replace(each, cost_usd=np.full(300, 2e-5)) for name, each in slm.scores.items()
-        }
-        run = replace(slm, cost_usd=np.full(300, 5e-5), scores=scores)
-        settings.append(replace(setting, slm=run))
-    return Study(settings)
+    return with_prices(make_study(("small",), {"gsm8k": 300}))
 
 
 def message_in(browser: Any) -> str:

@@ -8,7 +8,7 @@ async function drawAll() {
   const isCurrent = () => mine === drawings;
   host("main").setAttribute("aria-busy", "true");
   try {
-    await Promise.all([drawHeatMap(isCurrent), drawRouting(isCurrent), drawSpread(isCurrent), drawReliability(isCurrent), drawSamples(isCurrent)]);
+    await Promise.all([drawHeatMap(isCurrent), drawRouting(isCurrent), drawSpread(isCurrent), drawReliability(isCurrent), drawEnvelope(isCurrent), drawSamples(isCurrent)]);
   } finally {
     if (isCurrent()) host("main").setAttribute("aria-busy", "false");
   }
@@ -17,6 +17,7 @@ async function drawAll() {
 function listen() {
   for (const id of ["lines", "costs"]) host(id).addEventListener("change", () => shown && drawCurve(shown));
   for (const id of ["measure", "heat-rows"]) host(id).addEventListener("change", () => drawHeatMap(() => true));
+  host("envelope-over").addEventListener("change", () => drawEnvelope(() => true));
   host("slider").addEventListener("input", () => chooseShare(Number(host("slider").value)));
   host("threshold").addEventListener("change", () => {
     const typed = host("threshold").valueAsNumber;
