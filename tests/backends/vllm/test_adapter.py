@@ -66,11 +66,10 @@ def test_answers_and_probabilities_are_those_of_the_merged_weights(
     checkpoint, lm = taught({"hello": "there"})
     merged = adapted(lm, tmp_path / "adapter")
     engine = start_engine(checkpoint, lora_local_path=str(tmp_path / "adapter"), max_lora_rank=16)
-    plain = [one.observation[P_TRUE] for one in observed(lm)]
-    for one, other, without in zip(observed(engine), observed(merged), plain, strict=True):
-        assert one.tokens is not None and other.tokens is not None
+    for one, other, plain in zip(observed(engine), observed(merged), observed(lm), strict=True):
+        assert one.tokens is not None and other.tokens is not None and plain.tokens is not None
         assert one.tokens.ids == other.tokens.ids
         assert one.tokens.logprobs == pytest.approx(other.tokens.logprobs, abs=2e-3)
         assert one.observation[P_TRUE] == pytest.approx(other.observation[P_TRUE], abs=2e-3)
         # The adapter does change what the model says.
-        assert one.observation[P_TRUE] != pytest.approx(without, abs=2e-3)
+        assert one.tokens.logprobs[:1] != pytest.approx(plain.tokens.logprobs[:1], abs=2e-3)
