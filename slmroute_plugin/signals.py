@@ -81,6 +81,11 @@ class Signal(Generic[T_co]):
 
     is_free: ClassVar[bool] = False
 
+    @property
+    def needs_answer(self) -> bool:
+        """Whether the signal takes an answer; False if the prompt alone tells it."""
+        return True
+
     def in_words(self) -> str:
         """Describe what the model is asked for, in a few words."""
         return (type(self).__doc__ or type(self).__name__).partition("\n")[0].strip()
@@ -146,6 +151,11 @@ class HiddenState(Signal["NDArray[np.float32]"]):
         """The layers, in the order of the value's vectors."""
         return self.layer if isinstance(self.layer, tuple) else (self.layer,)
 
+    @property
+    def needs_answer(self) -> bool:
+        """Whether the state is that of a token of the answer."""
+        return self.position != "last_prompt"
+
     def in_words(self) -> str:
         """Describe what the model is asked for, in a few words."""
         layers = ", ".join(map(str, self.layers))
@@ -159,6 +169,11 @@ class PromptStates(Signal["NDArray[np.float32]"]):
 
     The mean is over the question's own tokens; neither padding nor other rows count.
     """
+
+    @property
+    def needs_answer(self) -> bool:
+        """Whether the signal takes an answer: it does not."""
+        return False
 
     def in_words(self) -> str:
         """Describe what the model is asked for, in a few words."""
@@ -286,6 +301,11 @@ class FirstTokenProbs(Signal[Mapping[str, float]]):
 
     instruction: str
     words: tuple[str, ...]
+
+    @property
+    def needs_answer(self) -> bool:
+        """Whether the signal takes an answer: it does not."""
+        return False
 
     def in_words(self) -> str:
         """Describe what the model is asked for, in a few words."""

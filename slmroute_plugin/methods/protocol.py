@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 class Method(Protocol):
     """A UQ method: signals to ask of the model, and a pure function of what was observed.
 
+    A method for which the prompt alone is enough may say so by `before_answer = True`: questions
+    can then be routed by it before there is an answer.
+
     Attributes:
         name: The name of the method, an identifier.
     """

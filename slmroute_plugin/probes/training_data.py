@@ -27,6 +27,7 @@ from slmroute_plugin.storage.questions import (
 from slmroute_plugin.storage.sample_files import (
     SLM_FILTER,
     UnreadLine,
+    is_unanswered,
     lines_in_words,
     newest_sample_files,
     read_samples,
@@ -248,6 +249,11 @@ def correctness_of(sample: Mapping[str, Any], path: Path) -> float:
     Raises:
         ValueError: the sample does not say.
     """
+    if is_unanswered(sample):
+        raise ValueError(
+            f"{path}, doc_id {sample.get('doc_id')}: the question was routed before the model "
+            "answered it. Run the task again without `when: before`."
+        )
     if sample.get("acc") not in (0, 1):
         raise ValueError(
             f"{path}, doc_id {sample.get('doc_id')}: `acc` must be 0 or 1, not "

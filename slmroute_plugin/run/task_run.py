@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from slmroute_plugin.backends import Backend, Resumable
+from slmroute_plugin.backends import Backend, ReadsPrompts, Resumable
 from slmroute_plugin.journal.code_version import code_version
 from slmroute_plugin.journal.keys import digest, ordered, question_key, run_key
-from slmroute_plugin.journal.recording import KeyedQuestion, ObservedBatch, recorded
+from slmroute_plugin.journal.recording import KeyedQuestion, Observe, ObservedBatch, recorded
 from slmroute_plugin.journal.records import TaskFacts
 from slmroute_plugin.journal.store import Journal
 from slmroute_plugin.run.instance import RoutedInstance
 from slmroute_plugin.run.plan import TaskPlan
 from slmroute_plugin.settings.schema import Settings
+from slmroute_plugin.signals import Signal
 
 logger = logging.getLogger(__name__)
 
@@ -68,9 +70,31 @@ class RunningTask:
         )
 
 
+class Stage(NamedTuple):
+    """A stage of a task's run.
+
+    Attributes:
+        signals: The signals that the backend is asked for.
+        answers: Whether the questions are answered, rather than their prompts read alone.
+    """
+
+    signals: AbstractSet[Signal[Any]]
+    answers: bool = True
+
+    def observe(self, backend: Backend) -> Observe:
+        """Return the way in which a backend is asked."""
+        if self.answers or not isinstance(backend, ReadsPrompts):
+            return backend.observe
+        return backend.observe_prompts
+
+
 @contextmanager
 def task_run(
-    backend: Backend, name: str, instances: Sequence[RoutedInstance], plan: TaskPlan
+    backend: Backend,
+    name: str,
+    instances: Sequence[RoutedInstance],
+    plan: TaskPlan,
+    stage: Stage,
 ) -> Iterator[RunningTask]:
     """Run one task: from its journal if the settings allow it, else by asking.
 
@@ -79,6 +103,7 @@ def task_run(
         name: The name of the task.
         instances: The requests of this process, which may be none.
         plan: The plan of the task.
+        stage: What is asked for.
 
     Raises:
         JournalError: If the journal cannot be used.
@@ -88,7 +113,8 @@ def task_run(
     settings = instances[0].settings if instances else Settings(journal=False)
     model = _model(backend, instances[0], plan) if instances else None
     code = code_version(backend)
-    key = run_key(model or {}, plan.signals, settings.seed, code)
+    alone = {} if stage.answers else {"prompts": "alone"}
+    key = run_key({**(model or {}), **alone}, stage.signals, settings.seed, code)
     asked = [
         KeyedQuestion(instance.question, question_key(key, instance.question, instance.doc))
         for instance in instances
@@ -99,13 +125,21 @@ def task_run(
         model=plan.source.model,
         task=name,
         code=code,
-        about=_about(plan, settings.seed),
+        about=_about(plan, stage, settings.seed),
     )
     with ExitStack() as stack:
         journal = None
         if settings.journal and model is not None:
             journal = stack.enter_context(Journal(settings.results))
-        batches = recorded(backend, asked, plan.signals, settings.seed, journal, facts)
+        batches = recorded(
+            backend,
+            asked,
+            stage.signals,
+            settings.seed,
+            journal,
+            facts,
+            stage.observe(backend),
+        )
         run = RunningTask(name, len(asked), journal, batches)
         try:
             yield run
@@ -127,6 +161,6 @@ def _model(backend: Backend, instance: RoutedInstance, plan: TaskPlan) -> Mappin
     }
 
 
-def _about(plan: TaskPlan, seed: int) -> str:
-    signals = [type(signal).__name__ for signal in ordered(plan.signals)]
+def _about(plan: TaskPlan, stage: Stage, seed: int) -> str:
+    signals = [type(signal).__name__ for signal in ordered(stage.signals)]
     return json.dumps({"signals": signals, "methods": [*plan.methods, *plan.fitted], "seed": seed})

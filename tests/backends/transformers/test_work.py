@@ -8,8 +8,9 @@ import pytest
 from forwarded import counted, recorded
 
 from slmroute_plugin.backends import Observed
+from slmroute_plugin.backends.method_work import work_of_methods
 from slmroute_plugin.backends.transformers.backend import TransformersBackend
-from slmroute_plugin.backends.work import Work, work_by_kind, work_of_methods
+from slmroute_plugin.backends.work import Work, work_by_kind
 from slmroute_plugin.signals import HiddenState, NextTokenProbs, PromptStates, Reply, Samples
 
 
