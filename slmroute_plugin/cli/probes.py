@@ -191,14 +191,9 @@ def _trained(
     }
     from slmroute_plugin.probes.kept_features import has_features
 
-    kept = [
-        name
-        for name, method in trained.items()
-        if has_features(results, name, method, fits, cross_fits)
-    ]
+    uq = names or list(trained) or "none"
     try:
-        settings = parse_settings({"uq": names or kept or "none", "options": _options(options)})
-        chosen = chosen_methods(settings)
+        chosen = chosen_methods(parse_settings({"uq": uq, "options": _options(options)}))
     except SettingsError as error:
         raise typer.BadParameter(str(error).replace("metadata.slmroute.", "")) from None
     methods = {name: it for name, it in chosen.items() if isinstance(it, TrainedMethod)}
@@ -206,7 +201,13 @@ def _trained(
         raise typer.BadParameter(
             f"{', '.join(strays)} is not trained. Trained methods: {', '.join(trained)}."
         )
-    return methods
+    if names:
+        return methods
+    return {
+        name: method
+        for name, method in methods.items()
+        if has_features(results, name, method, fits, cross_fits)
+    }
 
 
 def _options(raw: list[str]) -> dict[str, dict[str, Any]]:

@@ -204,12 +204,14 @@ def _probe(features: _Features, name: str, method: TrainedMethod) -> Probe:
     Raises:
         ValueError: there is none.
     """
-    features.check(type(method.asks[0]), name)
     dataset = features.questions().source.dataset
     path = probe_path(features.folder, dataset, name)
     if not path.exists():
+        features.check(type(method.asks[0]), name)
         raise ValueError(f"no probe is fitted for {dataset} ({path})")
-    return load_probe(path)
+    probe = load_probe(path)
+    features.check(type(probe.signal), name)
+    return probe
 
 
 def _add_column(

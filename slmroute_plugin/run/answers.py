@@ -14,6 +14,7 @@ from slmroute_plugin.run.instance import RoutedInstance
 from slmroute_plugin.run.plan import TaskPlan
 from slmroute_plugin.run.shared_samples import first_samples
 from slmroute_plugin.run.work_columns import work_columns
+from slmroute_plugin.signals import QuestionTerms
 
 UNANSWERED = "the question was routed before the model answered it"
 
@@ -27,9 +28,13 @@ class Assessed(NamedTuple):
 
 def shown(observation: Observation, plan: TaskPlan, instance: RoutedInstance) -> Observation:
     """Return an observation as methods are shown it: with every signal and the task's rule."""
+    signals = dict(observation.signals)
+    for signal in plan.asked:
+        if isinstance(signal, QuestionTerms):
+            signals[signal] = signal.value_in(observation.question)
     return replace(
         observation,
-        signals=first_samples(dict(observation.signals), plan.asked),
+        signals=first_samples(signals, plan.asked),
         answer_rule=instance.answer_rule() if instance.answer_rule is not None else None,
     )
 

@@ -95,7 +95,7 @@ class TaskPlan:
                 if not isinstance(method.probe.signal, Confidences)
             ),
         }
-        self.signals = drawn_once(self.asked)
+        self.signals = drawn_once(signal for signal in self.asked if signal.is_of_model)
 
     def methods_for(self, question: bytes) -> dict[str, Method]:
         """Return all methods, by name, as they are to assess the question with this identity."""
@@ -211,7 +211,9 @@ def _kept(
     """
     training = settings.uq == "auto" and backend.local and source.rows == "training"
     explicit = "hidden_states" in settings.model_fields_set
-    learns = any(isinstance(method, TrainedMethod) for method in chosen.values())
+    learns = any(
+        isinstance(method, TrainedMethod) and asked_of_model(method) for method in chosen.values()
+    )
     kept: list[Feature] = []
     # Of a model behind an API they take a request for each question: only where they are used.
     wanted = (chosen or training) if backend.local else (explicit or learns)

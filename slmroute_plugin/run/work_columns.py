@@ -148,7 +148,8 @@ def columns_of_scored(row: Mapping[str, Any], method: str, feature: Signal[Any])
         alone = sum(states, Work())
     else:
         alone = Work()
-    work = MethodWork(alone, Work(), None if feature.needs_answer else _prompt(row))
+    prompt = _prompt(row) if feature.is_of_model else Work()
+    work = MethodWork(alone, Work(), None if feature.needs_answer else prompt)
     seconds = {
         **row["seconds"],
         "methods": {**row["seconds"]["methods"], method: round(alone.seconds, 6)},

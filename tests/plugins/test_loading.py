@@ -85,7 +85,7 @@ def test_a_taken_name_stays_with_who_came_first(caplog: pytest.LogCaptureFixture
             SimpleNamespace(
                 name="a", asks=(TokenLogprobs(),), trains_on="in_domain", fit=len, predict=len
             ),
-            "a trained method asks for one signal: HiddenState(), PromptStates() or Confidences()",
+            "one signal: HiddenState(), PromptStates(), QuestionTerms() or Confidences()",
         ),
     ],
 )
