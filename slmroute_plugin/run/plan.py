@@ -110,7 +110,7 @@ class TaskPlan:
     @property
     def fitted_on(self) -> dict[str, str]:
         """A description of the rows that each probe was fitted on, by trained method."""
-        return {name: own.probe.provenance.fitted_on for name, own in self.fitted.items()}
+        return {name: own.probe.provenance.in_words for name, own in self.fitted.items()}
 
     @property
     def combines(self) -> dict[str, str]:
