@@ -10,7 +10,7 @@ import pluggy
 
 from slmroute_plugin.methods.protocol import AnyMethod, TrainedMethod
 from slmroute_plugin.plugins.loading import ENTRY_POINT_GROUP, plugin_manager
-from slmroute_plugin.signals import Confidences, QuestionTerms
+from slmroute_plugin.signals import Confidences, QuestionTerms, Signal
 from slmroute_plugin.storage.hidden_states import AnyFeature
 
 logger = logging.getLogger(__name__)
@@ -76,6 +76,9 @@ def _fault(method: object) -> str | None:
         return f"its `asks` raises {type(error).__name__}: {error}"
     if not isinstance(asks, tuple):
         return f"its `asks` is {type(asks).__name__}, not a tuple of signals"
+    for ask in asks:
+        if not isinstance(ask, Signal):
+            return f"its `asks` holds {ask!r}, which is not a signal"
     if isinstance(method, TrainedMethod):
         return _training_fault(method)
     if not callable(getattr(method, "confidence", None)):

@@ -32,13 +32,15 @@ class RunningTask:
         name: The name of the task.
         questions: The number of questions.
         journal: The journal, or None if nothing is kept.
-        done: The number of questions that are answered, and kept if there is a journal.
+        done: The number of questions that are done, and kept if there is a journal.
+        what: What is done with a question, as a participle.
     """
 
     name: str
     questions: int
     journal: Journal | None
     _batches: Iterator[ObservedBatch]
+    what: str = "answered"
     done: int = field(default=0, init=False)
 
     @property
@@ -62,12 +64,10 @@ class RunningTask:
     @property
     def interrupted(self) -> str:
         """The message for a user who stops the run."""
-        answered = f"{self.name}: stopped with {self.done} of {self.questions} questions answered"
+        done = f"{self.name}: stopped with {self.done} of {self.questions} questions {self.what}"
         if self.journal is None:
-            return f"{answered}. They are lost, as no journal is kept of them."
-        return (
-            f"{answered}. They are kept in {self.journal.path}: the same command goes on from there"
-        )
+            return f"{done}. They are lost, as no journal is kept of them."
+        return f"{done}. They are kept in {self.journal.path}: the same command goes on from there"
 
 
 class Stage(NamedTuple):
@@ -140,7 +140,8 @@ def task_run(
             facts,
             stage.observe(backend),
         )
-        run = RunningTask(name, len(asked), journal, batches)
+        what = "answered" if stage.answers else "read"
+        run = RunningTask(name, len(asked), journal, batches, what)
         try:
             yield run
         except KeyboardInterrupt:
