@@ -34,6 +34,13 @@ def test_one_class_is_undefined_and_says_so() -> None:
     assert mean_of_known([None]) == "undefined"
 
 
+def test_what_was_not_answered_is_left_out() -> None:
+    found = auroc([[0.9, 1], [0.1, 0], [0.5, None]])
+    assert isinstance(found, Covered)
+    assert (found, found.coverage) == (1.0, pytest.approx(2 / 3))
+    assert mean_of_known([1.0, 0.0, None, None]) == 0.5
+
+
 @given(pairs)
 def test_auroc_is_that_of_the_rows_with_a_confidence(
     items: list[tuple[float | None, float]],
