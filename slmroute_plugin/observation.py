@@ -126,6 +126,8 @@ class Answer(str):
         messages: The conversation that the prompt was made from.
         work: What the answer and its signals took, by column of the samples; empty if the backend
             cannot tell.
+        answered: Whether the model answered; False if the question was routed to a stronger model
+            before, and the text is empty.
     """
 
     confidence: dict[str, float | None]
@@ -138,6 +140,7 @@ class Answer(str):
     prompt: str
     messages: Sequence[Message]
     work: Mapping[str, Any]
+    answered: bool
 
     def __new__(
         cls,
@@ -153,6 +156,7 @@ class Answer(str):
         prompt: str = "",
         messages: Sequence[Message] = (),
         work: Mapping[str, Any] | None = None,
+        answered: bool = True,
     ) -> Answer:
         answer = super().__new__(cls, text)
         answer.confidence = confidence or {}
@@ -165,6 +169,7 @@ class Answer(str):
         answer.prompt = prompt
         answer.messages = messages
         answer.work = work or {}
+        answer.answered = answered
         return answer
 
     @property

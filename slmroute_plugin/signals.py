@@ -77,9 +77,17 @@ class Signal(Generic[T_co]):
 
     Attributes:
         is_free: Whether the signal costs nothing beyond the answer itself.
+        is_of_model: Whether the model is asked for the signal; False if it is made of what is there
+            without it.
     """
 
     is_free: ClassVar[bool] = False
+    is_of_model: ClassVar[bool] = True
+
+    @property
+    def needs_answer(self) -> bool:
+        """Whether the signal takes an answer; False if the prompt alone tells it."""
+        return True
 
     def in_words(self) -> str:
         """Describe what the model is asked for, in a few words."""
@@ -146,6 +154,11 @@ class HiddenState(Signal["NDArray[np.float32]"]):
         """The layers, in the order of the value's vectors."""
         return self.layer if isinstance(self.layer, tuple) else (self.layer,)
 
+    @property
+    def needs_answer(self) -> bool:
+        """Whether the state is that of a token of the answer."""
+        return self.position != "last_prompt"
+
     def in_words(self) -> str:
         """Describe what the model is asked for, in a few words."""
         layers = ", ".join(map(str, self.layers))
@@ -159,6 +172,11 @@ class PromptStates(Signal["NDArray[np.float32]"]):
 
     The mean is over the question's own tokens; neither padding nor other rows count.
     """
+
+    @property
+    def needs_answer(self) -> bool:
+        """Whether the signal takes an answer: it does not."""
+        return False
 
     def in_words(self) -> str:
         """Describe what the model is asked for, in a few words."""
@@ -177,6 +195,8 @@ class Confidences(Signal["NDArray[np.float32]"]):
             all untrained methods whose confidences the training rows hold.
     """
 
+    is_of_model: ClassVar[bool] = False
+
     methods: tuple[str, ...] = ()
 
     def values_in(self, confidence: Mapping[str, float | None]) -> NDArray[np.float32]:
@@ -189,6 +209,41 @@ class Confidences(Signal["NDArray[np.float32]"]):
     def in_words(self) -> str:
         """Describe what is read, in a few words."""
         return f"confidences of {', '.join(self.methods) or 'all untrained methods'}"
+
+
+@dataclass(frozen=True)
+class QuestionTerms(Signal["NDArray[np.float32]"]):
+    """A feature made of the question's text: how often each word occurs, float32, [4096].
+
+    Words are put into 4096 places by a hash, so that there is no vocabulary to be kept. Trained
+    methods alone may ask for it. It costs the model nothing.
+    """
+
+    is_free: ClassVar[bool] = True
+    is_of_model: ClassVar[bool] = False
+
+    @property
+    def needs_answer(self) -> bool:
+        """Whether the signal takes an answer: it does not."""
+        return False
+
+    def value_in(self, question: str) -> NDArray[np.float32]:
+        """Return how often each word occurs in a question, without regard to case, [4096].
+
+        >>> float(QuestionTerms().value_in("Is 2 + 2 four?").sum())
+        4.0
+        """
+        import numpy as np
+        from sklearn.feature_extraction.text import HashingVectorizer
+
+        counter = HashingVectorizer(
+            n_features=4096, token_pattern=r"(?u)\b\w+\b", alternate_sign=False, norm=None
+        )
+        return np.asarray(counter.transform([question]).toarray()[0], dtype=np.float32)
+
+    def in_words(self) -> str:
+        """Describe what is read, in a few words."""
+        return "words of the question"
 
 
 @dataclass(frozen=True)
@@ -286,6 +341,11 @@ class FirstTokenProbs(Signal[Mapping[str, float]]):
 
     instruction: str
     words: tuple[str, ...]
+
+    @property
+    def needs_answer(self) -> bool:
+        """Whether the signal takes an answer: it does not."""
+        return False
 
     def in_words(self) -> str:
         """Describe what the model is asked for, in a few words."""

@@ -20,6 +20,9 @@ from uq_plugins.p_true import PTrue
 from uq_plugins.perplexity import Perplexity
 from uq_plugins.probability_margin import ProbabilityMargin
 from uq_plugins.probe_dirichlet import ProbeDirichlet
+from uq_plugins.prompt_knn import PromptKnn, PromptKnnOod
+from uq_plugins.prompt_logistic import PromptLogistic, PromptLogisticOod
+from uq_plugins.question_length import QuestionLength, QuestionLengthOod
 from uq_plugins.self_certainty import SelfCertainty
 from uq_plugins.semantic_entropy import SemanticEntropy
 from uq_plugins.sequence_prob import SequenceProb
@@ -45,6 +48,12 @@ __all__ = [
     "Perplexity",
     "ProbabilityMargin",
     "ProbeDirichlet",
+    "PromptKnn",
+    "PromptKnnOod",
+    "PromptLogistic",
+    "PromptLogisticOod",
+    "QuestionLength",
+    "QuestionLengthOod",
     "SelfCertainty",
     "SemanticEntropy",
     "SequenceProb",
@@ -83,4 +92,10 @@ def slmroute_methods() -> tuple[AnyMethod, ...]:
         Combined(),
         CombinedOod(),
         PIk(),
+        PromptKnn(),
+        PromptKnnOod(),
+        PromptLogistic(),
+        PromptLogisticOod(),
+        QuestionLength(),
+        QuestionLengthOod(),
     )

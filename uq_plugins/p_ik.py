@@ -17,7 +17,7 @@ Reply with one word, Yes or No."""
 class PIk:
     """The share p(Yes) / (p(Yes) + p(No)) where the model is asked whether it can answer.
 
-    It is asked before it answers, so that a router could decide without an answer. Range [0, 1].
+    It is asked before it answers, so that a router can decide without an answer. Range [0, 1].
     Source: P(IK), "I know", of Kadavath et al. 2022 (arXiv 2207.05221), section 5, who train the
     model for it; here it is asked in words.
 
@@ -27,6 +27,7 @@ class PIk:
 
     name: ClassVar[str] = "p_ik"
     on_request: ClassVar[bool] = True
+    before_answer: ClassVar[bool] = True
 
     instruction: str = INSTRUCTION
 

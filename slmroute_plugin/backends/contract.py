@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from slmroute_plugin.backends.work import Trace
 from slmroute_plugin.conversation import Message
 from slmroute_plugin.observation import AnswerKind, Missing, Observation
 from slmroute_plugin.signals import FirstTokenProbs, Restated, Signal, Tokens
 from slmroute_plugin.storage.question_identity import IDENTITY_BYTES
-
-if TYPE_CHECKING:
-    pass
 
 
 class Span(NamedTuple):
@@ -103,6 +100,27 @@ class Backend(Protocol):
 
         Raises:
             ValueError: a question that cannot be asked, before the first one is.
+        """
+
+
+@runtime_checkable
+class ReadsPrompts(Protocol):
+    """A backend that can deliver what prompts alone tell, without generating an answer."""
+
+    def observe_prompts(
+        self, questions: Sequence[Question], signals: AbstractSet[Signal[Any]], seed: int
+    ) -> Iterator[Observed]:
+        """Read the prompt of every question and deliver every signal; the answer is empty.
+
+        No token of an answer is read, and none is generated that the signals do not take.
+
+        Args:
+            questions: The questions.
+            signals: Signals that do not need an answer, at least one.
+            seed: The seed, as for `observe`.
+
+        Raises:
+            ValueError: If a question cannot be asked; before the first one is.
         """
 
 

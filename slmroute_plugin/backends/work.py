@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -159,6 +159,32 @@ def apart(sequences: Sequence[TokenSequence]) -> Trace:
     )
 
 
+def together(first: Trace, second: Trace) -> Trace:
+    """Join the sequences of one question that were worked on at different times, sharing nothing.
+
+    >>> prompt = trace([TokenSequence(PromptStates(), [1, 2])])
+    >>> both = together(trace([TokenSequence(None, [1, 2], [5])]), prompt)
+    >>> work(both, chosen=[1], beside=[0]).counts()
+    {'read': 2, 'cached': 0, 'generated': 0}
+    """
+    apart_from = (0,) * len(first)
+    # What an engine says that its cache held counts where nothing is known of sharing.
+    told = [not one.shares and one.cached is not None for one in second]
+    return (
+        *first,
+        *(
+            one if is_told else one._replace(shares=(*apart_from, *one.shares))
+            for one, is_told in zip(second, told, strict=True)
+        ),
+    )
+
+
+def prompt_work(of: Trace, at: int) -> Work:
+    """Return what it takes to read the prompt of a sequence, by place, and to generate nothing."""
+    taken = _counted(of[at]._replace(generated=0), 0)
+    return replace(taken, seconds=taken.tokens * _seconds_per_token(of)[at])
+
+
 def work(of: Trace, chosen: Collection[int], beside: Collection[int] = ()) -> Work:
     """Return what some sequences take on top of others, by place in the trace.
 
@@ -204,62 +230,6 @@ def work_by_kind(of: Trace) -> dict[str, Work]:
 def kind_of(signal: Signal[Any] | None) -> str:
     """Return the kind of a signal, as columns are named by it; a plugin's own by its class."""
     return ANSWER if signal is None else _KINDS.get(type(signal), type(signal).__name__)
-
-
-class MethodWork(NamedTuple):
-    """The work for one method.
-
-    Attributes:
-        alone: What the method takes on top of the answer, if no other method runs.
-        beside_others: What would be saved if the method alone were left out.
-    """
-
-    alone: Work
-    beside_others: Work
-
-
-def work_of_methods(
-    of: Trace, asks: Mapping[str, Sequence[Signal[Any]]], kept: Sequence[Signal[Any]] = ()
-) -> dict[str, MethodWork]:
-    """Return the work for each method.
-
-    Args:
-        of: The sequences of one question.
-        asks: The signals that each method asks for.
-        kept: The signals that are asked for without a method.
-    """
-    answer = {at for at, one in enumerate(of) if one.signal is None}
-    own = {name: set(_places(of, signals)) for name, signals in asks.items()}
-    always = {*answer, *_places(of, kept)}
-    everything = set().union(always, *own.values())
-    whole = work(of, everything)
-    works = {}
-    for name, places in own.items():
-        others = always.union(*(set() if each == name else own[each] for each in own))
-        saved = whole - work(of, others) if places - others else Work()
-        works[name] = MethodWork(work(of, places - answer, answer), saved)
-    return works
-
-
-def _places(of: Trace, signals: Sequence[Signal[Any]]) -> Iterator[int]:
-    """Yield the places of the sequences that deliver the signals.
-
-    Fewer samples than were drawn are the first of them.
-    """
-    for signal in signals:
-        is_delivered = _delivers(signal)
-        left = signal.n if isinstance(signal, Samples) else len(of)
-        for at, one in enumerate(of):
-            if one.signal is not None and left and is_delivered(one.signal):
-                left -= 1
-                yield at
-
-
-def _delivers(wanted: Signal[Any]) -> Callable[[Signal[Any]], bool]:
-    if isinstance(wanted, Samples):
-        temperature = wanted.temperature
-        return lambda drawn: isinstance(drawn, Samples) and drawn.temperature == temperature
-    return lambda asked: asked == wanted
 
 
 def _measured(one: SequenceWork) -> Work:

@@ -44,6 +44,17 @@ def fit(
         list[str] | None,
         typer.Option(help="Field of a method to replace, as trained_probe.epochs=40."),
     ] = None,
+    target: Annotated[
+        str,
+        typer.Option(
+            help="What is learned: 'right', whether the answer is right, or 'gain', whether the "
+            "LLM is right and the answer wrong."
+        ),
+    ] = "right",
+    llm: Annotated[
+        Path | None,
+        typer.Option(help="For a gain: the LLM's folder of results, with samples of these tasks."),
+    ] = None,
 ) -> None:
     """Fit the trained methods of every data set, from hidden states and samples in a folder.
 
@@ -56,6 +67,8 @@ def fit(
     Example: slmroute probes fit results/Qwen__Qwen3-0.6B
 
     Example: slmroute probes fit results/Qwen__Qwen3-0.6B --cross-fit gsm8k --folds 10
+
+    Example: slmroute probes fit results/Qwen__Qwen3-0.6B --target gain --llm results/gpt-4.1-mini
     """
     from slmroute_plugin.probes.fitting import FitSettings, Fitted, fit_probes
     from slmroute_plugin.probes.training_data import ProbeProblem
@@ -63,7 +76,14 @@ def fit(
     console = Console(markup=False, highlight=False)
     _must_be_folder(results)
     methods = _trained(results, method, option or [], fits=True, cross_fits=bool(cross_fit))
-    settings = FitSettings(seed, folds, tuple(cross_fit or ()), **({"jobs": jobs} if jobs else {}))
+    gain_over = _gain_over(target, llm)
+    settings = FitSettings(
+        seed,
+        folds,
+        tuple(cross_fit or ()),
+        gain_over=gain_over,
+        **({"jobs": jobs} if jobs else {}),
+    )
     fitted: list[ListedProbe] = []
     problems: list[ProbeProblem] = []
     with work_bars(console) as progress:
@@ -191,14 +211,9 @@ def _trained(
     }
     from slmroute_plugin.probes.kept_features import has_features
 
-    kept = [
-        name
-        for name, method in trained.items()
-        if has_features(results, name, method, fits, cross_fits)
-    ]
+    uq = names or list(trained) or "none"
     try:
-        settings = parse_settings({"uq": names or kept or "none", "options": _options(options)})
-        chosen = chosen_methods(settings)
+        chosen = chosen_methods(parse_settings({"uq": uq, "options": _options(options)}))
     except SettingsError as error:
         raise typer.BadParameter(str(error).replace("metadata.slmroute.", "")) from None
     methods = {name: it for name, it in chosen.items() if isinstance(it, TrainedMethod)}
@@ -206,7 +221,13 @@ def _trained(
         raise typer.BadParameter(
             f"{', '.join(strays)} is not trained. Trained methods: {', '.join(trained)}."
         )
-    return methods
+    if names:
+        return methods
+    return {
+        name: method
+        for name, method in methods.items()
+        if has_features(results, name, method, fits, cross_fits)
+    }
 
 
 def _options(raw: list[str]) -> dict[str, dict[str, Any]]:
@@ -228,6 +249,26 @@ def _options(raw: list[str]) -> dict[str, dict[str, Any]]:
         except yaml.YAMLError as error:
             raise typer.BadParameter(f"--option {text!r}: {value!r} is not YAML: {error}") from None
     return options
+
+
+def _gain_over(target: str, llm: Path | None) -> Path | None:
+    """Return the folder of the LLM whose gain is learned; None if none is.
+
+    Raises:
+        typer.BadParameter: the target is unknown, or it and the LLM do not go together.
+    """
+    if target not in ("right", "gain"):
+        raise typer.BadParameter(f"--target {target!r}: it must be 'right' or 'gain'.")
+    if target == "right" and llm is not None:
+        raise typer.BadParameter("--llm goes with --target gain.")
+    if target == "gain" and llm is None:
+        raise typer.BadParameter(
+            "--target gain needs an LLM's answers to the training questions: name its folder of "
+            "results with --llm, after lm_eval --tasks slmroute_train with that model."
+        )
+    if llm is not None and not llm.is_dir():
+        raise typer.BadParameter(f"--llm: there is no folder {llm}.")
+    return llm
 
 
 def _must_be_folder(results: Path) -> None:

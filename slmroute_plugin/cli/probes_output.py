@@ -43,7 +43,7 @@ def probe_table(probes: list[ListedProbe], title: str) -> Table:
         dropped = "; ".join(f"{count}: {why}" for why, count in origin.dropped.items())
         rows = str(sum(origin.training.values()))
         table.add_row(
-            origin.dataset, origin.method, origin.fitted_on, rows, f"{origin.correct:.0%}",
+            origin.dataset, origin.method, origin.in_words, rows, f"{origin.correct:.0%}",
             dropped or "none",
         )  # fmt: skip
     return table
@@ -53,6 +53,8 @@ def _in_words(signal: Any) -> str:
     """Describe the feature that a probe reads."""
     if methods := getattr(signal, "methods", ()):
         return f"confidences of {', '.join(methods)}"
+    if not signal.is_of_model:
+        return str(signal.in_words())
     position = getattr(signal, "position", None)
     return f"layer {signal.layer}, {position}" if position else "all layers, prompt"
 

@@ -15,6 +15,8 @@ from slmroute_plugin.observation import Observation
 from slmroute_plugin.signals import Signal
 
 Confidence = Mapping[str, float | None]
+Observe = Callable[[Sequence[Question], AbstractSet[Signal[Any]], int], Iterator[Observed]]
+"""A way in which a backend is asked: `Backend.observe`, or `ReadsPrompts.observe_prompts`."""
 
 
 class KeyedQuestion(NamedTuple):
@@ -47,6 +49,7 @@ def recorded(
     seed: int,
     journal: Journal | None,
     task: TaskFacts,
+    observe: Observe | None = None,
 ) -> Iterator[ObservedBatch]:
     """Yield what is observed for each question: first what the journal holds, then what is asked.
 
@@ -62,6 +65,7 @@ def recorded(
         seed: The seed of the sampled answers.
         journal: The journal, or None to keep nothing.
         task: The task that the journal files the questions under.
+        observe: The way in which the backend is asked; by default its `observe`.
     """
     indices: dict[bytes, list[int]] = {}
     for index, question in enumerate(asked):
@@ -88,7 +92,7 @@ def recorded(
         backend.batch_sizes = _sizes(journal, task)
     questions = [asked[indices[key][0]].question for key in left]
     batch: dict[bytes, Observed] = {}
-    for seen in backend.observe(questions, signals, seed):
+    for seen in (observe or backend.observe)(questions, signals, seed):
         batch[left[seen.index]] = seen
         if seen.ends_batch:
             yield _fresh(batch, at_every_index, order, journal, task)

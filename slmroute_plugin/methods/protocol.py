@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
-from slmroute_plugin.signals import Confidences, HiddenState, PromptStates, Signal
+from slmroute_plugin.signals import (
+    Confidences,
+    HiddenState,
+    PromptStates,
+    QuestionTerms,
+    Signal,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +24,9 @@ if TYPE_CHECKING:
 @runtime_checkable
 class Method(Protocol):
     """A UQ method: signals to ask of the model, and a pure function of what was observed.
+
+    A method for which the prompt alone is enough may say so by `before_answer = True`: questions
+    can then be routed by it before there is an answer.
 
     Attributes:
         name: The name of the method, an identifier.
@@ -57,8 +66,8 @@ class TrainedMethod(Protocol):
     trains_on: ClassVar[Literal["in_domain", "out_of_domain"]]
 
     @property
-    def asks(self) -> tuple[HiddenState | PromptStates | Confidences]:
-        """The signal whose value is the feature: hidden states, or other methods' confidences."""
+    def asks(self) -> tuple[HiddenState | PromptStates | QuestionTerms | Confidences]:
+        """The signal whose value is the feature: states, words, or other methods' confidences."""
 
     def fit(self, rows: TrainingRows, seed: int) -> Mapping[str, NDArray[np.float32]]:
         """Return weights by name; the same rows and seed give the same weights."""
@@ -73,5 +82,5 @@ AnyMethod: TypeAlias = Method | TrainedMethod
 
 
 def asked_of_model(method: AnyMethod) -> tuple[Signal[object], ...]:
-    """Return the signals that a method asks of the model: all but other methods' confidences."""
-    return tuple(ask for ask in method.asks if not isinstance(ask, Confidences))
+    """Return the signals that a method asks of the model, rather than of what is there anyway."""
+    return tuple(ask for ask in method.asks if ask.is_of_model)

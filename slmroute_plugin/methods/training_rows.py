@@ -22,7 +22,8 @@ class TrainingRows:
             states, and float32 for confidences, of which those that are missing are NaN.
         index: The rows of the pool to train on: [n], int64.
         correct: The correctness of each answer, 1.0 for a right answer, else 0.0: [n], float32.
-            Both values occur.
+            Both values occur. If a gain is learned, it is 0.0 where the LLM is right and the answer
+            wrong, else 1.0.
         names: The names of the methods whose confidences the features are, in their order; empty
             for hidden states.
     """

@@ -10,7 +10,7 @@ import pluggy
 
 from slmroute_plugin.methods.protocol import AnyMethod, TrainedMethod
 from slmroute_plugin.plugins.loading import ENTRY_POINT_GROUP, plugin_manager
-from slmroute_plugin.signals import Confidences
+from slmroute_plugin.signals import Confidences, QuestionTerms, Signal
 from slmroute_plugin.storage.hidden_states import AnyFeature
 
 logger = logging.getLogger(__name__)
@@ -76,12 +76,16 @@ def _fault(method: object) -> str | None:
         return f"its `asks` raises {type(error).__name__}: {error}"
     if not isinstance(asks, tuple):
         return f"its `asks` is {type(asks).__name__}, not a tuple of signals"
+    for ask in asks:
+        if not isinstance(ask, Signal):
+            return f"its `asks` holds {ask!r}, which is not a signal"
     if isinstance(method, TrainedMethod):
         return _training_fault(method)
     if not callable(getattr(method, "confidence", None)):
         return "it has no `confidence(seen)`, nor `trains_on`, `fit` and `predict`"
-    if any(isinstance(ask, Confidences) for ask in asks):
-        return "only a trained method may ask for Confidences()"
+    for kind in (Confidences, QuestionTerms):
+        if any(isinstance(ask, kind) for ask in asks):
+            return f"only a trained method may ask for {kind.__name__}()"
     return None
 
 
@@ -90,7 +94,8 @@ def _training_fault(method: TrainedMethod) -> str | None:
         return f"its `trains_on` is {method.trains_on!r}, not 'in_domain' or 'out_of_domain'"
     if len(method.asks) != 1 or not isinstance(method.asks[0], AnyFeature):
         return (
-            "a trained method asks for one signal: HiddenState(), PromptStates() or Confidences()"
+            "a trained method asks for one signal: HiddenState(), PromptStates(), QuestionTerms() "
+            "or Confidences()"
         )
     return None
 

@@ -6,8 +6,9 @@ import json
 import re
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
+from slmroute_plugin.probes.labels import Target
 from slmroute_plugin.probes.probe import FITTED_ON, Probe, Provenance
 from slmroute_plugin.storage.atomic_write import written_whole
 from slmroute_plugin.storage.hidden_states import signal_from_text, signal_to_text
@@ -93,6 +94,8 @@ def _provenance(raw: dict[str, Any]) -> Provenance:
         training[Source(**source)] = count
     if raw["fitted_on"] not in FITTED_ON:
         raise ValueError(f"`fitted_on` must be one of {FITTED_ON}, not {raw['fitted_on']!r}")
+    if raw.get("target", "right") not in get_args(Target):
+        raise ValueError(f"`target` must be one of {get_args(Target)}, not {raw['target']!r}")
     return Provenance(training=training, **raw)
 
 

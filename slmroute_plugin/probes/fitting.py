@@ -43,12 +43,15 @@ class FitSettings:
         folds: the number of folds of cross-fitted probes, 2 or more.
         cross_fit: the data sets to cross-fit although they have training rows, or "all".
         jobs: the number of fits at the same time; each keeps one core busy.
+        gain_over: the folder of results of an LLM: methods learn where it is right and the model
+            wrong. None to learn where the model is right.
     """
 
     seed: int = 0
     folds: int = 5
     cross_fit: Collection[str] = ()
     jobs: int = dataclasses.field(default_factory=lambda: os.cpu_count() or 1)
+    gain_over: Path | None = None
 
 
 class Fitted(NamedTuple):
@@ -96,7 +99,7 @@ def fit_probes(
     fits: list[_Fit] = []
     problems: list[ProbeProblem] = []
     for feature in dict.fromkeys(type(method.asks[0]) for method in methods.values()):
-        read = read_answered(folder, feature)
+        read = read_answered(folder, feature, settings.gain_over)
         problems += read.problems
         of_feature = {name: it for name, it in methods.items() if type(it.asks[0]) is feature}
         planned, unplanned = _plan(read.answered, of_feature, settings)
@@ -206,6 +209,8 @@ def _fit(fit: _Fit, settings: FitSettings) -> Probe:
         dropped=dict(rows.dropped),
         seed=settings.seed,
         version=version("slmroute"),
+        target="gain" if rows.llm else "right",
+        llm=rows.llm,
     )
     fold = np.zeros(len(rows.correct), dtype=np.int64) if fit.fold is None else fit.fold
     weights = tuple(fit.method.fit(training, settings.seed) for training in fit.training)

@@ -18,8 +18,9 @@ def has_features(
 ) -> bool:
     """Tell whether a trained method has features in a model's folder of results.
 
-    Hidden states are there if they were kept. For confidences: to use the method it has to be
-    fitted; to fit it, training rows must have confidences, unless evaluation rows are fitted on.
+    Hidden states and words are there if they were kept; a method that is fitted may read others
+    than its options say. For confidences: to use the method it has to be fitted; to fit it,
+    training rows must have confidences, unless evaluation rows are fitted on.
 
     Args:
         folder: The model's folder of results.
@@ -29,10 +30,12 @@ def has_features(
         cross_fits: Whether evaluation rows are to be fitted on by the user's wish.
     """
     kind = type(method.asks[0])
+    if not fits and any((folder / FOLDER).glob(f"*.{name}.safetensors")):
+        return True
     if not issubclass(kind, Confidences):
         return (folder / FOLDERS[kind]).is_dir()
     if not fits:
-        return any((folder / FOLDER).glob(f"*.{name}.safetensors"))
+        return False
     return cross_fits or any(
         _is_training(folder, task) and has_confidences(path)
         for task, path in newest_sample_files(folder).items()

@@ -43,6 +43,8 @@ class BoundProbe:
     fitted: FittedMethod
     question: bytes
     name: ClassVar[str] = ""
+    # A probe sees its feature, and nothing else of the answer.
+    before_answer: ClassVar[bool] = True
 
     @property
     def asks(self) -> tuple[AnyFeature]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from slmroute_plugin.methods.protocol import TrainedMethod
 from slmroute_plugin.observation import NoConfidence
+from slmroute_plugin.probes.labels import Target
 from slmroute_plugin.signals import Confidences, HiddenState
 from slmroute_plugin.storage.hidden_states import AnyFeature, as_kept
 from slmroute_plugin.storage.source import Source
@@ -32,10 +33,13 @@ class Provenance:
         model: the model whose answers they are about.
         dataset: the family of data that the probe is for.
         training: the number of rows by source.
-        correct: the share of right answers among the rows.
+        correct: the share of right answers among the rows; of a gain, the share without one.
         dropped: the number of rows left out, by reason.
         seed: the seed of the training.
         version: the version of slmroute.
+        target: what was learned: whether the answer is right, or whether it need not be routed,
+            as the LLM does not gain: it is wrong, or the answer is right.
+        llm: the name of the LLM of a gain; else "".
     """
 
     method: str
@@ -48,6 +52,14 @@ class Provenance:
     dropped: Mapping[str, int]
     seed: int
     version: str
+    target: Target = "right"
+    llm: str = ""
+
+    @property
+    def in_words(self) -> str:
+        """The kind of rows, and the LLM whose gain was learned, as tables show them."""
+        gain = f", gain of {self.llm}" if self.target == "gain" else ""
+        return f"{self.fitted_on}{gain}"
 
 
 @dataclass(frozen=True, eq=False)

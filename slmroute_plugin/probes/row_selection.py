@@ -22,6 +22,7 @@ LEAST_ROWS = 20
 
 SEEN = "the same question is in the evaluation rows"
 NOT_FINITE = "NaN or infinity in the hidden state"
+NO_LLM = "no answer of {llm}: run lm_eval with it on the same task"
 NO_CONFIDENCES = "no confidences in the rows of {task}"
 
 
@@ -51,12 +52,17 @@ class FittingRows:
 
     @property
     def correct(self) -> NDArray[np.float32]:
-        """The correctness of the answers: [n], 1.0 where the answer is right, else 0.0."""
+        """The labels: [n], 1.0 where the answer is right or the LLM does not gain, else 0.0."""
         import numpy as np
 
         return np.concatenate(
             [task.correct[rows] for task, rows in zip(self.tasks, self.chosen, strict=True)]
         )
+
+    @property
+    def llm(self) -> str:
+        """The name of the LLM that the labels are about; "" if they are about the answer alone."""
+        return self.tasks[0].llm
 
     @property
     def questions(self) -> NDArray[np.uint8]:
@@ -111,12 +117,12 @@ def cross_fitted(family: Family) -> FittingRows:
         )
     rows = _chosen("cross-fitted", family.evaluation, frozenset())
     _check_enough(rows)
-    for verdict, correct in (("right", 1), ("wrong", 0)):
+    for correct, verdict in _verdicts(rows).items():
         of_one_kind = {row.tobytes() for row in rows.questions[rows.correct == correct]}
         if len(of_one_kind) < 2:
             raise CannotFit(
-                f"{len(of_one_kind)} question has a {verdict} answer: without the fold that holds "
-                "it there is nothing to learn"
+                f"{len(of_one_kind)} question has {verdict}: without the fold that holds it there "
+                "is nothing to learn"
             )
     return rows
 
@@ -186,7 +192,7 @@ def _identities(tasks: Sequence[AnsweredTask]) -> frozenset[bytes]:
 def _chosen(
     fitted_on: FittedOn, tasks: Sequence[AnsweredTask], seen: frozenset[bytes]
 ) -> FittingRows:
-    """Choose the rows whose question was not seen and whose hidden state is finite.
+    """Choose the rows with a label, an unseen question and a finite hidden state.
 
     Of confidences some may be missing, in any row; a task whose rows hold none is left out.
 
@@ -211,9 +217,11 @@ def _chosen(
             finite = np.full(len(task.correct), not np.isnan(task.hidden).all())
             why = NO_CONFIDENCES.format(task=task.source.task)
         unseen = np.asarray([question.tobytes() not in seen for question in task.question], bool)
-        dropped[why] += int((~finite).sum())
-        dropped[SEEN] += int((finite & ~unseen).sum())
-        chosen.append(np.flatnonzero(finite & unseen))
+        labelled = ~np.isnan(task.correct)
+        dropped[NO_LLM.format(llm=task.llm)] += int((~labelled).sum())
+        dropped[why] += int((labelled & ~finite).sum())
+        dropped[SEEN] += int((labelled & finite & ~unseen).sum())
+        chosen.append(np.flatnonzero(labelled & finite & unseen))
     return FittingRows(fitted_on, tuple(tasks), tuple(chosen), +dropped)
 
 
@@ -230,5 +238,15 @@ def _check_enough(rows: FittingRows) -> None:
         left_out = "".join(f"; {count} left out: {why}" for why, count in rows.dropped.items())
         raise CannotFit(f"{len(correct)} rows, and a probe needs {LEAST_ROWS} at least{left_out}")
     if len(np.unique(correct)) < 2:
-        verdict = "right" if correct[0] else "wrong"
-        raise CannotFit(f"all {len(correct)} answers are {verdict}: there is nothing to learn")
+        said = f"all {len(correct)} answers are {'right' if correct[0] else 'wrong'}"
+        if rows.llm:
+            which = "none" if correct[0] else "all"
+            said = f"{rows.llm} gains on {which} of {len(correct)} questions"
+        raise CannotFit(f"{said}: there is nothing to learn")
+
+
+def _verdicts(rows: FittingRows) -> dict[int, str]:
+    """Say what the labels 1 and 0 mean."""
+    if rows.llm:
+        return {1: f"no gain of {rows.llm}", 0: f"a gain of {rows.llm}"}
+    return {1: "a right answer", 0: "a wrong answer"}

@@ -12,6 +12,7 @@ from slmroute_plugin.probes.confidence_features import (
     has_confidences,
     untrained_methods,
 )
+from slmroute_plugin.probes.labels import Label, correctness_of, label_for
 from slmroute_plugin.signals import Confidences
 from slmroute_plugin.storage.hidden_states import (
     FOLDERS,
@@ -53,10 +54,12 @@ class AnsweredTask:
         source: the model, and the task that it answered.
         signal: the feature.
         question: [n, 16], uint8: the identities of the questions.
-        correct: [n], float32: 1.0 where the answer is right, else 0.0.
+        correct: [n], float32: the labels: 1.0 where the answer is right, else 0.0; or, if an LLM is
+            named, 0.0 where it is right and the answer wrong, else 1.0, and NaN where it has none.
         pool: [N, …]: the features, possibly among those of other tasks: hidden states, float16,
             or confidences, float32, of which those that are missing are NaN.
         start: the row of the pool where this task's features begin.
+        llm: the name of the LLM that the labels are about; "" if they are about the answer alone.
     """
 
     source: Source
@@ -65,6 +68,7 @@ class AnsweredTask:
     correct: NDArray[np.float32]
     pool: NDArray[np.floating[Any]]
     start: int = 0
+    llm: str = ""
 
     @property
     def hidden(self) -> NDArray[np.floating[Any]]:
@@ -95,19 +99,29 @@ class AnsweredTasks(NamedTuple):
     problems: list[ProbeProblem]
 
 
-def read_answered(folder: Path, feature: type[AnyFeature]) -> AnsweredTasks:
+def read_answered(
+    folder: Path, feature: type[AnyFeature], llm: Path | None = None
+) -> AnsweredTasks:
     """Read every task of a model's folder of results that has such features and samples.
 
     Tasks of one layout share a pool, so that their rows can be trained on without a copy.
+
+    Args:
+        folder: the model's folder of results.
+        feature: the kind of features.
+        llm: the folder of results of the LLM whose gain is the label; None if it is whether the
+            answer is right.
     """
     if issubclass(feature, Confidences):
-        read = _with_confidences(folder)
+        read = _with_confidences(folder, llm)
     else:
-        read = _with_hidden_states(folder, FOLDERS[feature])
-    return AnsweredTasks(_pooled(read.answered), read.problems)
+        read = _with_hidden_states(folder, FOLDERS[feature], llm)
+    named = [replace(task, llm="" if llm is None else llm.name) for task in read.answered]
+    read.answered.clear()
+    return AnsweredTasks(_pooled(named), read.problems)
 
 
-def _with_hidden_states(folder: Path, kept_in: str) -> AnsweredTasks:
+def _with_hidden_states(folder: Path, kept_in: str, llm: Path | None) -> AnsweredTasks:
     """Read the tasks whose hidden states a folder of this name holds."""
     samples = newest_sample_files(folder)
     read = AnsweredTasks([], [])
@@ -122,7 +136,7 @@ def _with_hidden_states(folder: Path, kept_in: str) -> AnsweredTasks:
                 )
             unread: list[UnreadLine] = []
             rows = list(read_samples(samples[task], unread.append))
-            read.answered.append(join(states, rows, samples[task]))
+            read.answered.append(join(states, rows, samples[task], label_for(task, llm)))
             if unread:
                 read.problems.append(ProbeProblem(task, lines_in_words(unread)))
         except ValueError as error:
@@ -130,7 +144,7 @@ def _with_hidden_states(folder: Path, kept_in: str) -> AnsweredTasks:
     return read
 
 
-def _with_confidences(folder: Path) -> AnsweredTasks:
+def _with_confidences(folder: Path, llm: Path | None) -> AnsweredTasks:
     """Read the confidences of all tasks whose questions are known, for the same methods.
 
     A method that did not run on a task has no confidence in its rows.
@@ -157,7 +171,8 @@ def _with_confidences(folder: Path) -> AnsweredTasks:
         try:
             asked = load_questions(known_questions_path(folder, task) or folder)
             states = confidence_features(asked, of_task, methods, samples[task])
-            read.answered.append(join(states, of_task, samples[task]))
+            label = label_for(task, llm)
+            read.answered.append(join(states, of_task, samples[task], label))
         except ValueError as error:
             read.problems.append(ProbeProblem(task, str(error)))
     return read
@@ -165,13 +180,18 @@ def _with_confidences(folder: Path) -> AnsweredTasks:
 
 def _without_texts(row: dict[str, Any]) -> dict[str, Any]:
     """Keep what says which question a row is about, and the verdict and confidences in it."""
-    kept = ("doc_id", "prompt_hash", "filter", "acc")
+    kept = ("doc_id", "doc_hash", "prompt_hash", "filter", "acc")
     prefixes = ("confidence/", "fitted_on/")
     return {name: row[name] for name in row if name in kept or name.startswith(prefixes)}
 
 
-def join(states: HiddenStates, rows: list[dict[str, Any]], path: Path) -> AnsweredTask:
-    """Join features with the correctness of their answers.
+def join(
+    states: HiddenStates,
+    rows: list[dict[str, Any]],
+    path: Path,
+    label: Label = correctness_of,
+) -> AnsweredTask:
+    """Join features with the labels of their answers.
 
     Raises:
         ValueError: samples and features are not of the same run.
@@ -184,7 +204,7 @@ def join(states: HiddenStates, rows: list[dict[str, Any]], path: Path) -> Answer
         if row.get("filter") != SLM_FILTER:
             continue
         if (index := row_of(states, at, row, path)) is not None:
-            correct[index] = correctness_of(row, path)
+            correct[index] = label(row, path)
     # A run that was cut off may have left hidden states without samples.
     kept = np.asarray(sorted(correct), dtype=np.int64)
     return AnsweredTask(
@@ -240,17 +260,3 @@ def row_of(
             "Samples and hidden states are of different runs: run the task again."
         )
     return index
-
-
-def correctness_of(sample: Mapping[str, Any], path: Path) -> float:
-    """Return 1.0 if the answer of a sample is right, 0.0 if it is wrong.
-
-    Raises:
-        ValueError: the sample does not say.
-    """
-    if sample.get("acc") not in (0, 1):
-        raise ValueError(
-            f"{path}, doc_id {sample.get('doc_id')}: `acc` must be 0 or 1, not "
-            f"{sample.get('acc')!r}. Run the task again."
-        )
-    return float(sample["acc"])

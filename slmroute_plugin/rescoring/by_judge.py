@@ -17,6 +17,7 @@ from slmroute_plugin.storage.atomic_write import check_writable
 from slmroute_plugin.storage.sample_files import (
     SampleFileError,
     UnreadLine,
+    is_unanswered,
     lines_in_words,
     newest_sample_files,
     read_samples,
@@ -188,7 +189,9 @@ def _ruled_otherwise(rows: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def _readable(row: dict[str, Any]) -> _Readable | None:
-    """Take the texts from a row; return None if they were removed."""
+    """Take the texts from a row; return None if they were removed, or if there is no answer."""
+    if is_unanswered(row):
+        return None
     doc, text = row.get("doc"), row.get("filtered_resps")
     while isinstance(text, list) and text:
         text = text[0]

@@ -11,9 +11,10 @@ from slmroute_plugin.methods.protocol import TrainedMethod
 from slmroute_plugin.observation import Missing, Observation
 from slmroute_plugin.probes.confidence_features import confidence_features
 from slmroute_plugin.probes.files import load_probe, probe_path
+from slmroute_plugin.probes.labels import correctness_of
 from slmroute_plugin.probes.live import FittedMethod
 from slmroute_plugin.probes.probe import Probe
-from slmroute_plugin.probes.training_data import ProbeProblem, correctness_of, row_of, rows_by_id
+from slmroute_plugin.probes.training_data import ProbeProblem, row_of, rows_by_id
 from slmroute_plugin.run.work_columns import columns_of_scored
 from slmroute_plugin.signals import Confidences, HiddenState
 from slmroute_plugin.storage.atomic_write import check_writable
@@ -139,7 +140,7 @@ def _score_task(
         path = write_samples(folder, task, rows, unread)
     for name, probe in scored.items():
         pairs = [row[f"auroc/{name}"] for row in rows if row.get("filter") == SLM_FILTER]
-        fitted_on = probe.provenance.fitted_on
+        fitted_on = probe.provenance.in_words
         yield Scored(task, name, auroc(pairs), len(pairs), fitted_on, path, changed)
 
 
@@ -204,12 +205,14 @@ def _probe(features: _Features, name: str, method: TrainedMethod) -> Probe:
     Raises:
         ValueError: there is none.
     """
-    features.check(type(method.asks[0]), name)
     dataset = features.questions().source.dataset
     path = probe_path(features.folder, dataset, name)
     if not path.exists():
+        features.check(type(method.asks[0]), name)
         raise ValueError(f"no probe is fitted for {dataset} ({path})")
-    return load_probe(path)
+    probe = load_probe(path)
+    features.check(type(probe.signal), name)
+    return probe
 
 
 def _add_column(
@@ -234,7 +237,7 @@ def _add_column(
         columns: dict[str, Any] = {
             f"confidence/{name}": assessment.confidence[name],
             f"auroc/{name}": [assessment.confidence[name], acc],
-            f"fitted_on/{name}": probe.provenance.fitted_on,
+            f"fitted_on/{name}": probe.provenance.in_words,
             "no_confidence": reasons | assessment.reasons,
             **({f"combines/{name}": combines} if (combines := probe.combines) else {}),
             **columns_of_scored(row, name, probe.signal),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -18,6 +18,8 @@ class RouteSettings(BaseModel):
 
     Attributes:
         method: The UQ method whose confidence decides.
+        when: Whether questions are routed after the SLM has answered them, or before; those that
+            go before are never answered by the SLM.
         threshold: The confidence, in [0, 1], below which answers go to the stronger model;
             answers without a confidence go too. "inf" sends all answers.
         ratio: The share of each task, in [0, 1], that goes: the least confident answers.
@@ -30,6 +32,7 @@ class RouteSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     method: str
+    when: Literal["after", "before"] = "after"
     threshold: ThresholdValue | None = None
     ratio: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False, strict=False)
     threshold_from: Annotated[Path | None, Field(strict=False)] = None

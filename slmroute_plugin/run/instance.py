@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from lm_eval.api.instance import Instance
+from lm_eval.utils import handle_non_serializable, hash_string
 
 from slmroute_plugin.backends import Question
 from slmroute_plugin.conversation import Message
@@ -39,3 +41,15 @@ class RoutedInstance(Instance):  # type: ignore[misc]
     source: Source = field(default_factory=lambda: Source("", "", ""))
     messages: list[Message] = field(default_factory=list)
     answer_rule: Callable[[], AnswerRule] | None = None
+
+    @property
+    def identity(self) -> bytes:
+        """The identity of the question; empty without a question."""
+        return self.question.identity if self.question is not None else b""
+
+
+def doc_hash(doc: Mapping[str, Any]) -> str:
+    """Return lm-eval's `doc_hash` of a row."""
+    text = json.dumps(doc, indent=2, default=handle_non_serializable, ensure_ascii=False)
+    hashed: str = hash_string(text)
+    return hashed

@@ -11,6 +11,7 @@ from slmroute_plugin.backends import Advises, Backend
 from slmroute_plugin.methods.protocol import AnyMethod, Method, TrainedMethod, asked_of_model
 from slmroute_plugin.plugins.methods import registered_methods
 from slmroute_plugin.probes.live import FittedMethod, find_probes
+from slmroute_plugin.run.route_checks import check_route
 from slmroute_plugin.run.shared_samples import drawn_once
 from slmroute_plugin.settings.chosen_methods import chosen_methods, named_methods
 from slmroute_plugin.settings.schema import Settings, SettingsError
@@ -41,6 +42,9 @@ class TaskPlan:
         kept: The hidden states that are written to disk for probes.
         asked: The signals that methods read, and those that are kept.
         signals: The signals that the backend is asked for: those, with samples drawn once.
+        route: The settings of routing; None if no question of the task is routed.
+        of_prompt: The signals by which questions are routed before they are answered; None if
+            none is.
 
     Raises:
         SettingsError: If the settings name a method, a hidden state or a probe that cannot be
@@ -77,7 +81,11 @@ class TaskPlan:
                 source.task,
                 ", ".join(combining),
             )
-        _check_route(settings, source, {*self.methods, *self.fitted})
+        self.route = settings.route if source.rows != "training" else None
+        self.of_prompt: frozenset[Signal[Any]] | None = None
+        if self.route is not None:
+            methods = self.methods_for(b"")
+            self.of_prompt = check_route(self.route, source.task, backend, methods)
         self.asked: set[Signal[Any]] = {
             *(signal for method in self.methods.values() for signal in method.asks),
             *self.kept,
@@ -87,7 +95,7 @@ class TaskPlan:
                 if not isinstance(method.probe.signal, Confidences)
             ),
         }
-        self.signals = drawn_once(self.asked)
+        self.signals = drawn_once(signal for signal in self.asked if signal.is_of_model)
 
     def methods_for(self, question: bytes) -> dict[str, Method]:
         """Return all methods, by name, as they are to assess the question with this identity."""
@@ -102,23 +110,13 @@ class TaskPlan:
     @property
     def fitted_on(self) -> dict[str, str]:
         """A description of the rows that each probe was fitted on, by trained method."""
-        return {name: own.probe.provenance.fitted_on for name, own in self.fitted.items()}
+        return {name: own.probe.provenance.in_words for name, own in self.fitted.items()}
 
     @property
     def combines(self) -> dict[str, str]:
         """The methods whose confidences a trained method reads, by the trained method's name."""
         every = {name: own.probe.combines for name, own in self.fitted.items()}
         return {name: methods for name, methods in every.items() if methods}
-
-
-def _check_route(settings: Settings, source: Source, methods: Collection[str]) -> None:
-    route = settings.route
-    if route and source.rows != "training" and route.method not in methods:
-        raise SettingsError(
-            f"metadata.slmroute.route.method: {source.task} gets no confidence from "
-            f"{route.method} in this run, so nothing could be decided. It has: "
-            f"{', '.join(sorted(methods)) or 'none'}."
-        )
 
 
 class _Chosen(NamedTuple):
@@ -213,7 +211,9 @@ def _kept(
     """
     training = settings.uq == "auto" and backend.local and source.rows == "training"
     explicit = "hidden_states" in settings.model_fields_set
-    learns = any(isinstance(method, TrainedMethod) for method in chosen.values())
+    learns = any(
+        isinstance(method, TrainedMethod) and asked_of_model(method) for method in chosen.values()
+    )
     kept: list[Feature] = []
     # Of a model behind an API they take a request for each question: only where they are used.
     wanted = (chosen or training) if backend.local else (explicit or learns)

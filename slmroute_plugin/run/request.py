@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from tqdm import tqdm
 
-from slmroute_plugin.backends import Backend, Observed
+from slmroute_plugin.backends import Backend
 from slmroute_plugin.llm.model_price import price_of
-from slmroute_plugin.methods.assessing import Assessment, assess, report_missing
-from slmroute_plugin.observation import Answer, Missing, Observation
+from slmroute_plugin.methods.assessing import Assessment, report_missing
+from slmroute_plugin.observation import Answer
 from slmroute_plugin.plugins.backends import backend_for
 from slmroute_plugin.processes import gather_shares, share_of, unsplit_processes
+from slmroute_plugin.run.answers import assessed
+from slmroute_plugin.run.before_answer import stages_of
 from slmroute_plugin.run.outputs import check_outputs
 from slmroute_plugin.run.plan import TaskPlan
-from slmroute_plugin.run.shared_samples import first_samples
 from slmroute_plugin.run.task_run import task_run
-from slmroute_plugin.run.work_columns import work_columns
 from slmroute_plugin.storage.hidden_states import (
     Feature,
     HiddenStates,
@@ -117,30 +117,32 @@ def answer_task(
         KeyboardInterrupt: If the user stops the run; the text says how to go on.
     """
     mine = share_of(lm, len(instances))
+    own = [instances[index] for index in mine]
     observed: dict[int, Answer] = {}
     assessments: list[Assessment] = []
     reused = 0
     price = price_of(plan.source.model, instances[0].settings.prices)
+    stages = stages_of(backend, name, own, plan, hides=bool(lm.rank))
+    for at, seen in stages.unanswered.items():
+        one = assessed(seen, plan, own[at], price, answered=False)
+        observed[mine[at]] = one.answer
+        assessments.append(one.assessment)
     with (
-        task_run(backend, name, [instances[index] for index in mine], plan) as run,
-        tqdm(total=len(mine), desc=name, unit="question", disable=bool(lm.rank)) as bar,
+        task_run(backend, name, [own[at] for at in stages.asked], plan, stages.answering) as run,
+        tqdm(total=len(stages.asked), desc=name, unit="question", disable=bool(lm.rank)) as bar,
     ):
         for batch in run.batches:
-            assessed = []
+            every = []
             for seen in batch.observed:
-                index = mine[seen.index]
-                question = instances[index].question
-                methods = plan.methods_for(question.identity if question is not None else b"")
-                observation = _shown(seen.observation, plan, instances[index])
-                assessed.append(assess(methods, observation))
-                taken = work_columns(seen.work, plan.signals, methods, plan.kept, price)
-                observed[index] = _answer(seen, assessed[-1], plan, instances[index], taken)
-            batch.keep([assessment.confidence for assessment in assessed])
-            assessments += assessed
+                at = stages.asked[seen.index]
+                every.append(assessed(stages.whole(seen), plan, own[at], price))
+                observed[mine[at]] = every[-1].answer
+            batch.keep([one.assessment.confidence for one in every])
+            assessments += [one.assessment for one in every]
             if batch.reused:
-                reused += len(assessed)
+                reused += len(every)
                 bar.set_postfix_str(f"{reused} from the journal", refresh=False)
-            bar.update(len(assessed))
+            bar.update(len(every))
     report_missing(name, assessments)
     observed = gather_shares(lm, observed)
     answers = [observed[index] for index in range(len(instances))]
@@ -149,42 +151,6 @@ def answer_task(
     if plan.keeps_questions:
         _keep_questions(lm, instances, plan.source)
     return answers
-
-
-def _shown(observation: Observation, plan: TaskPlan, instance: RoutedInstance) -> Observation:
-    """Return an observation as methods are shown it: with every signal and the task's rule."""
-    return replace(
-        observation,
-        signals=first_samples(dict(observation.signals), plan.asked),
-        answer_rule=instance.answer_rule() if instance.answer_rule is not None else None,
-    )
-
-
-def _answer(
-    seen: Observed,
-    assessment: Assessment,
-    plan: TaskPlan,
-    instance: RoutedInstance,
-    taken: Mapping[str, Any],
-) -> Answer:
-    vectors = {feature: seen.observation.signals.get(feature) for feature in plan.kept}
-    return Answer(
-        seen.observation.answer,
-        confidence=assessment.confidence,
-        reasons=assessment.reasons,
-        own_answers=assessment.own_answers,
-        kept={
-            feature: vector
-            for feature, vector in vectors.items()
-            if vector is not None and not isinstance(vector, Missing)
-        },
-        fitted_on=plan.fitted_on,
-        combines=plan.combines,
-        tokens=seen.tokens,
-        prompt=instance.arguments[0],
-        messages=instance.messages,
-        work=taken,
-    )
 
 
 def _keep_hidden_states(

@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from slmroute_plugin.backends import Backend, Resumable
+from slmroute_plugin.backends import Backend, ReadsPrompts, Resumable
 from slmroute_plugin.journal.code_version import code_version
 from slmroute_plugin.journal.keys import digest, ordered, question_key, run_key
-from slmroute_plugin.journal.recording import KeyedQuestion, ObservedBatch, recorded
+from slmroute_plugin.journal.recording import KeyedQuestion, Observe, ObservedBatch, recorded
 from slmroute_plugin.journal.records import TaskFacts
 from slmroute_plugin.journal.store import Journal
 from slmroute_plugin.run.instance import RoutedInstance
 from slmroute_plugin.run.plan import TaskPlan
 from slmroute_plugin.settings.schema import Settings
+from slmroute_plugin.signals import Signal
 
 logger = logging.getLogger(__name__)
 
@@ -30,13 +32,15 @@ class RunningTask:
         name: The name of the task.
         questions: The number of questions.
         journal: The journal, or None if nothing is kept.
-        done: The number of questions that are answered, and kept if there is a journal.
+        done: The number of questions that are done, and kept if there is a journal.
+        what: What is done with a question, as a participle.
     """
 
     name: str
     questions: int
     journal: Journal | None
     _batches: Iterator[ObservedBatch]
+    what: str = "answered"
     done: int = field(default=0, init=False)
 
     @property
@@ -60,17 +64,37 @@ class RunningTask:
     @property
     def interrupted(self) -> str:
         """The message for a user who stops the run."""
-        answered = f"{self.name}: stopped with {self.done} of {self.questions} questions answered"
+        done = f"{self.name}: stopped with {self.done} of {self.questions} questions {self.what}"
         if self.journal is None:
-            return f"{answered}. They are lost, as no journal is kept of them."
-        return (
-            f"{answered}. They are kept in {self.journal.path}: the same command goes on from there"
-        )
+            return f"{done}. They are lost, as no journal is kept of them."
+        return f"{done}. They are kept in {self.journal.path}: the same command goes on from there"
+
+
+class Stage(NamedTuple):
+    """A stage of a task's run.
+
+    Attributes:
+        signals: The signals that the backend is asked for.
+        answers: Whether the questions are answered, rather than their prompts read alone.
+    """
+
+    signals: AbstractSet[Signal[Any]]
+    answers: bool = True
+
+    def observe(self, backend: Backend) -> Observe:
+        """Return the way in which a backend is asked."""
+        if self.answers or not isinstance(backend, ReadsPrompts):
+            return backend.observe
+        return backend.observe_prompts
 
 
 @contextmanager
 def task_run(
-    backend: Backend, name: str, instances: Sequence[RoutedInstance], plan: TaskPlan
+    backend: Backend,
+    name: str,
+    instances: Sequence[RoutedInstance],
+    plan: TaskPlan,
+    stage: Stage,
 ) -> Iterator[RunningTask]:
     """Run one task: from its journal if the settings allow it, else by asking.
 
@@ -79,6 +103,7 @@ def task_run(
         name: The name of the task.
         instances: The requests of this process, which may be none.
         plan: The plan of the task.
+        stage: What is asked for.
 
     Raises:
         JournalError: If the journal cannot be used.
@@ -88,7 +113,8 @@ def task_run(
     settings = instances[0].settings if instances else Settings(journal=False)
     model = _model(backend, instances[0], plan) if instances else None
     code = code_version(backend)
-    key = run_key(model or {}, plan.signals, settings.seed, code)
+    alone = {} if stage.answers else {"prompts": "alone"}
+    key = run_key({**(model or {}), **alone}, stage.signals, settings.seed, code)
     asked = [
         KeyedQuestion(instance.question, question_key(key, instance.question, instance.doc))
         for instance in instances
@@ -99,14 +125,23 @@ def task_run(
         model=plan.source.model,
         task=name,
         code=code,
-        about=_about(plan, settings.seed),
+        about=_about(plan, stage, settings.seed),
     )
     with ExitStack() as stack:
         journal = None
         if settings.journal and model is not None:
             journal = stack.enter_context(Journal(settings.results))
-        batches = recorded(backend, asked, plan.signals, settings.seed, journal, facts)
-        run = RunningTask(name, len(asked), journal, batches)
+        batches = recorded(
+            backend,
+            asked,
+            stage.signals,
+            settings.seed,
+            journal,
+            facts,
+            stage.observe(backend),
+        )
+        what = "answered" if stage.answers else "read"
+        run = RunningTask(name, len(asked), journal, batches, what)
         try:
             yield run
         except KeyboardInterrupt:
@@ -127,6 +162,6 @@ def _model(backend: Backend, instance: RoutedInstance, plan: TaskPlan) -> Mappin
     }
 
 
-def _about(plan: TaskPlan, seed: int) -> str:
-    signals = [type(signal).__name__ for signal in ordered(plan.signals)]
+def _about(plan: TaskPlan, stage: Stage, seed: int) -> str:
+    signals = [type(signal).__name__ for signal in ordered(stage.signals)]
     return json.dumps({"signals": signals, "methods": [*plan.methods, *plan.fitted], "seed": seed})

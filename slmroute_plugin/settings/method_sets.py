@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, get_args
 
+from slmroute_plugin.methods.before_answer import need_of_answer
 from slmroute_plugin.methods.protocol import TrainedMethod
 from slmroute_plugin.plugins.methods import RegisteredMethod
 
-MethodSet = Literal["auto", "all", "none", "paper", "free"]
+MethodSet = Literal["auto", "all", "none", "paper", "free", "prompt"]
 METHOD_SETS: tuple[MethodSet, ...] = get_args(MethodSet)
 # The sets that a list of names may hold.
-IN_LISTS = ("paper", "free")
+IN_LISTS = ("paper", "free", "prompt")
 
 # The eight of "Confident or Seek Stronger" (arXiv 2502.04428).
 PAPER = (
@@ -31,8 +32,8 @@ def members(name: str, registered: Mapping[str, RegisteredMethod]) -> list[str]:
 
     Args:
         name: The name of the set: `auto` for every method that is not on request, `all`, `none`,
-            `paper` for the eight of the paper, or `free` for the untrained methods that cost
-            nothing beyond the answer.
+            `paper` for the eight of the paper, `free` for the untrained methods that cost
+            nothing beyond the answer, or `prompt` for those that need the prompt alone.
         registered: The methods on offer.
     """
     return [method for method, own in registered.items() if _is_member(name, method, own)]
@@ -46,4 +47,6 @@ def _is_member(name: str, method: str, own: RegisteredMethod) -> bool:
     if name == "free":
         is_trained = isinstance(own.method, TrainedMethod)
         return not is_trained and all(signal.is_free for signal in own.method.asks)
+    if name == "prompt":
+        return need_of_answer(own.method) is None
     return name == "all"

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from slmroute_plugin.llm.model_price import ModelPrice
 from slmroute_plugin.llm.settings import LlmSettings
+from slmroute_plugin.methods.before_answer import may_read_prompt, refusal
 from slmroute_plugin.methods.protocol import AnyMethod
 from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.plugins.methods import registered_methods
@@ -52,6 +53,12 @@ def _check_route(route: RouteSettings, uq: object, chosen: Mapping[str, AnyMetho
         raise SettingsError(
             f"{where}.method: {route.method} is not among the methods of `uq` ({uq}): add it."
         )
+    method = chosen[route.method]
+    # Which token a probe reads is known with the probe.
+    if route.when == "before" and not may_read_prompt(method):
+        every = {name: own.method for name, own in registered_methods().items()}
+        if why := refusal(route.method, method, every):
+            raise SettingsError(f"{where}.method: {why}")
     try:
         policy_for(route)
     except ValueError as error:

@@ -69,7 +69,8 @@ class Settings(BaseModel):
     Attributes:
         uq: The methods: a set of `method_sets`, or a list of method names and sets. Sets are
             `auto` (every method that a local model can serve but for those on request; none for
-            a model behind an API, and none on training rows), `all`, `paper`, `free` and `none`.
+            a model behind an API, and none on training rows), `all`, `paper`, `free`, `prompt` and
+            `none`.
         options: The fields of a method to replace, by method name; prompts, for instance.
         hidden_states: The hidden state to keep, or null for none. By default a hidden state is
             kept whenever a local model runs with UQ methods.

@@ -11,7 +11,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
 
-from slmroute_plugin.signals import Confidences, HiddenState, Position, PromptStates
+from slmroute_plugin.signals import (
+    Confidences,
+    HiddenState,
+    Position,
+    PromptStates,
+    QuestionTerms,
+)
 from slmroute_plugin.storage.atomic_write import written_whole
 from slmroute_plugin.storage.question_identity import IDENTITY_BYTES
 from slmroute_plugin.storage.source import PROBE_ROWS, Source
@@ -21,10 +27,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # The signals that can be kept, by the folder that they are kept in.
-Feature = HiddenState | PromptStates
+Feature = HiddenState | PromptStates | QuestionTerms
 # The signals that a trained method can read.
 AnyFeature = Feature | Confidences
-FOLDERS: dict[type[Feature], str] = {HiddenState: "hidden_states", PromptStates: "prompt_states"}
+FOLDERS: dict[type[Feature], str] = {
+    HiddenState: "hidden_states",
+    PromptStates: "prompt_states",
+    QuestionTerms: "question_terms",
+}
 
 
 class KeptRow(NamedTuple):
@@ -49,7 +59,7 @@ class HiddenStates:
 
     Attributes:
         hidden: The hidden states, [n, d]; [n, k, d] for k layers, and [n, L + 1, d] for
-            `PromptStates`; float16. For
+            `PromptStates`; float16. For `QuestionTerms`: [n, 4096], float16. For
             `Confidences`, which no file holds: [n, m], float32, NaN where there is none.
         doc_id: The `doc_id` that lm-eval gives each row, [n], int64, ascending.
         prompt: The SHA-256 of each prompt, [n, 32], uint8; lm-eval's `prompt_hash`.
@@ -230,8 +240,9 @@ def signal_from_text(metadata: dict[str, str]) -> AnyFeature:
     """
     if metadata["signal"] == Confidences.__name__:
         return Confidences(tuple(filter(None, metadata["methods"].split(","))))
-    if metadata["signal"] == PromptStates.__name__:
-        return PromptStates()
+    for kind in (PromptStates, QuestionTerms):
+        if metadata["signal"] == kind.__name__:
+            return kind()
     if metadata["signal"] != HiddenState.__name__:
         raise ValueError(f"no signal that can be kept is called {metadata['signal']!r}")
     position = metadata["position"]
@@ -289,7 +300,7 @@ def source_of(metadata: dict[str, str]) -> Source:
 def _check_shapes(states: HiddenStates) -> None:
     rows = len(states.doc_id)
     of_layer = isinstance(states.signal, HiddenState) and isinstance(states.signal.layer, int)
-    dimensions = 2 if of_layer else 3
+    dimensions = 2 if of_layer or isinstance(states.signal, QuestionTerms) else 3
     if states.hidden.ndim != dimensions or states.hidden.dtype.name != "float16":
         raise ValueError(f"`hidden` is {states.hidden.dtype} {states.hidden.shape}")
     if (

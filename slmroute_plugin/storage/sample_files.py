@@ -25,6 +25,8 @@ SLM_FILTER = "slm"
 # How the names of our tasks begin, and how those end that probes are trained on.
 TASK_PREFIX = "slmroute_"
 TRAINING_SUFFIX = "_train"
+# The column that says whether the SLM answered, where questions are routed before it does.
+ANSWERED = "answered"
 
 
 _NAMED = 3
@@ -84,6 +86,23 @@ def newest_sample_files(folder: Path) -> dict[str, Path]:
 def sample_files(folder: Path) -> dict[str, list[Path]]:
     """Return the sample files of each task in a model's folder of results, oldest first."""
     return {task: [run.path for run in runs] for task, runs in sorted(_timed(folder).items())}
+
+
+def is_unanswered(row: Mapping[str, Any]) -> bool:
+    """Tell whether a row's question was routed before the SLM answered it."""
+    return row.get("filter") == SLM_FILTER and row.get(ANSWERED) == 0
+
+
+def routes_before(path: Path) -> bool:
+    """Tell whether a sample file's questions were routed before the SLM answered them.
+
+    Whether the SLM would have been right is then not known of all of them.
+
+    Raises:
+        SampleFileError: If the file cannot be opened.
+    """
+    rows = (row for row in read_samples(path, lambda _: None) if row.get("filter") == SLM_FILTER)
+    return ANSWERED in next(rows, {})
 
 
 def read_samples(path: Path, unread: Unread | None = None) -> Iterator[dict[str, Any]]:

@@ -34,8 +34,8 @@ def auroc(items: Sequence[Sequence[float | None]]) -> Covered | str:
     """Return the area under the ROC curve of confidence against correctness; ties count one half.
 
     Args:
-        items: The pairs of confidence (None if there is none) and correctness in {0, 1}. Pairs
-            without a confidence are left out, and lower the coverage.
+        items: The pairs of confidence (None if there is none) and correctness in {0, 1} (None if
+            there is no answer). Pairs with None are left out, and lower the coverage.
 
     Returns:
         The area in [0, 1], or "undefined" if the other pairs hold one class only.
@@ -45,20 +45,20 @@ def auroc(items: Sequence[Sequence[float | None]]) -> Covered | str:
     """
     from sklearn.metrics import roc_auc_score
 
-    known = [(confidence, correct) for confidence, correct in items if confidence is not None]
+    known = [pair for pair in items if None not in pair]
     if len({correct for _, correct in known}) < 2:
         return UNDEFINED
     confidences, corrects = zip(*known, strict=True)
     return Covered(float(roc_auc_score(corrects, confidences)), len(known) / len(items))
 
 
-def mean_confidence(items: Sequence[float | None]) -> Covered | str:
-    """Return the mean of the known confidences; "undefined" if no confidence is known.
+def mean_of_known(items: Sequence[float | None]) -> Covered | str:
+    """Return the mean of the known values; "undefined" if none is known.
 
-    >>> mean_confidence([0.5, 1.0, None, None])
+    >>> mean_of_known([0.5, 1.0, None, None])
     0.75
     """
-    known = [confidence for confidence in items if confidence is not None]
+    known = [value for value in items if value is not None]
     if not known:
         return UNDEFINED
     return Covered(sum(known) / len(known), len(known) / len(items))
@@ -172,7 +172,7 @@ def aggregation_for(column: str) -> Callable[[Any], Any]:
         "auroc": auroc,
         "fitted_on": distinct,
         "combines": distinct,
-        "confidence": mean_confidence,
+        "confidence": mean_of_known,
         "work": total_tokens,
         "method_work": total_tokens,
         "method_cost_usd": total_usd,

@@ -11,8 +11,15 @@ from slmroute_plugin.scoring.scorer import QuestionScorer
 
 
 def slm_columns(answer: Answer, scorer: QuestionScorer) -> dict[str, Any]:
-    """Return the columns of an SLM's own answer: its correctness, and the confidence by method."""
-    columns = verdict_columns(answer, answer.confidence, answer.own_answers, scorer)
+    """Return the columns of an SLM's own answer: its correctness, and the confidence by method.
+
+    Where the question was routed before there was an answer, correctness is None.
+    """
+    columns = (
+        verdict_columns(answer, answer.confidence, answer.own_answers, scorer)
+        if answer.answered
+        else no_verdict(answer, scorer)
+    )
     for method, confidence in answer.confidence.items():
         columns[f"confidence/{method}"] = confidence
         if scorer.keeps_own_answers and method in answer.own_answers:
@@ -35,6 +42,13 @@ def routed_columns(answer: RoutedAnswer, scorer: QuestionScorer) -> dict[str, An
         "llm_error": answer.error,
         "cost_usd": answer.cost_usd,
     }
+
+
+def no_verdict(answer: Answer, scorer: QuestionScorer) -> dict[str, Any]:
+    """Return the columns of `verdict_columns` for a question that was not answered, as None."""
+    columns: dict[str, Any] = {"acc": None, "answer": None, "scored_by": None}
+    columns |= {f"auroc/{method}": [value, None] for method, value in answer.confidence.items()}
+    return columns | ({"judge_error": None} if scorer.is_judge else {})
 
 
 def verdict_columns(

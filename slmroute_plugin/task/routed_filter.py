@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,20 +10,25 @@ from typing import Any
 
 from lm_eval.api.filter import Filter
 from lm_eval.models.utils import normalize_gen_kwargs
-from lm_eval.utils import handle_non_serializable, hash_string
 
 from slmroute_plugin.llm.exchange import LlmError, LlmReply, LlmRequest
 from slmroute_plugin.observation import Answer
 from slmroute_plugin.plugins.llms import llm_for
 from slmroute_plugin.plugins.policies import policy_for
-from slmroute_plugin.routing.decision import decide
+from slmroute_plugin.processes import is_first_of_equals
+from slmroute_plugin.routing.decision import Decision, decide
 from slmroute_plugin.routing.routed_answer import RoutedAnswer
 from slmroute_plugin.routing.settings import RouteSettings
+from slmroute_plugin.run.instance import doc_hash
 from slmroute_plugin.settings.schema import Settings
 
 logger = logging.getLogger(__name__)
 
 _STOPS = 4  # as many as OpenAI's API takes
+_INSTEAD = {
+    "after": "the SLM's answers were kept",
+    "before": "these questions have no answer, as the SLM was not asked",
+}
 
 
 @dataclass(frozen=True)
@@ -54,12 +58,7 @@ class RoutedFilter(Filter):  # type: ignore[misc]
     ) -> list[RoutedAnswer]:
         """Return the stronger model's answer to a question if there is one, else the SLM's."""
         answers = [responses[0] for responses in resps]
-        method = self._route.method
-        decision = decide(
-            policy_for(self._route),
-            [answer.confidence.get(method) for answer in answers],
-            [_doc_hash(doc).encode() for doc in docs],
-        )
+        decision = self._decision(answers, [doc_hash(doc) for doc in docs])
         picked = [row for row, routed in enumerate(decision.routed) if routed and decision.asks]
         replies = self._ask([(answers[row], docs[row]) for row in picked])
         routed = [RoutedAnswer(answer) for answer in answers]
@@ -67,11 +66,19 @@ class RoutedFilter(Filter):  # type: ignore[misc]
             routed[row] = RoutedAnswer(answers[row], self._route.llm.name, reply)
         return routed
 
+    def _decision(self, answers: Sequence[Answer], questions: Sequence[str]) -> Decision:
+        """Decide which answers are routed, unless that was decided before there was any."""
+        if self._route.when == "before":
+            routed = [not answer.answered for answer in answers]
+            return Decision(routed, is_first_of_equals(questions))
+        confidence = [answer.confidence.get(self._route.method) for answer in answers]
+        return decide(policy_for(self._route), confidence, [each.encode() for each in questions])
+
     def _ask(self, picked: Sequence[tuple[Answer, Mapping[str, Any]]]) -> list[LlmReply]:
         if not picked:
             return []
         requests = [
-            LlmRequest(answer.messages, self._generation(), self._task.name, _doc_hash(doc))
+            LlmRequest(answer.messages, self._generation(), self._task.name, doc_hash(doc))
             for answer, doc in picked
         ]
         try:
@@ -110,16 +117,10 @@ class RoutedFilter(Filter):  # type: ignore[misc]
         )
         for error, count in errors.most_common(3):
             logger.warning(
-                "%s: %d calls to %s failed for good, and the SLM's answers were kept: %s",
+                "%s: %d calls to %s failed for good, and %s: %s",
                 self._task.name,
                 count,
                 self._route.llm.name,
+                _INSTEAD[self._route.when],
                 error,
             )
-
-
-def _doc_hash(doc: Mapping[str, Any]) -> str:
-    """Return lm-eval's `doc_hash` of a row."""
-    text = json.dumps(doc, indent=2, default=handle_non_serializable, ensure_ascii=False)
-    hashed: str = hash_string(text)
-    return hashed

@@ -25,8 +25,8 @@ from slmroute_plugin.scoring.scorer import QuestionScorer, cases
 from slmroute_plugin.settings.chosen_methods import chosen_methods
 from slmroute_plugin.settings.parsing import parse_settings
 from slmroute_plugin.signals import FirstTokenProbs, Restated
-from slmroute_plugin.storage.sample_files import SLM_FILTER
-from slmroute_plugin.task.aggregations import aggregation_for, higher_is_better
+from slmroute_plugin.storage.sample_files import ANSWERED, SLM_FILTER
+from slmroute_plugin.task.aggregations import aggregation_for, higher_is_better, mean_of_known
 from slmroute_plugin.task.cached_requests import are_current
 from slmroute_plugin.task.columns import routed_columns, slm_columns
 from slmroute_plugin.task.filters import JudgingFilter, PlainTextFilter, SlmFilter
@@ -82,6 +82,7 @@ class RoutedTask(RowTask):
         self._samples: list[int] | None = None
         self._columns: dict[str, None] = {}
         self._messages: list[Message] = []
+        self._routes_before = False
         check_output_type(config or {}, GENERATED, type(self).__name__)
         super().__init__(data_dir, cache_dir, download_mode, config)
         self.judge: Judge | None = None
@@ -97,6 +98,7 @@ class RoutedTask(RowTask):
             FilterEnsemble(SLM_FILTER, [SlmFilter, *judging]),
         ]
         if self.settings.route and self.source.rows != "training":
+            self._routes_before = self.settings.route.when == "before"
             facts = RoutedTaskFacts(self.source.task, self.settings, self.config.generation_kwargs)
             routed: Callable[[], Any] = partial(RoutedFilter, facts, self.settings.route)
             self._filters.append(FilterEnsemble("routed", [routed, *judging]))
@@ -198,16 +200,20 @@ class RoutedTask(RowTask):
             columns |= routed_columns(reply, self.scorer(doc))
         else:
             columns |= slm_columns(answer, self.scorer(doc))
+            if self._routes_before:
+                columns[ANSWERED] = float(answer.answered)
         self._columns |= dict.fromkeys(columns)
         return columns
 
     def aggregation(self) -> dict[str, Callable[[Any], Any]]:
         """Return the aggregation of each column for lm-eval's table."""
         stock = self._aggregation_list if self.stock else {}
-        return stock | {
+        own = {
             column: self._aggregation_list.get(column) or aggregation_for(column)
             for column in self._columns
         }
+        # Of a question that the SLM did not answer, it is not known whether it is right.
+        return stock | own | ({"acc": mean_of_known} if self._routes_before else {})
 
     def higher_is_better(self) -> dict[str, bool]:
         """Return which columns are better if they are higher; others are left out."""

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from slmroute_plugin import Missing, Tokens
-from slmroute_plugin.backends import Backend, Observed, Question, Resumable, Span
+from slmroute_plugin.backends import Backend, Observed, Question, ReadsPrompts, Resumable, Span
 from slmroute_plugin.plugins.backends import backend_for
 from slmroute_plugin.signals import (
     SIGNALS,
@@ -507,6 +507,29 @@ class BackendContract:
             layers = subject.forward(subject.encode(subject.rendered(question))).hidden_states
             means = torch.stack([layer[0].float().mean(0) for layer in layers]).numpy()
             assert np.allclose(seen.observation[PromptStates()], means, rtol=1e-3, atol=1e-3)
+
+    def test_prompts_alone_tell_what_they_tell_beside_an_answer(self, subject: Subject) -> None:
+        backend = subject.backend
+        signals = frozenset(one for one in subject.signals if not one.needs_answer)
+        if not isinstance(backend, ReadsPrompts) or not signals:
+            pytest.skip("this backend answers every prompt that it reads")
+        asked = [subject.question(text) for text in TEXTS]
+        for wanted in (signals, *(frozenset({signal}) for signal in signals)):
+            beside = subject.observe(asked, wanted)
+            alone = sorted(backend.observe_prompts(asked, wanted, 0), key=lambda one: one.index)
+            for question, one, other in zip(asked, alone, beside, strict=True):
+                assert (one.observation.answer, one.tokens) == ("", None)
+                for signal in wanted:
+                    values = (each.observation.signals[signal] for each in (one, other))
+                    assert_alike(*values, 10 * subject.tolerance)
+                # What is read is the question's own prompt, or the restated one, and no more.
+                read = {None: subject.rendered(question), CAN_ANSWER: question.restated[CAN_ANSWER]}
+                for each in one.work:
+                    assert each.signal in wanted
+                    prompt = read[CAN_ANSWER if each.signal == CAN_ANSWER else None]
+                    assert each.prompt == len(subject.encode(str(prompt)))
+                    # An engine may have to generate a token, which it does not read.
+                    assert each.generated <= 1
 
     def test_samples_are_further_answers_seeded_by_question(self, subject: Subject) -> None:
         self._needs(subject, Samples)

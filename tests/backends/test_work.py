@@ -9,19 +9,21 @@ from forwarded import trie_nodes
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slmroute_plugin.backends.method_work import work_of_methods
 from slmroute_plugin.backends.work import (
     SequenceWork,
     TokenSequence,
     Work,
     apart,
+    together,
     trace,
     with_seconds,
     work,
     work_by_kind,
-    work_of_methods,
 )
 from slmroute_plugin.signals import (
     ChoiceProb,
+    FirstTokenProbs,
     HiddenState,
     NextTokenProbs,
     PromptStates,
@@ -93,6 +95,55 @@ def test_a_method_alone_pays_for_what_it_shares_with_others() -> None:
     assert took["all"].alone.generated == 3
     assert took["all"].beside_others.generated == 1
     assert took["probe"].alone.counts() == {"read": 1, "cached": 5, "generated": 0}
+
+
+def test_before_an_answer_a_method_pays_for_its_prompts_itself() -> None:
+    words = FirstTokenProbs("Can you?", ("Yes", "No"))
+    of = trace(
+        [
+            TokenSequence(None, [1, 2, 3, 4], [5, 6]),
+            TokenSequence(words, [1, 2, 3, 8, 9]),
+        ]
+    )
+    asks: dict[str, Sequence[Signal[object]]] = {
+        "words": (words,),
+        "states": (PromptStates(),),
+        "both": (words, PromptStates()),
+        "nothing": (),
+        "answer": (TokenLogprobs(),),
+    }
+    (timed,) = with_seconds([of], 0.8)
+    took = work_of_methods(timed, asks, of_prompt=asks.keys() - {"answer"})
+    before = {name: taken.before_answer for name, taken in took.items()}
+    assert before.pop("answer") is None
+    # Beside the answer, the restated prompt's head [1, 2, 3] is cached; alone it is not.
+    assert took["words"].alone.counts() == {"read": 2, "cached": 3, "generated": 0}
+    tokens = {name: taken and taken.read for name, taken in before.items()}
+    assert tokens == {"words": 5, "states": 4, "both": 6, "nothing": 0}
+    assert all(taken and taken.generated == 0 for taken in before.values())
+    # Eight tokens took 0.8 seconds.
+    assert before["states"] is not None
+    assert before["states"].seconds == pytest.approx(0.4)
+
+
+def test_an_engine_that_reads_answers_for_states_would_read_prompts_alone() -> None:
+    told = (
+        SequenceWork(None, 10, 4, (), 8, 0.6),
+        SequenceWork(PromptStates(), 14, 1, (10,), 10, 0.5),
+    )
+    took = work_of_methods(told, {"states": (PromptStates(),)}, of_prompt=["states"])["states"]
+    assert took.before_answer == Work(2, 8, 0, pytest.approx(0.2))
+
+
+def test_a_prompt_that_was_read_before_shares_nothing_with_the_answer() -> None:
+    prompt = trace([TokenSequence(PromptStates(), [1, 2, 3])])
+    whole = together(
+        trace([TokenSequence(None, [1, 2, 3], [4]), TokenSequence(Samples(1), [1, 2, 3], [5])]),
+        prompt,
+    )
+    took = work_of_methods(whole, {"states": (PromptStates(),)}, of_prompt=["states"])["states"]
+    assert took.alone == took.before_answer == took.beside_others == Work(read=3)
+    assert work_by_kind(whole)["hidden_states"] == Work(read=3)
 
 
 def test_a_signal_that_is_kept_anyway_costs_a_method_nothing_more() -> None:

@@ -77,6 +77,7 @@ def test_a_taken_name_stays_with_who_came_first(caplog: pytest.LogCaptureFixture
         (SimpleNamespace(name="a b", asks=(), confidence=len), "is not an identifier"),
         (SimpleNamespace(name="a", asks=[], confidence=len), "not a tuple of signals"),
         (SimpleNamespace(name="a", asks=()), "no `confidence(seen)`"),
+        (SimpleNamespace(name="a", asks=("text",), confidence=len), "holds 'text', which is not a"),
         (
             SimpleNamespace(name="a", asks=(Confidences(),), confidence=len),
             "only a trained method may ask for Confidences()",
@@ -85,7 +86,7 @@ def test_a_taken_name_stays_with_who_came_first(caplog: pytest.LogCaptureFixture
             SimpleNamespace(
                 name="a", asks=(TokenLogprobs(),), trains_on="in_domain", fit=len, predict=len
             ),
-            "a trained method asks for one signal: HiddenState(), PromptStates() or Confidences()",
+            "one signal: HiddenState(), PromptStates(), QuestionTerms() or Confidences()",
         ),
     ],
 )

@@ -111,6 +111,22 @@ def test_rows_without_their_text_stay_as_they_are(judge_server: Any, tmp_path: P
     assert "1 of 2 rows" in done.output and "own answers of verbalization_1s" in done.output
 
 
+def test_a_question_that_was_routed_unanswered_is_not_judged(
+    judge_server: Any, tmp_path: Path
+) -> None:
+    doc = {"question": "2 + 3?", "answer": 5, "steps": ["2 + 3 = 5"]}
+    full = {"doc": doc, "filtered_resps": ["It is 5."], "filter": "slm", "acc": 0.0}
+    full |= {"scored_by": "number", "answered": 1.0}
+    gone = {**full, "filtered_resps": [""], "acc": None, "scored_by": None, "answered": 0.0}
+    write_samples(tmp_path / "tiny", ARITHMETIC, [gone, full])
+    command = ["judge", str(tmp_path / "tiny"), "--model", "j", "--base-url", judge_server.url]
+    done = CliRunner().invoke(app, command, env={"COLUMNS": "250"})
+    assert done.exit_code == 0, done.output
+    first, second = read_samples(newest_sample_files(tmp_path / "tiny")[ARITHMETIC])
+    assert first == gone
+    assert second["scored_by"] == "judge:j"
+
+
 def test_a_damaged_line_costs_its_own_row_and_is_named(judge_server: Any, tmp_path: Path) -> None:
     doc = {"question": "2 + 3?", "answer": 5, "steps": ["2 + 3 = 5"]}
     full = {"doc": doc, "filtered_resps": ["It is 5."], "filter": "slm", "acc": 0.0}

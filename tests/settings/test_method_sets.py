@@ -48,6 +48,13 @@ def test_free_methods_read_the_answer_alone() -> None:
     }
 
 
+def test_prompt_methods_need_no_answer() -> None:
+    baselines = ("prompt_knn", "prompt_logistic", "question_length")
+    expected = {"probe_dirichlet", "p_ik", *baselines, *(f"{name}_ood" for name in baselines)}
+    assert set(chosen("prompt")) == expected
+    assert expected.isdisjoint(chosen("auto"))
+
+
 @pytest.mark.parametrize(
     "uq", [["answer_agreement", "paper"], "answer_agreement, paper", ["answer_agreement", *EIGHT]]
 )

@@ -15,7 +15,7 @@ from slmroute_plugin.task.aggregations import (
     aggregation_for,
     auroc,
     distinct,
-    mean_confidence,
+    mean_of_known,
 )
 
 pairs = st.lists(
@@ -31,7 +31,14 @@ def test_auroc_by_hand() -> None:
 def test_one_class_is_undefined_and_says_so() -> None:
     assert auroc([[0.9, 1], [0.1, 1]]) == "undefined"
     assert auroc([[0.9, 1], [None, 0]]) == "undefined"
-    assert mean_confidence([None]) == "undefined"
+    assert mean_of_known([None]) == "undefined"
+
+
+def test_what_was_not_answered_is_left_out() -> None:
+    found = auroc([[0.9, 1], [0.1, 0], [0.5, None]])
+    assert isinstance(found, Covered)
+    assert (found, found.coverage) == (1.0, pytest.approx(2 / 3))
+    assert mean_of_known([1.0, 0.0, None, None]) == 0.5
 
 
 @given(pairs)
@@ -50,7 +57,7 @@ def test_auroc_is_that_of_the_rows_with_a_confidence(
 
 
 def test_the_coverage_is_printed_beside_the_figure_and_kept_out_of_json() -> None:
-    figure = mean_confidence([0.5, None])
+    figure = mean_of_known([0.5, None])
     assert f"{figure:.4f}" == "0.5000 (on 50.0%)"
     assert f"{Covered(0.5):.4f}" == "0.5000"
     assert json.dumps(figure) == "0.5"

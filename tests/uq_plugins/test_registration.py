@@ -73,6 +73,12 @@ def test_the_hook_returns_each_method_once(generation_methods: frozenset[str]) -
         "probe_dirichlet",
         "combined",
         "combined_ood",
+        "prompt_knn",
+        "prompt_knn_ood",
+        "prompt_logistic",
+        "prompt_logistic_ood",
+        "question_length",
+        "question_length_ood",
     }
     assert len(names) == len(of_generation) + len(trained)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slmroute_plugin.analysis.calibration.thresholds import Answers
 from slmroute_plugin.analysis.study.runs import Problem, Setting, Study
@@ -130,6 +131,7 @@ def _answers(settings: Sequence[Setting], method: str, llm: str | None) -> Answe
         np.concatenate([run.correct for run in stronger]),
         np.concatenate([run.cost_usd for run in stronger]),
         _before_routing(settings, method),
+        _spared(settings, method),
     )
 
 
@@ -140,3 +142,11 @@ def _before_routing(settings: Sequence[Setting], method: str) -> float | None:
         of_method = setting.slm.scores[method].cost_usd
         total += setting.slm.cost_usd.sum() + (np.nan if of_method is None else of_method.sum())
     return None if np.isnan(total) else float(total)
+
+
+def _spared(settings: Sequence[Setting], method: str) -> NDArray[np.float64] | None:
+    """List the dollars that routing spares, [n]; None if the method does not decide before."""
+    scores = [setting.slm.scores[method] for setting in settings]
+    if not all(of_method.is_before for of_method in scores):
+        return None
+    return np.concatenate([setting.slm.cost_usd for setting in settings])

@@ -26,7 +26,9 @@ class Answers:
         cost_usd: [n]: the dollars of the LLM's answers, NaN where they are not known; None
             without an LLM.
         before_routing_usd: the dollars that the SLM's answers and the method take for all n
-            questions, whichever are routed; None where they are not known.
+            questions where none is routed; None where they are not known.
+        spared_usd: [n]: the dollars of the SLM's answers, if the method decides before there are
+            any, so that routed questions take none; None if it does not.
     """
 
     confidence: NDArray[np.float64]
@@ -34,6 +36,7 @@ class Answers:
     llm: NDArray[np.bool_] | None = None
     cost_usd: NDArray[np.float64] | None = None
     before_routing_usd: float | None = None
+    spared_usd: NDArray[np.float64] | None = None
 
 
 class Share(NamedTuple):
@@ -127,7 +130,8 @@ def figures_at(threshold: float, answers: Answers, questions: int | None = None)
     if costs is not None:
         cost = float(costs[~kept].sum()) * _scale(answers, questions)
         if answers.before_routing_usd is not None:
-            total = cost + answers.before_routing_usd * _scale(answers, questions)
+            slm = answers.before_routing_usd - float(_spared(answers)[~kept].sum())
+            total = cost + slm * _scale(answers, questions)
     return Figures(_share(~kept), _share(answers.slm[kept]), accuracy, cost, total)
 
 
@@ -154,7 +158,10 @@ def _on_these(every_cut: Cuts, answers: Answers, goal: Goal) -> tuple[int | None
             raise GoalError(
                 "what the LLM's answers cost is not known, so that no budget can be kept"
             )
-        paid = every_cut.sums(costs) + (answers.before_routing_usd or 0.0)
+        paid = every_cut.sums(costs - _spared(answers)) + (answers.before_routing_usd or 0.0)
+        # An answer of the SLM that costs more than the LLM's makes routing cheaper; the largest
+        # threshold within the budget is sought among those that cost more and more.
+        paid = np.maximum.accumulate(paid)
         return _limit(paid * _scale(answers, goal.questions), goal.value)
     llm = np.asarray(answers.llm)
     overall = (right_kept + every_cut.sums(llm)) / n
@@ -196,6 +203,13 @@ def _costs(answers: Answers) -> NDArray[np.float64] | None:
     if answers.cost_usd is None or np.isnan(answers.cost_usd).all():
         return None
     return np.where(np.isnan(answers.cost_usd), np.nanmean(answers.cost_usd), answers.cost_usd)
+
+
+def _spared(answers: Answers) -> NDArray[np.float64]:
+    """List what routing each question spares [n]; nothing where dollars of the SLM do not count."""
+    if answers.spared_usd is None or answers.before_routing_usd is None:
+        return np.zeros(len(answers.confidence))
+    return answers.spared_usd
 
 
 def _scale(answers: Answers, questions: int | None) -> float:

@@ -115,13 +115,14 @@ def policies(routing: Routing, counts: Sequence[NDArray[np.float32]]) -> Iterato
             routing.llms,
             *(each.llm for each in spent),
             routing.llms != routing.slm[:, None],
+            *(each.of_routing for each in spent),
         ]
     )[ranked.order].astype(np.float64)
     sums = _sums(columns, ends, [np.ones((n, 1))], ranked.order)
     # A resample need not be more exact than the questions that happen to be in it.
     drawn = _sums(columns.astype(np.float32), ends, counts, ranked.order) if counts else None
     for k in range(m):
-        picked = [0, 1, *(2 + part * m + k for part in range(5))]
+        picked = [0, 1, *(2 + part * m + k for part in range(6))]
         observed = _measured(sums[..., picked])
         none = np.empty((0, len(SHARES)))
         resampled = _measured(drawn[..., picked]) if drawn is not None else None
@@ -193,7 +194,7 @@ class _Measured(NamedTuple):
 
 
 def _measured(sums: Floats) -> _Measured:
-    """Compute what policies are worth from the sums of seven columns, [R, 19 + 1, 7].
+    """Compute what policies are worth from the sums of eight columns, [R, 19 + 1, 8].
 
     At the cost of a policy, the others are: the SLM alone, the LLM alone, and routing a random
     share to the LLM without asking the SLM. The best of them by accuracy is what the policy has to
@@ -210,7 +211,7 @@ def _measured(sums: Floats) -> _Measured:
         right = whole[..., 1] - routed[..., 1] + routed[..., 4]
         slm, llm = whole[..., 1], whole[..., 4]
         slm_cost, llm_cost = whole[..., 2], whole[..., 5]
-        cost = slm_cost + whole[..., 3] + routed[..., 5]
+        cost = slm_cost + whole[..., 3] + routed[..., 7]
         mixed = np.where(
             llm_cost > slm_cost, ((cost - slm_cost) / (llm_cost - slm_cost)).clip(0, 1), 1.0
         )

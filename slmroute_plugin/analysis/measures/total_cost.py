@@ -20,39 +20,57 @@ class Spent:
 
     Attributes:
         slm: [n]: the SLM's answer.
-        method: [n]: the method, alone on top of the answer.
+        method: [n]: the method: alone on top of the answer, or, if it decides before there is an
+            answer, without one.
         llm: [n]: the LLM's answer.
+        is_before: whether the method decides before the SLM answers, so that what is routed does
+            not take the SLM's answer.
     """
 
     slm: Floats
     method: Floats
     llm: Floats
+    is_before: bool = False
 
     @classmethod
     def dollars(cls, slm: TaskRun, scores: Scores, llm: TaskRun) -> Spent:
         """Take the dollars of an SLM, a method and an LLM."""
         unknown = np.full(len(slm.doc_id), np.nan)
-        return cls(
-            slm.cost_usd, unknown if scores.cost_usd is None else scores.cost_usd, llm.cost_usd
-        )
+        of_method = unknown if scores.cost_usd is None else scores.cost_usd
+        return cls(slm.cost_usd, of_method, llm.cost_usd, scores.is_before)
 
     @classmethod
     def tokens(cls, slm: TaskRun, scores: Scores, llm: TaskRun) -> Spent:
         """Take the tokens, read and generated."""
-        return cls(*(_part(of, "tokens", len(slm.doc_id)) for of in (slm, scores, llm)))
+        return cls._of("tokens", slm, scores, llm)
 
     @classmethod
     def seconds(cls, slm: TaskRun, scores: Scores, llm: TaskRun) -> Spent:
         """Take the seconds."""
-        return cls(*(_part(of, "seconds", len(slm.doc_id)) for of in (slm, scores, llm)))
+        return cls._of("seconds", slm, scores, llm)
+
+    @classmethod
+    def _of(cls, name: str, slm: TaskRun, scores: Scores, llm: TaskRun) -> Spent:
+        answer, method, stronger = (_part(of, name, len(slm.doc_id)) for of in (slm, scores, llm))
+        return cls(answer, method, stronger, scores.is_before)
 
     def taken(self, rows: NDArray[np.bool_]) -> Spent:
         """Return what the marked questions [n] take."""
-        return Spent(self.slm[rows], self.method[rows], self.llm[rows])
+        return Spent(self.slm[rows], self.method[rows], self.llm[rows], self.is_before)
+
+    @property
+    def spared(self) -> Floats:
+        """What routing a question spares, [n]: the SLM's answer, if the method comes before it."""
+        return self.slm if self.is_before else np.zeros_like(self.slm)
+
+    @property
+    def of_routing(self) -> Floats:
+        """What routing a question adds, [n]: the LLM's answer, less what is spared."""
+        return self.llm - self.spared
 
     @property
     def of_slm(self) -> float:
-        """What every question takes before any is routed: all answers of the SLM, and the method.
+        """What all questions take where none is routed: all answers of the SLM, and the method.
 
         NaN if either is not known.
         """
@@ -62,12 +80,13 @@ class Spent:
     def break_even(self) -> float:
         """The share 1 − C_SLM / C_LLM, up to which routing costs no more than the LLM alone.
 
-        C_SLM is what all answers of the SLM and the method take, C_LLM all answers of the LLM. A
-        negative share says that the SLM's side alone costs more than the LLM. NaN if either is not
-        known, or the LLM takes nothing.
+        C_SLM is what all answers of the SLM and the method take, C_LLM all answers of the LLM.
+        Where what is routed spares the SLM's answer, the share is (1 − C_SLM / C_LLM) /
+        (1 − C_answers / C_LLM), with the SLM's answers alone. A negative share says that the SLM's
+        side alone costs more than the LLM. NaN if either is not known, or if routing adds nothing.
         """
-        of_llm = float(self.llm.sum())
-        return 1 - self.of_slm / of_llm if of_llm > 0 else float("nan")
+        of_llm, added = float(self.llm.sum()), float(self.of_routing.sum())
+        return (of_llm - self.of_slm) / added if added > 0 else float("nan")
 
 
 class CostSummary(NamedTuple):
@@ -89,10 +108,11 @@ def cost_summary(curve: Curve, spent: Spent, routed: Floats) -> CostSummary:
     Args:
         curve: the routing curve, with c corners.
         spent: what the n questions of the curve take.
-        routed: [c]: what the LLM's answers take at each corner.
+        routed: [c]: what routing adds at each corner.
     """
     start, end = float(spent.slm.sum()), float(spent.llm.sum())
-    total = spent.of_slm + routed
+    # Where an answer of the LLM costs less than the SLM's, what was paid is not less for it.
+    total = np.maximum.accumulate(spent.of_slm + routed)
     if np.isnan(total).any() or not end > start:
         return CostSummary(float("nan"), float("nan"))
     cost = np.concatenate(([start], total))
@@ -110,7 +130,7 @@ def median_latency(ranked: Ranking, spent: Spent, ratios: Floats) -> Floats:
     """Compute the median seconds of a question at each ratio of routed questions.
 
     Whole questions are routed, the least sure first. A routed question takes the seconds of the
-    SLM, the method and the LLM.
+    method and the LLM, and those of the SLM, unless the method decides before it answers.
 
     Args:
         ranked: the ranking of n confidences.
@@ -123,7 +143,7 @@ def median_latency(ranked: Ranking, spent: Spent, ratios: Floats) -> Floats:
     kept = (spent.slm + spent.method)[ranked.order]
     if np.isnan(kept).any() or np.isnan(spent.llm).any():
         return np.full(len(ratios), np.nan)
-    routed = kept + spent.llm[ranked.order]
+    routed = kept + spent.of_routing[ranked.order]
     seconds = np.empty((len(ratios), len(kept)), dtype=np.float32)
     for row, count in zip(seconds, np.round(ratios * len(kept)).astype(int), strict=True):
         row[:count], row[count:] = routed[:count], kept[count:]

@@ -16,7 +16,7 @@ from slmroute_plugin.analysis.study.sample_columns import distinct_texts, read_c
 from slmroute_plugin.analysis.study.sample_file import SampleFile, shown_name
 from slmroute_plugin.analysis.study.stock_rows import answer_text, answering_lines
 from slmroute_plugin.analysis.study.training import training_files
-from slmroute_plugin.analysis.study.work import RowWork
+from slmroute_plugin.analysis.study.work import RowWork, decides_before
 from slmroute_plugin.llm.model_price import PriceList
 from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.storage.sample_files import (
@@ -25,6 +25,7 @@ from slmroute_plugin.storage.sample_files import (
     UnreadLine,
     lines_in_words,
     prompt_of,
+    routes_before,
     sample_files,
 )
 
@@ -154,6 +155,7 @@ def read_run(path: Path, model: str, task: str, prices: PriceList = NO_PRICES) -
                 "; ".join(distinct_texts(table, f"combines/{method}")),
                 RowWork.among(table, method),
                 pricing.of_method(method),
+                decides_before(table.column_names, method),
             )
             for method in wanted.methods
         },
@@ -187,13 +189,29 @@ def newest_files(results: Path) -> tuple[list[SampleFile], list[str]]:
         for task, paths in tasks.items():
             if task.endswith(TRAINING_SUFFIX):
                 continue
-            files.append(SampleFile(folder.name, shown_name(task, names), paths[-1]))
+            newest = _newest_answered(paths)
+            files.append(SampleFile(folder.name, shown_name(task, names), newest))
             if len(paths) > 1:
+                which = "newest" if newest == paths[-1] else "newest in which the SLM answered all"
                 notes.append(
-                    f"{folder.name}, {task}: {len(paths)} runs, of which the newest was taken "
-                    f"({paths[-1].name})"
+                    f"{folder.name}, {task}: {len(paths)} runs, of which the {which} was taken "
+                    f"({newest.name})"
                 )
     return files, notes
+
+
+def _newest_answered(paths: Sequence[Path]) -> Path:
+    """Return the newest of several files, oldest first, in which the SLM answered all questions.
+
+    It is the newest of all if there is no other, or if none is like that.
+    """
+    for path in reversed(paths if len(paths) > 1 else ()):
+        try:
+            if not routes_before(path):
+                return path
+        except SampleFileError:  # whoever reads the rows says so
+            return path
+    return paths[-1]
 
 
 def _shortfalls(run: TaskRun) -> Iterator[Problem]:

@@ -41,6 +41,8 @@ class Scores:
         work: what the method takes alone on top of each answer; None if it is not known.
         cost_usd: [n], float64: the dollars of that, NaN where they are not known; None if they are
             known nowhere.
+        is_before: whether the method can decide before there is an answer: `work` is then what it
+            takes without one, and the SLM need not answer what is routed.
     """
 
     confidence: NDArray[np.float64]
@@ -49,6 +51,7 @@ class Scores:
     combines: str = ""
     work: RowWork | None = None
     cost_usd: NDArray[np.float64] | None = None
+    is_before: bool = False
 
     @property
     def known(self) -> NDArray[np.bool_]:

@@ -19,6 +19,7 @@ from slmroute_plugin.analysis.study.work import (
     work_numbers_among,
 )
 from slmroute_plugin.storage.sample_files import (
+    ANSWERED,
     SampleFileError,
     UnreadLine,
     lines_in_words,
@@ -99,8 +100,14 @@ def _wanted(path: Path, row: Mapping[str, Any]) -> Wanted:
     """Name the columns to read, by the first row of an answer.
 
     Raises:
-        SampleFileError: the row lacks `doc_id`, `doc_hash` or `acc`.
+        SampleFileError: the row lacks `doc_id`, `doc_hash` or `acc`, or questions were routed
+            before they were answered.
     """
+    if ANSWERED in row:
+        raise SampleFileError(
+            f"{path}: questions were routed before the SLM answered them, so it is not known "
+            "where it would have been right. Run the task without `when: before` too"
+        )
     if missing := [name for name in ("doc_id", "doc_hash", "acc") if name not in row]:
         where = f"its rows under the filter {row.get('filter')!r}"
         raise SampleFileError(f"{path}: {where} have no {', '.join(missing)}")

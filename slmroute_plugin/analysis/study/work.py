@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 ANSWER = "work/answer"
 NEGATIVE = "must not be negative"
 _OF_METHOD = "method_work/"
+_BEFORE = "before_answer"
 _COUNTS = ("read", "cached", "generated")
 # A name in a table of columns, for a number within the values of a sample's column.
 _WITHIN = " → "
@@ -45,8 +46,11 @@ class RowWork:
 
     @classmethod
     def among(cls, table: Any, method: str | None = None) -> RowWork:
-        """Take the work for the answers, or for a method alone, out of a table of columns."""
-        names = _names(method)
+        """Take the work for the answers, or for a method, out of a table of columns.
+
+        That of a method which can decide before there is an answer is what it takes without one.
+        """
+        names = _names(method, before=decides_before(table.column_names, method))
         if any(name not in table.column_names for name in names):
             return cls.unknown(len(table))
         return cls(*(table[name].to_numpy().astype(np.float64) for name in names))
@@ -73,13 +77,26 @@ class RowWork:
 
 
 def work_numbers(row: Mapping[str, Any]) -> list[str]:
-    """Name the numbers within a row's columns of work: of the answer, and of each method alone."""
+    """Name the numbers within a row's columns of work: of the answer, and of each method.
+
+    Those of a method are what it takes alone, or, if it can decide before there is an answer, what
+    it takes without one.
+    """
     methods = [name.removeprefix(_OF_METHOD) for name in row if name.startswith(_OF_METHOD)]
+    before = {
+        method: isinstance(taken := row[f"{_OF_METHOD}{method}"], Mapping) and _BEFORE in taken
+        for method in methods
+    }
     return [
         name
         for method in ([None, *methods] if ANSWER in row else methods)
-        for name in _names(method)
+        for name in _names(method, before=method is not None and before[method])
     ]
+
+
+def decides_before(names: Iterable[str], method: str | None) -> bool:
+    """Tell by the names that `work_numbers` made whether a method can decide before an answer."""
+    return method is not None and _names(method, before=True)[0] in names
 
 
 def work_numbers_among(names: Iterable[str]) -> list[str]:
@@ -106,11 +123,16 @@ def _path(name: str) -> tuple[str, ...]:
     return tuple(name.split(_WITHIN))
 
 
-def _names(method: str | None) -> list[str]:
-    """Name the numbers of an answer's work, or of a method's alone, in the order of `RowWork`."""
+def _names(method: str | None, *, before: bool = False) -> list[str]:
+    """Name the numbers of an answer's work, or of a method's, in the order of `RowWork`.
+
+    Args:
+        method: the method; None for the answer.
+        before: whether the method's work without an answer is meant, rather than that alone.
+    """
     column: tuple[str, ...] = (ANSWER,)
     seconds = ("seconds", "signals", "answer")
     if method is not None:
-        column = (f"{_OF_METHOD}{method}", "alone")
-        seconds = ("seconds", "methods", method)
+        column = (f"{_OF_METHOD}{method}", _BEFORE if before else "alone")
+        seconds = ("seconds", _BEFORE if before else "methods", method)
     return [_WITHIN.join(path) for path in (*((*column, count) for count in _COUNTS), seconds)]

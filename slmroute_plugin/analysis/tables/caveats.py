@@ -53,7 +53,7 @@ def coverage_range(coverages: pd.Series) -> str:
 
 def is_cross_fitted(fitted_on: object) -> bool:
     """Tell whether a cell of the column `fitted_on` names a cross-fitted probe."""
-    return isinstance(fitted_on, str) and fitted_on == CROSS_FITTED
+    return isinstance(fitted_on, str) and fitted_on.startswith(CROSS_FITTED)
 
 
 def labels(frame: pd.DataFrame, methods: Mapping[str, str]) -> dict[str, str]:

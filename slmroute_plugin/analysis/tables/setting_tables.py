@@ -231,6 +231,8 @@ class _Routed:
         self._seconds = Spent.seconds(slm, scores, llm).taken(kept)
         self._cost = self._dollars.llm
         self._curve = routing_curve(ranked, self._slm, self._llm, self._cost)
+        # At each corner of the curve, what its routed questions add to the costs of the others.
+        self._added = ranked.running(self._dollars.of_routing)
 
     def summary(self, resampled: Areas) -> dict[str, Any]:
         """Make the columns of `Tables.routing` after the names."""
@@ -259,7 +261,7 @@ class _Routed:
             "cost_slm_usd": float(self._dollars.slm.sum()),
             "cost_method_usd": float(self._dollars.method.sum()),
             "break_even": self._dollars.break_even,
-            **cost_summary(self._curve, self._dollars, self._curve.cost_usd)._asdict(),
+            **cost_summary(self._curve, self._dollars, self._added)._asdict(),
             "tokens_slm": float(self._tokens.slm.sum()),
             "tokens_method": float(self._tokens.method.sum()),
             "tokens_llm": float(self._tokens.llm.sum()),
@@ -279,10 +281,11 @@ class _Routed:
             "random": random_curve(self._slm, self._llm, ratio),
             "oracle": oracle_curve(self._slm, self._llm, ratio),
             "cost_usd": self._curve.cost_at(ratio),
-            "total_cost_usd": self._dollars.of_slm + self._curve.cost_at(ratio),
-            "tokens_slm": np.full(RATIOS, self._tokens.of_slm),
+            "total_cost_usd": self._dollars.of_slm
+            + np.interp(ratio, self._curve.ratio, self._added),
+            "tokens_slm": self._tokens.of_slm - self._at(ratio, self._tokens.spared),
             "tokens_llm": self._at(ratio, self._tokens.llm),
-            "latency_mean_s": (self._seconds.of_slm + self._at(ratio, self._seconds.llm))
+            "latency_mean_s": (self._seconds.of_slm + self._at(ratio, self._seconds.of_routing))
             / len(self._slm),
             "latency_median_s": median_latency(self._ranked, self._seconds, ratio),
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from time import monotonic
@@ -109,6 +109,21 @@ class TransformersBackend:
         self, questions: Sequence[Question], signals: AbstractSet[Signal[Any]], seed: int
     ) -> Iterator[Observed]:
         """Answer in batches of like length, the longest first; out of memory halves them."""
+        return self._observed(questions, signals, seed, self._engine.run)
+
+    def observe_prompts(
+        self, questions: Sequence[Question], signals: AbstractSet[Signal[Any]], seed: int
+    ) -> Iterator[Observed]:
+        """Read prompts without answering them, in the same batches."""
+        return self._observed(questions, signals, seed, self._engine.read)
+
+    def _observed(
+        self,
+        questions: Sequence[Question],
+        signals: AbstractSet[Signal[Any]],
+        seed: int,
+        run: Callable[[Sequence[QuestionWork], RequestedSignals], list[Observed]],
+    ) -> Iterator[Observed]:
         wanted = RequestedSignals.of(signals)
         before = self._prompts.truncated
         work = [self._work(index, question, seed) for index, question in enumerate(questions)]
@@ -131,7 +146,7 @@ class TransformersBackend:
             batch, rest = work[:size], work[size:]
             try:
                 started = monotonic()
-                observed = self._engine.run(batch, wanted)
+                observed = run(batch, wanted)
                 traces = with_seconds([one.work for one in observed], monotonic() - started)
             except (RuntimeError, MemoryError) as error:
                 if not ran_out_of_memory(error):

@@ -29,6 +29,7 @@ from slmroute_plugin.backends.transformers.question_work import (
     kept_samples,
 )
 from slmroute_plugin.backends.transformers.sampling import Generated, choose
+from slmroute_plugin.backends.work import trace
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.signals import (
     FirstTokenProbs,
@@ -66,6 +67,16 @@ class BranchingEngine:
             )
             for work, answered in zip(batch, answers, strict=True)
         ]
+
+    def read(self, batch: Sequence[QuestionWork], wanted: RequestedSignals) -> list[Observed]:
+        """Read the prompts of a batch without answering, and return an observation of each."""
+        for work in batch:
+            work.begin_prompt(wanted)
+        prompts = Branches.empty(len(batch))
+        if wanted.states:
+            prompts, _ = self._prefill(batch, wanted)
+        self._read_first_words(batch, prompts, wanted)
+        return [work.unanswered(trace(work.sequences)) for work in batch]
 
     def _answers(self, batch: Sequence[QuestionWork], wanted: RequestedSignals) -> list[Answered]:
         branches, logits = self._prefill(batch, wanted)
@@ -119,7 +130,7 @@ class BranchingEngine:
         self, batch: Sequence[QuestionWork], prompts: Branches, wanted: RequestedSignals
     ) -> None:
         """Deliver the words with which a reply to the question with an instruction begins."""
-        asked = self._behind_prompts(batch, wanted.first_words)
+        asked = self._behind_prompts(batch, prompts, wanted.first_words)
         if not asked:
             return
         _, read = prompts.read(
@@ -130,9 +141,9 @@ class BranchingEngine:
             work.signals[signal] = self._words.probabilities(read.logits[row], signal.words)
 
     def _behind_prompts(
-        self, batch: Sequence[QuestionWork], signals: Sequence[_Prompted]
+        self, batch: Sequence[QuestionWork], prompts: Branches, signals: Sequence[_Prompted]
     ) -> list[_Chunk[_Prompted]]:
-        """Return what differs from the questions' own prompts; mark what has no prompt missing."""
+        """Return what differs from the prompts that are read; mark what has no prompt missing."""
         chunks = []
         for row, work in enumerate(batch):
             for signal in signals:
@@ -140,14 +151,15 @@ class BranchingEngine:
                 if isinstance(prompt, Missing):
                     work.signals[signal] = prompt
                     continue
-                shared = common_head([work.ids, prompt.ids[:-1]])
+                read = work.ids[: prompts.lengths[row]]
+                shared = common_head([read, prompt.ids[:-1]])
                 chunks.append(_Chunk(work, signal, prompt, Pick(row, shared), prompt.ids[shared:]))
         return chunks
 
     def _restated(
         self, batch: Sequence[QuestionWork], prompts: Branches, wanted: RequestedSignals
     ) -> _RestatedRows | None:
-        asked = self._behind_prompts(batch, wanted.restated)
+        asked = self._behind_prompts(batch, prompts, wanted.restated)
         if not asked:
             return None
         branches, read = prompts.read(

@@ -69,6 +69,10 @@ class QuestionWork:
         self.sequences = [TokenSequence(None, self.ids, answer.ids)]
         return answer
 
+    def begin_prompt(self, wanted: RequestedSignals) -> None:
+        """Note that the prompt is read for its states, and that no answer is generated."""
+        self.sequences = [TokenSequence(signal, self.ids) for signal in wanted.states]
+
     def drawn(self, samples: Samples) -> list[Generated]:
         """Return the further answers of a `Samples` signal, to be generated."""
         drawn = [
@@ -134,10 +138,15 @@ class QuestionWork:
         )
         return Observed(self.index, observation, tokens, work=work)
 
+    def unanswered(self, work: Trace) -> Observed:
+        """Return the observation of a prompt that was read without an answer to it."""
+        seen = Observation(self.question.text, "", self.question.kind, dict(self.signals))
+        return Observed(self.index, seen, work=work)
+
 
 def _is_behind(state: HiddenState | PromptStates) -> bool:
     """Tell whether a hidden state takes reading the answer, not the prompt alone."""
-    return isinstance(state, HiddenState) and state.position != "last_prompt"
+    return state.needs_answer
 
 
 def _sampling(generation: Generation) -> Sampling | None:

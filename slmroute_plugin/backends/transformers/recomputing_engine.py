@@ -30,6 +30,7 @@ from slmroute_plugin.backends.transformers.forward.reader import Read, Reader
 from slmroute_plugin.backends.transformers.next_word import NextWord
 from slmroute_plugin.backends.transformers.question_work import QuestionWork, kept_samples
 from slmroute_plugin.backends.transformers.sampling import Generated, Sampling, choose
+from slmroute_plugin.backends.work import apart
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.signals import HiddenState, NextTokenProbs, PromptStates
 
@@ -52,6 +53,16 @@ class RecomputingEngine:
         """Ask the questions of a batch, and return an observation of each."""
         return [self._observe(work, wanted) for work in batch]
 
+    def read(self, batch: Sequence[QuestionWork], wanted: RequestedSignals) -> list[Observed]:
+        """Read the prompts of a batch without answering, and return an observation of each."""
+        for work in batch:
+            work.begin_prompt(wanted)
+            for state in wanted.hidden:
+                work.signals[state] = self._read(work.ids, [], state.layers).state(0, state)
+            self._read_means(work, wanted)
+            self._read_first_words(work, wanted)
+        return [work.unanswered(apart(work.sequences)) for work in batch]
+
     def _observe(self, work: QuestionWork, wanted: RequestedSignals) -> Observed:
         answer = work.answer(wanted)
         drawn = {signal: work.drawn(signal) for signal in wanted.samples}
@@ -61,8 +72,7 @@ class RecomputingEngine:
         kept = answer.kept()
         for state in wanted.hidden:
             work.signals[state] = self._state(work, answer, kept, state)
-        if wanted.prompt_states:
-            work.signals[PromptStates()] = self._read(work.ids, [], means=True).mean_states(0)
+        self._read_means(work, wanted)
         for restated in wanted.restated:
             restatement = work.restated[restated]
             if isinstance(restatement, Missing):
@@ -71,14 +81,7 @@ class RecomputingEngine:
             reply = work.reply(restated, restatement)
             self._generate(restatement.ids, [reply])
             work.signals[restated] = reply.kept().text
-        for first in wanted.first_words:
-            prompt = work.restated[first]
-            if isinstance(prompt, Missing):
-                work.signals[first] = prompt
-                continue
-            work.read(first, prompt)
-            logits = self._read(prompt.ids, []).logits[0]
-            work.signals[first] = self._words.probabilities(logits, first.words)
+        self._read_first_words(work, wanted)
         for turn in self._follow_ups.turns(work, answer, kept, wanted):
             if isinstance(turn.signal, NextTokenProbs):
                 logits = self._read(turn.ids, []).logits[0]
@@ -88,6 +91,20 @@ class RecomputingEngine:
                 self._generate(turn.ids, [reply])
                 work.signals[turn.signal] = reply.kept().text
         return work.observed(answer, kept, wanted, work.work_apart(answer, kept, wanted))
+
+    def _read_means(self, work: QuestionWork, wanted: RequestedSignals) -> None:
+        if wanted.prompt_states:
+            work.signals[PromptStates()] = self._read(work.ids, [], means=True).mean_states(0)
+
+    def _read_first_words(self, work: QuestionWork, wanted: RequestedSignals) -> None:
+        for first in wanted.first_words:
+            prompt = work.restated[first]
+            if isinstance(prompt, Missing):
+                work.signals[first] = prompt
+                continue
+            work.read(first, prompt)
+            logits = self._read(prompt.ids, []).logits[0]
+            work.signals[first] = self._words.probabilities(logits, first.words)
 
     def _state(
         self, work: QuestionWork, answer: Generated, kept: Kept, signal: HiddenState

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import partial
@@ -93,6 +93,24 @@ class VllmBackend:
         self, questions: Sequence[Question], signals: AbstractSet[Signal[Any]], seed: int
     ) -> Iterator[Observed]:
         """Answer in groups, the longest prompts first, each group in two calls of the engine."""
+        return self._observed(questions, signals, seed, self._asker.ask)
+
+    def observe_prompts(
+        self, questions: Sequence[Question], signals: AbstractSet[Signal[Any]], seed: int
+    ) -> Iterator[Observed]:
+        """Read prompts in the same groups, each in one call.
+
+        The engine generates one token behind each sequence that it reads, which nothing reads.
+        """
+        return self._observed(questions, signals, seed, self._asker.read)
+
+    def _observed(
+        self,
+        questions: Sequence[Question],
+        signals: AbstractSet[Signal[Any]],
+        seed: int,
+        ask: Callable[[Sequence[QuestionWork], RequestedSignals], list[Observed]],
+    ) -> Iterator[Observed]:
         wanted = RequestedSignals.of(signals)
         before = self._cut
         works = [self._work(index, question, seed) for index, question in enumerate(questions)]
@@ -103,7 +121,7 @@ class VllmBackend:
             size = self._group_size(works[0], wanted)
             group, works = works[:size], works[size:]
             started = monotonic()
-            observed = self._asker.ask(group, wanted)
+            observed = ask(group, wanted)
             traces = with_seconds([one.work for one in observed], monotonic() - started)
             timed = zip(observed, traces, strict=True)
             yield from in_one_batch([replace(one, work=taken) for one, taken in timed])

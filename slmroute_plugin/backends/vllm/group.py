@@ -106,6 +106,21 @@ class GroupAsker:
         further.run(self._engine)
         return [work.observed(wanted) for work in group]
 
+    def read(self, group: Sequence[QuestionWork], wanted: RequestedSignals) -> list[Observed]:
+        """Return what the prompt of each question tells, without an answer."""
+        call = Call()
+        for work in group:
+            if wanted.states:
+                call.add(
+                    work,
+                    wanted.states[0],
+                    Request(work.ids, 1, states_from=self._states_from(work, wanted)),
+                    partial(self._take_states, work, wanted),
+                )
+            self._add_first_words(call, work, wanted)
+        call.run(self._engine)
+        return [work.unanswered() for work in group]
+
     def _add_answers(self, call: Call, work: QuestionWork, wanted: RequestedSignals) -> None:
         def take_answer(completion: Completion) -> None:
             work.take_answer(completion)
@@ -125,6 +140,9 @@ class GroupAsker:
                 work.restated_request(restatement),
                 partial(work.take_restated, signal, restatement),
             )
+        self._add_first_words(call, work, wanted)
+
+    def _add_first_words(self, call: Call, work: QuestionWork, wanted: RequestedSignals) -> None:
         for first in wanted.first_words:
             prompt = work.restated.get(first, Missing("there is no prompt for it"))
             if isinstance(prompt, Missing):

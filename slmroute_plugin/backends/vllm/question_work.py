@@ -214,6 +214,11 @@ class QuestionWork:
         work = trace(self.sequences, shares_generated=False)
         return Observed(self.index, observation, known, work=work)
 
+    def unanswered(self) -> Observed:
+        """Return what the prompt tells, without an answer."""
+        seen = Observation(self.question.text, "", self.question.kind, dict(self.signals))
+        return Observed(self.index, seen, work=trace(self.sequences, shares_generated=False))
+
     def _tokens(self) -> Tokens | Missing:
         kept, answer = self.kept, self.answer
         if kept is None or answer is None:

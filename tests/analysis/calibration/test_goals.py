@@ -75,6 +75,21 @@ def test_a_budget_counts_all_costs_where_they_are_known() -> None:
     assert (figures.cost_usd, figures.total_usd) == (pytest.approx(30), pytest.approx(50))
 
 
+def test_a_budget_counts_what_routing_before_the_answer_spares() -> None:
+    spared = np.full(len(ANSWERS.slm), 0.25)
+    answers = replace(ANSWERS, before_routing_usd=2.0, spared_usd=spared)
+    after = replace(answers, spared_usd=None)
+    for threshold in (0.0, 0.3, 0.6, 1.0):
+        mine, other = (figures_at(threshold, each) for each in (answers, after))
+        assert mine.cost_usd == other.cost_usd
+        assert mine.total_usd is not None and other.total_usd is not None
+        saved = 0.25 * mine.ratio.value * len(spared)
+        assert mine.total_usd == pytest.approx(other.total_usd - saved)
+    # Two are routed for 3 + 2 − 2 × 0.25.
+    assert calibrate(answers, Goal("budget_usd", 4.5)).threshold == pytest.approx(0.3)
+    assert calibrate(after, Goal("budget_usd", 4.5)).threshold != pytest.approx(0.3)
+
+
 def test_without_an_llm_and_with_nothing_kept() -> None:
     alone = Answers(np.array([0.1, 0.2]), np.array([True, False]))
     figures = figures_at(1.0, alone)

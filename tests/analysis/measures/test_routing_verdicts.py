@@ -72,6 +72,23 @@ def test_policies_are_worth_what_a_hand_counts() -> None:
     assert (found.slm, found.llm, found.slm_cost, found.llm_cost) == (0.6, 1.0, 0.1, 1.0)
 
 
+def test_what_is_routed_before_the_answer_is_not_answered_by_the_slm() -> None:
+    confidence, slm, _ = sure()
+    llm = np.ones((1000, 1), dtype=bool)
+    costs = [np.full(1000, cost) for cost in (0.3, 0.1, 1.0)]
+    asked, spared = (
+        next(policies(Routing(confidence, slm, llm, [Spent(*costs, is_before)]), []))
+        for is_before in (False, True)
+    )
+    assert asked.cost == pytest.approx(0.4 + SHARES)
+    assert spared.cost == pytest.approx(0.4 + 0.7 * SHARES)
+    mixed = 0.6 + 0.4 * np.minimum((0.1 + 0.7 * SHARES) / 0.7, 1)
+    assert spared.gain == pytest.approx(spared.accuracy - mixed)
+    assert (spared.slm_cost, spared.llm_cost) == pytest.approx((0.3, 1.0))
+    # At half the questions routed, the LLM alone costs more than either.
+    assert spared.counts.sum() > asked.counts.sum()
+
+
 @pytest.mark.parametrize(
     ("slm_cost", "expected", "why"),
     [

@@ -79,3 +79,29 @@ def test_the_area_is_that_of_a_fine_sum(seed: int, slm: float, method: float) ->
     total = n * (slm + method) + ranked.running(of.llm)
     accuracy = np.interp(budgets, total, curve.accuracy)
     assert area == pytest.approx(np.trapezoid(accuracy, budgets) / np.ptp(budgets), abs=1e-4)
+
+
+def test_a_method_that_decides_before_the_answer_spares_that_of_what_is_routed() -> None:
+    # An answer of the SLM takes 0.4, the method 0.1, an answer of the LLM 1: 2 where none is
+    # routed, and 0.6 more for each that is.
+    of = Spent(np.full(4, 0.4), np.full(4, 0.1), np.ones(4), is_before=True)
+    assert of.of_slm == pytest.approx(2.0)
+    assert of.of_routing.tolist() == pytest.approx([0.6] * 4)
+    # 2 + 4 × 0.6 × share is the LLM's 4 dollars at a share of 2 / 2.4.
+    assert of.break_even == pytest.approx(2 / 2.4)
+    ranked = ranking(CONFIDENCE)
+    curve = routing_curve(ranked, SLM, LLM, of.llm)
+    # From 1.6 to 4 dollars: ½ to 2, up to 1 at 3.2, and 1 until the LLM alone costs as much.
+    area = (0.4 * 0.5 + 1.2 * 0.75 + 0.8 * 1.0) / 2.4
+    measured = cost_summary(curve, of, ranked.running(of.of_routing))
+    assert tuple(measured) == pytest.approx((area, area - 0.75))
+    # The same after the answer costs 4 × 0.5, and 1 more for each that is routed.
+    after = Spent(of.slm, of.method, of.llm)
+    assert cost_summary(curve, after, ranked.running(after.of_routing)).area_cost < area
+
+
+def test_a_question_that_is_routed_before_takes_no_seconds_of_the_slm() -> None:
+    of = Spent(np.array([1.0, 2, 3, 4]), np.full(4, 0.5), np.full(4, 10.0), is_before=True)
+    medians = median_latency(ranking(CONFIDENCE), of, np.array([0, 0.5, 1]))
+    # 1.5, 2.5, 3.5, 4.5; then 10.5, 10.5, 3.5, 4.5; then 10.5 each.
+    assert medians.tolist() == [3.0, 7.5, 10.5]

@@ -106,3 +106,24 @@ def test_a_row_that_does_not_say_leaves_its_own_cells_empty(tmp_path: Path) -> N
     assert run.work is not None
     assert np.isnan(run.work.tokens).tolist() == [False, True]
     assert np.isnan(run.cost_usd).tolist() == [False, True]
+
+
+def test_a_method_that_can_decide_before_costs_what_it_takes_without_an_answer(
+    tmp_path: Path,
+) -> None:
+    nothing, prompt = ({"read": read, "cached": 0, "generated": 0} for read in (0, 300_000))
+    work = {"alone": nothing, "beside_others": nothing, "before_answer": prompt}
+    seconds = {
+        "signals": {"answer": 0.5},
+        "methods": {"p_true": 0.0},
+        "before_answer": {"p_true": 0.2},
+    }
+    rows = [row(at, **{"method_work/p_true": work, "seconds": seconds}) for at in range(2)]
+    run = read_run(written(tmp_path, *rows), "small", "a", PRICES)
+    method = run.scores["p_true"]
+    assert method.is_before
+    assert method.work is not None and method.cost_usd is not None
+    assert method.work.read.tolist() == [300_000, 300_000]
+    assert method.work.seconds.tolist() == [0.2, 0.2]
+    assert method.cost_usd.tolist() == pytest.approx([0.3, 0.3])
+    assert not read_run(written(tmp_path, row(0), row(1)), "small", "a").scores["p_true"].is_before

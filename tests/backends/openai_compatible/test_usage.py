@@ -8,8 +8,9 @@ import pytest
 from aiohttp import web
 from scripted_server import usual_answer
 
+from slmroute_plugin.backends.method_work import work_of_methods
 from slmroute_plugin.backends.openai_compatible.usage import usage_of
-from slmroute_plugin.backends.work import work_by_kind, work_of_methods
+from slmroute_plugin.backends.work import work_by_kind
 from slmroute_plugin.signals import Reply, Restated, Samples, TokenLogprobs
 
 CACHED = 16

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from forwarded import counted, recorded
 
 from slmroute_plugin.backends import Observed
+from slmroute_plugin.backends.method_work import work_of_methods
 from slmroute_plugin.backends.transformers.backend import TransformersBackend
-from slmroute_plugin.backends.work import Work, work_by_kind, work_of_methods
+from slmroute_plugin.backends.work import Work, work_by_kind
 from slmroute_plugin.signals import HiddenState, NextTokenProbs, PromptStates, Reply, Samples
 
 
@@ -68,6 +70,24 @@ def test_a_model_without_a_cache_to_branch_reads_every_sequence(tiny: Any, bench
         assert 2 * prompt <= took["hidden_states"].read <= 2 * prompt + answer
         alone = work_of_methods(one.work, {"p_true": (turn,)})["p_true"].alone
         assert alone.counts() == took["follow_ups"].counts()
+
+
+def test_such_a_model_reads_a_prompt_for_each_of_its_signals(tiny: Any, bench: Any) -> None:
+    model = tiny()
+    asked = bench.questions(model)[:2]
+    state = HiddenState(-1, "last_prompt")
+    signals = frozenset({state, PromptStates()})
+    branching, plain = (TransformersBackend(model, branches=branches) for branches in (True, False))
+    whole = {one.index: one for one in branching.observe_prompts(asked, signals, 0)}
+    for one in plain.observe_prompts(asked, signals, 0):
+        prompt = len(model.tok_encode(asked[one.index].prompt))
+        other = whole[one.index]
+        for signal in signals:
+            value = one.observation.signals[signal]
+            assert np.allclose(value, other.observation.signals[signal], atol=1e-4)
+        assert everything(one).counts() == {"read": 2 * prompt, "cached": 0, "generated": 0}
+        assert everything(other).counts() == {"read": prompt, "cached": prompt, "generated": 0}
+        assert (one.observation.answer, one.tokens) == ("", None)
 
 
 def test_a_batch_that_ran_out_of_memory_is_counted_once(tiny: Any, bench: Any) -> None:

@@ -7,12 +7,16 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from lm_eval import simple_evaluate
 from lm_eval.tasks import TaskManager
 
+from slmroute_plugin.backends import Question, ReadsPrompts
 from slmroute_plugin.include_path import include_path
+from slmroute_plugin.plugins.backends import backend_for
 from slmroute_plugin.settings.schema import SettingsError
+from slmroute_plugin.signals import HiddenState, PromptStates
 
 pytestmark = pytest.mark.slow
 
@@ -104,6 +108,52 @@ def test_a_run_that_was_stopped_goes_on_and_asks_nothing_twice(
     nothing = CountedEngine(slow)
     assert rows(nothing.lm, tmp_path / "stopped").keys() == undisturbed.keys()
     assert not nothing.prompts
+
+
+def test_a_question_that_is_routed_before_its_answer_is_never_answered(
+    plain_engine: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "recorded").mkdir()
+    route = {"method": "p_ik", "when": "before", "llm": {"replay": str(tmp_path / "recorded")}}
+    counted = CountedEngine(plain_engine)
+    found = rows(counted.lm, tmp_path, uq=["p_ik"], route={**route, "ratio": 1 / 3})
+    # Of three questions each, the restated prompts of all in one call, then those that are kept.
+    assert [len(call) for call in counted.prompts] == [3, 2, 3, 2]
+    every = CountedEngine(plain_engine)
+    whole = rows(every.lm, tmp_path / "all", uq=["p_ik"], route={**route, "threshold": "inf"})
+    assert [len(call) for call in every.prompts] == [3, 3]
+    for row in whole.values():
+        assert row["answered"] == 0
+        assert row["work/answer"] == {"read": 0, "cached": 0, "generated": 0}
+        # The engine generates a token to tell how likely words are, and does not read it.
+        assert row["work/restated"]["generated"] == 1
+    for key, row in found.items():
+        assert row["confidence/p_ik"] == pytest.approx(whole[key]["confidence/p_ik"], abs=1e-3)
+    again = CountedEngine(plain_engine)
+    rows(again.lm, tmp_path, uq=["p_ik"], route={**route, "ratio": 1 / 3})
+    assert not again.prompts
+
+
+def test_a_probe_of_the_prompt_reads_it_without_an_answer(
+    states_engine: Any, tmp_path: Path
+) -> None:
+    backend = backend_for(states_engine)
+    assert isinstance(backend, ReadsPrompts)
+    asked = [
+        Question(prompt, prompt, generation={"max_gen_toks": 12})
+        for prompt in ("2 + 2 = ", "The capital of France is")
+    ]
+    states = frozenset({PromptStates(), HiddenState(-8, "last_prompt")})
+    alone = {one.index: one for one in backend.observe_prompts(asked, states, 0)}
+    for beside in backend.observe(asked, states, 0):
+        for signal in states:
+            one, other = (
+                each.observation.signals[signal] for each in (alone[beside.index], beside)
+            )
+            assert np.allclose(one, other, rtol=1e-3, atol=1e-3 * float(np.abs(other).max()))
+        (sequence,) = alone[beside.index].work
+        assert sequence.generated == 1
+        assert sequence.prompt == beside.work[0].prompt
 
 
 def test_probes_learn_from_the_states_of_an_engine_that_was_started_for_them(

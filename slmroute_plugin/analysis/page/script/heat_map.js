@@ -60,7 +60,7 @@ async function drawHeatMap(isCurrent) {
 
 /** "†" where the probe learned from the rows that it is judged on, though never from the row itself. */
 function crossFitted(cell) {
-  return cell.fitted_on === "cross-fitted" ? "†" : "";
+  return cell.fitted_on?.startsWith("cross-fitted") ? "†" : "";
 }
 
 /** Whether a figure is over too few of the rows to be compared with others; accuracy is over all of them. */
