@@ -24,7 +24,7 @@ REPORT := runs/demo-report
 OFFLINE := HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-engines lint clean
+.PHONY: help demo test test-engines lint docs clean
 
 help:
 	@echo "make demo   run stock lm_eval with a confidence for every answer, trained probes included:"
@@ -33,7 +33,8 @@ help:
 	@echo "            whose answers are recorded (LLM=gpt-4.1-mini asks that one); writes to $(RUNS)"
 	@echo "make test   run the test suite"
 	@echo "make test-engines   run the tests that need real engines: vLLM on the CPU, Ray, a server of S3"
-	@echo "make lint   check style, types, layers of imports and dependencies"
+	@echo "make lint   check style, types, layers of imports, dependencies, and the documentation"
+	@echo "make docs   build the documentation as a site in build/site"
 	@echo "make clean  remove the environment, demo runs and caches"
 	@echo
 	@echo "The first of them creates .venv with what constraints.txt pins; later ones re-use it."
@@ -77,7 +78,7 @@ test-engines: $(ENGINES_READY)
 	$(OFFLINE) OMP_NUM_THREADS=1 VLLM_CPU_OMP_THREADS_BIND=nobind VLLM_CPU_KVCACHE_SPACE=1 \
 	    $(ENGINES)/bin/python -m pytest -n logical --dist loadgroup $(ENGINE_TESTS)
 
-lint: $(READY)
+lint: $(READY) docs
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -85,6 +86,10 @@ lint: $(READY)
 	@# What is installed must not import what only development needs.
 	$(BIN)/deptry slmroute_plugin uq_plugins tasks --optional-dependencies-dev-groups dev
 	$(BIN)/deptry slmroute_plugin uq_plugins tasks tests tests/support tests/backends benchmarks examples
+
+# Warnings are errors: a link that leads nowhere, a heading or a name that is not there.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf .venv $(ENGINES) runs dist build $(SLM) .pytest_cache .mypy_cache .ruff_cache .hypothesis
