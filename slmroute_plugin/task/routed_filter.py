@@ -9,10 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lm_eval.api.filter import Filter
-from lm_eval.models.utils import normalize_gen_kwargs
-from lm_eval.utils import handle_non_serializable, hash_string
-
+from slmroute_plugin.harness import (
+    Filter,
+    handle_non_serializable,
+    hash_string,
+    normalize_gen_kwargs,
+)
 from slmroute_plugin.llm.exchange import LlmError, LlmReply, LlmRequest
 from slmroute_plugin.observation import Answer
 from slmroute_plugin.plugins.llms import llm_for
