@@ -11,20 +11,14 @@ from typing import Any
 import pytest
 import typer
 from checkout import ROOT
+from documented import CODE, PAGES, SPAN
 
 from slmroute_plugin.cli import app
 
-PAGES = sorted(
-    path.relative_to(ROOT)
-    for pattern in ("*.md", "docs/**/*.md", "examples/**/*.md", "results/*.md")
-    for path in ROOT.glob(pattern)
-)
 SITE = (ROOT / "mkdocs.yml").read_text("utf-8")
 FOLDERS = "slmroute_plugin|uq_plugins|tests|tasks|benchmarks|examples|docs"
 PATH = re.compile(rf"(?<![\w./<>{{-])(?:{FOLDERS})(?:/[\w*.-]+)+/?")
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)")
-CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
-SPAN = re.compile(r"`([^`\n]+)`")
 COMMAND = re.compile(r"(?:srun |\w+=\S* )*(slmroute [a-z-].*)")
 # Options of lm-eval that are spelt as ours are; its others have underscores.
 EVALUATION = {"--config", "--limit", "--metadata", "--samples", "--tasks"}

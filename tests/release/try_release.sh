@@ -9,6 +9,7 @@
 set -euo pipefail
 builder=$1
 model=$(realpath "$2")
+name=$(basename "$2")
 shift 2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -25,13 +26,13 @@ for python in "$@"; do
     "$python" -m venv "$work/env"
     "$work/env/bin/pip" install --quiet "$work"/dist/*.whl gguf
     mkdir "$work/empty"
-    ln -s "$model" "$work/empty/$(basename "$2")"
+    ln -s "$model" "$work/empty/$name"
     (
         cd "$work/empty"
         export PATH="$work/env/bin:$PATH" HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1
         unset PYTHONPATH
         lm_eval --model hf --device cpu --batch_size 2 --limit 2 --apply_chat_template \
-            --model_args "pretrained=$(basename "$2"),gguf_file=$(basename "$2").Q4_1.gguf,dtype=float32" \
+            --model_args "pretrained=$name,gguf_file=$name.Q4_1.gguf,dtype=float32" \
             --tasks slmroute_demo --include_path "$(slmroute tasks)" --log_samples --output_path runs
         grep -q '"confidence/perplexity": 0\.' runs/*/samples_slmroute_demo_mmlu_*.jsonl
         grep -q '"confidence/p_true": 0\.' runs/*/samples_slmroute_demo_arithmetic_*.jsonl
