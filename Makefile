@@ -1,4 +1,8 @@
 PYTHON ?= python3
+# The Pythons on which `make release` tries the wheel, as far as they are at hand.
+PYTHONS ?= python3.10 python3.11 python3.12 python3.13
+# What `make test-lm-eval` installs: the newest release, or, say, "lm-eval @ git+https://…".
+LM_EVAL_TRIED ?= lm-eval
 LIMIT ?= 64
 TRAIN_LIMIT ?= 100
 BATCH_SIZE ?= 16
@@ -24,7 +28,7 @@ REPORT := runs/demo-report
 OFFLINE := HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-engines lint clean
+.PHONY: help demo test test-engines test-lm-eval lint docs release clean
 
 help:
 	@echo "make demo   run stock lm_eval with a confidence for every answer, trained probes included:"
@@ -33,7 +37,10 @@ help:
 	@echo "            whose answers are recorded (LLM=gpt-4.1-mini asks that one); writes to $(RUNS)"
 	@echo "make test   run the test suite"
 	@echo "make test-engines   run the tests that need real engines: vLLM on the CPU, Ray, a server of S3"
-	@echo "make lint   check style, types, layers of imports and dependencies"
+	@echo "make test-lm-eval   run the tests that touch lm-eval against its newest release; may fail"
+	@echo "make lint   check style, types, layers of imports, dependencies, and the documentation"
+	@echo "make docs   build the documentation as a site in build/site"
+	@echo "make release   build sdist and wheel, and try them in fresh environments of $(PYTHONS)"
 	@echo "make clean  remove the environment, demo runs and caches"
 	@echo
 	@echo "The first of them creates .venv with what constraints.txt pins; later ones re-use it."
@@ -77,7 +84,15 @@ test-engines: $(ENGINES_READY)
 	$(OFFLINE) OMP_NUM_THREADS=1 VLLM_CPU_OMP_THREADS_BIND=nobind VLLM_CPU_KVCACHE_SPACE=1 \
 	    $(ENGINES)/bin/python -m pytest -n logical --dist loadgroup $(ENGINE_TESTS)
 
-lint: $(READY)
+# What it says is news, not a verdict: this checkout is held to the lm-eval of constraints.txt.
+test-lm-eval: $(READY) $(SLM)
+	-tests/release/try_lm_eval.sh .venv "$(LM_EVAL_TRIED)"
+
+# Every Python gets an environment of its own, torch included: gigabytes, one after the other.
+release: $(READY) $(SLM)
+	tests/release/try_release.sh $(BIN)/python $(SLM) $(PYTHONS)
+
+lint: $(READY) docs
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -85,6 +100,10 @@ lint: $(READY)
 	@# What is installed must not import what only development needs.
 	$(BIN)/deptry slmroute_plugin uq_plugins tasks --optional-dependencies-dev-groups dev
 	$(BIN)/deptry slmroute_plugin uq_plugins tasks tests tests/support tests/backends benchmarks examples
+
+# Warnings are errors: a link that leads nowhere, a heading or a name that is not there.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf .venv $(ENGINES) runs dist build $(SLM) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -10,9 +10,8 @@ import pluggy
 from slmroute_plugin.methods.protocol import AnyMethod
 
 if TYPE_CHECKING:
-    from lm_eval.api.model import LM
-
     from slmroute_plugin.backends import Backend
+    from slmroute_plugin.harness import LM
     from slmroute_plugin.llm.exchange import Llm
     from slmroute_plugin.routing.policy import Policy
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from slmroute_plugin.observation import Answer
 
 if TYPE_CHECKING:
-    from lm_eval.api.model import LM
+    from slmroute_plugin.harness import LM
 
 
 def is_first_of_equals(work: Sequence[str]) -> bool:

@@ -11,19 +11,14 @@ from typing import Any
 import pytest
 import typer
 from checkout import ROOT
+from documented import CODE, PAGES, SPAN
 
 from slmroute_plugin.cli import app
 
-PAGES = sorted(
-    path.relative_to(ROOT)
-    for pattern in ("*.md", "docs/*.md", "examples/**/*.md", "results/*.md")
-    for path in ROOT.glob(pattern)
-)
+SITE = (ROOT / "mkdocs.yml").read_text("utf-8")
 FOLDERS = "slmroute_plugin|uq_plugins|tests|tasks|benchmarks|examples|docs"
 PATH = re.compile(rf"(?<![\w./<>{{-])(?:{FOLDERS})(?:/[\w*.-]+)+/?")
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)")
-CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
-SPAN = re.compile(r"`([^`\n]+)`")
 COMMAND = re.compile(r"(?:srun |\w+=\S* )*(slmroute [a-z-].*)")
 # Options of lm-eval that are spelt as ours are; its others have underscores.
 EVALUATION = {"--config", "--limit", "--metadata", "--samples", "--tasks"}
@@ -37,6 +32,13 @@ def page(request: pytest.FixtureRequest) -> Path:
 def test_the_pages_that_readers_start_from_are_checked() -> None:
     names = {path.as_posix() for path in PAGES}
     assert {"README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/scale.md"} <= names
+
+
+def test_every_page_of_the_documentation_is_in_the_navigation_of_the_site() -> None:
+    listed = re.findall(r": (\S+\.md)$", SITE, re.MULTILINE)
+    assert len(listed) == len(set(listed))
+    assert {path.as_posix() for path in PAGES if path.parts[0] == "docs"} <= {*listed}
+    assert [name for name in listed if not (ROOT / name).exists()] == []
 
 
 def test_paths_exist(page: Path) -> None:

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs
-
 from slmroute_plugin.backends.stop_strings import is_punctuation
+from slmroute_plugin.harness import handle_stop_sequences, normalize_gen_kwargs
 from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.signals import FirstTokenProbs, Restated
 

@@ -8,8 +8,6 @@ from copy import deepcopy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lm_eval.api.instance import Instance
-
 from slmroute_plugin.backends.contract import Observed, Question, in_one_batch, no_such_signal
 from slmroute_plugin.backends.follow_up import FollowUpPrompts
 from slmroute_plugin.backends.generation import Generation
@@ -17,11 +15,12 @@ from slmroute_plugin.backends.requested_signals import RequestedSignals, shown_s
 from slmroute_plugin.backends.restated import restated_messages
 from slmroute_plugin.backends.stop_strings import restated_end
 from slmroute_plugin.conversation import Message
+from slmroute_plugin.harness import Instance
 from slmroute_plugin.observation import Missing, Observation
 from slmroute_plugin.signals import SIGNALS, Reply, Restated, Samples, Signal
 
 if TYPE_CHECKING:
-    from lm_eval.api.model import LM
+    from slmroute_plugin.harness import LM
 
 # Enough to keep a server or an engine busy, and few enough to lose.
 _AT_ONCE = 256

@@ -49,8 +49,7 @@ def judge(
     if not results.is_dir():
         raise typer.BadParameter(f"there is no folder {results}.")
     settings = _settings(model, base_url, prompt, setting or [])
-    from lm_eval.tasks import TaskManager
-
+    from slmroute_plugin.harness import TaskManager
     from slmroute_plugin.include_path import include_path as own_tasks
     from slmroute_plugin.rescoring.by_judge import Judged, Unjudged, judge_samples
 

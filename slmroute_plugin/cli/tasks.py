@@ -101,8 +101,7 @@ def wrap(
     Example: lm_eval --model hf … --tasks gsm8k,mmlu --include_path my_tasks --log_samples
     """
     # lm-eval takes seconds to import, which `--help` and the bare path must not cost.
-    from lm_eval.tasks import TaskManager
-
+    from slmroute_plugin.harness import TaskManager
     from slmroute_plugin.task.wrapped_files import HEADER, CannotWrap, wrapped_files
 
     left_out: list[str] = []
@@ -143,7 +142,7 @@ def _is_foreign(path: Path, header: str) -> bool:
 
 def _task_rows(folder: Path) -> list[TaskRow]:
     # lm-eval takes seconds to import, which `--help` and the bare path must not cost.
-    from lm_eval.tasks import TaskManager
+    from slmroute_plugin.harness import TaskManager
 
     manager = TaskManager(include_path=folder, include_defaults=False)
     index = manager.task_index

@@ -210,6 +210,6 @@ def _hash(doc: Mapping[str, Any]) -> str:
 
 def _folder(results: Path, model: str) -> Path:
     """Return the model's folder of results, called as lm-eval would call it."""
-    from lm_eval.utils import sanitize_model_name
+    from slmroute_plugin.harness import sanitize_model_name
 
     return results / str(sanitize_model_name(model))

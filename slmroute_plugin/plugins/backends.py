@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from slmroute_plugin.backends import Backend
+from slmroute_plugin.harness import HUGGING_FACE_MODELS, OPENAI_MODELS, VLLM_MODELS
 
 if TYPE_CHECKING:
-    from lm_eval.api.model import LM
+    from slmroute_plugin.harness import LM
 
 
 def backend_for(lm: LM) -> Backend:
@@ -20,17 +21,17 @@ def backend_for(lm: LM) -> Backend:
         return offered
     # The classes are asked for by name, so that API models need no torch.
     modules = {base.__module__ for base in type(lm).__mro__}
-    if "lm_eval.models.huggingface" in modules:
+    if HUGGING_FACE_MODELS in modules:
         from slmroute_plugin.backends.transformers import transformers_backend
 
         local = transformers_backend(lm)
         if local is not None:
             return local
-    if "lm_eval.models.vllm_causallms" in modules:
+    if VLLM_MODELS in modules:
         from slmroute_plugin.backends.vllm.backend import vllm_backend
 
         return vllm_backend(lm)
-    if "lm_eval.models.openai_completions" in modules:
+    if OPENAI_MODELS in modules:
         from slmroute_plugin.backends.openai_compatible import openai_compatible_backend
 
         remote = openai_compatible_backend(lm)

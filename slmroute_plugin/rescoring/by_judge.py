@@ -26,8 +26,7 @@ from slmroute_plugin.storage.sample_files import (
 from slmroute_plugin.task.columns import verdict_columns
 
 if TYPE_CHECKING:
-    from lm_eval.tasks import TaskManager
-
+    from slmroute_plugin.harness import TaskManager
     from slmroute_plugin.task import RoutedTask
 
 _SPLIT = "saved"

@@ -23,7 +23,7 @@ from slmroute_plugin.signals import FirstTokenProbs, Restated
 from slmroute_plugin.storage.source import Source
 
 if TYPE_CHECKING:
-    from lm_eval.api.model import LM
+    from slmroute_plugin.harness import LM
 
 logger = logging.getLogger(__name__)
 

@@ -7,11 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lm_eval.api.instance import Instance
-from lm_eval.utils import handle_non_serializable, hash_string
-
 from slmroute_plugin.backends import Question
 from slmroute_plugin.conversation import Message
+from slmroute_plugin.harness import Instance, handle_non_serializable, hash_string
 from slmroute_plugin.observation import AnswerRule
 from slmroute_plugin.settings.schema import Settings
 from slmroute_plugin.storage.source import Source

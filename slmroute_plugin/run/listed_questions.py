@@ -20,7 +20,7 @@ from slmroute_plugin.signals import FirstTokenProbs, Restated
 from slmroute_plugin.storage.question_identity import question_identity
 
 if TYPE_CHECKING:
-    from lm_eval.api.model import LM
+    from slmroute_plugin.harness import LM
 
 _RULES: Mapping[AnswerKind, str] = {"choice": "choice", "boolean": "boolean"}
 

@@ -38,8 +38,7 @@ from slmroute_plugin.storage.questions import (
 from slmroute_plugin.storage.source import Source
 
 if TYPE_CHECKING:
-    from lm_eval.api.model import LM
-
+    from slmroute_plugin.harness import LM
     from slmroute_plugin.run.instance import RoutedInstance
 
 logger = logging.getLogger(__name__)
@@ -51,7 +50,7 @@ REQUEST_TYPE = "generate_with_uncertainty"
 
 def add_request_type() -> None:
     """Add the method that lm-eval calls for our request type to the class of all models."""
-    from lm_eval.api.model import LM
+    from slmroute_plugin.harness import LM
 
     setattr(LM, REQUEST_TYPE, generate_with_uncertainty)
 
@@ -215,7 +214,7 @@ def own_name(lm: LM) -> str:
 
 def _model_folder(lm: LM, instance: RoutedInstance) -> Path:
     """Return the folder that lm-eval writes this model's results to."""
-    from lm_eval.utils import sanitize_model_name
+    from slmroute_plugin.harness import sanitize_model_name
 
     folder: str = sanitize_model_name(instance.model_name or own_name(lm))
     return instance.settings.results / folder

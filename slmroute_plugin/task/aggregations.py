@@ -155,7 +155,7 @@ def total_seconds(items: Sequence[Mapping[str, Mapping[str, float]]]) -> float:
 
 def aggregation_for(column: str) -> Callable[[Any], Any]:
     """Return the aggregation, for lm-eval's table, of a sample column that `RoutedTask` writes."""
-    from lm_eval.api.metrics import mean
+    from slmroute_plugin.harness import mean
 
     by_name: dict[str, Callable[[Any], Any]] = {
         "answer": share_extracted,

@@ -98,7 +98,7 @@ def check_task_file(path: Path) -> TaskCheck:
 
 
 def _loaded(path: Path) -> RowTask:
-    from lm_eval.tasks import TaskManager
+    from slmroute_plugin.harness import TaskManager
 
     if not path.is_file():
         raise ImportFault(f"{path}: there is no such file.")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from lm_eval.api.filter import Filter
-
+from slmroute_plugin.harness import Filter
 from slmroute_plugin.observation import Answer
 
 # It gets the rows and the replies to them, so that a judge is asked about all at once.

@@ -9,8 +9,7 @@ from random import Random
 from string import ascii_uppercase
 from typing import Any, NamedTuple
 
-from lm_eval.api.task import ConfigurableTask
-
+from slmroute_plugin.harness import ConfigurableTask
 from slmroute_plugin.task.routed_task import RoutedTask
 from slmroute_plugin.task.row_checks import RowError
 from slmroute_plugin.task.rows import Doc

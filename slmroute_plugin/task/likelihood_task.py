@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from lm_eval.api.filter import Filter, FilterEnsemble
-
+from slmroute_plugin.harness import Filter, FilterEnsemble
 from slmroute_plugin.observation import Answer
 from slmroute_plugin.run.instance import RoutedInstance
 from slmroute_plugin.run.request import add_request_type

@@ -8,9 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lm_eval.api.filter import Filter
-from lm_eval.models.utils import normalize_gen_kwargs
-
+from slmroute_plugin.harness import Filter, normalize_gen_kwargs
 from slmroute_plugin.llm.exchange import LlmError, LlmReply, LlmRequest
 from slmroute_plugin.observation import Answer
 from slmroute_plugin.plugins.llms import llm_for

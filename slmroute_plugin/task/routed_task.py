@@ -8,10 +8,8 @@ from copy import deepcopy
 from functools import partial
 from typing import Any
 
-from lm_eval.api.filter import FilterEnsemble
-from lm_eval.utils import warning_once
-
 from slmroute_plugin.conversation import Message, messages_hash
+from slmroute_plugin.harness import FilterEnsemble, warning_once
 from slmroute_plugin.observation import Answer
 from slmroute_plugin.plugins.llms import llm_for
 from slmroute_plugin.processes import is_first_of_equals

@@ -7,10 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from typing import Any
 
-from lm_eval.api.task import ConfigurableTask
-from lm_eval.utils import apply_template, create_iterator
-
 from slmroute_plugin.backends.restated import restated_text, with_cue
+from slmroute_plugin.harness import ConfigurableTask, apply_template, create_iterator
 from slmroute_plugin.scoring import Reference, Rule
 from slmroute_plugin.settings.parsing import parse_settings
 from slmroute_plugin.signals import FirstTokenProbs, Restated

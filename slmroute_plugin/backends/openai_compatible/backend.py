@@ -23,6 +23,7 @@ from slmroute_plugin.backends.openai_compatible.requests import RequestBodies
 from slmroute_plugin.backends.openai_compatible.server import Server
 from slmroute_plugin.backends.openai_compatible.signal_requests import AskedQuestion, ModelInterface
 from slmroute_plugin.backends.requested_signals import RequestedSignals
+from slmroute_plugin.harness import API_MODELS, OPENAI_MODELS
 from slmroute_plugin.signals import (
     ChoiceProb,
     FirstTokenProbs,
@@ -37,7 +38,6 @@ from slmroute_plugin.signals import (
     TokenStatistics,
 )
 
-_PROTOCOL = "lm_eval.models.openai_completions"
 _OWN_WAYS = ("model_call", "amodel_call", "_create_payload", "parse_generations")
 _TEXT = (Reply, Restated)
 
@@ -201,9 +201,6 @@ def openai_compatible_backend(
 def _speaks_protocol(lm: Any) -> bool:
     # Other APIs derive from these classes, and change how they are spoken to.
     kind = type(lm)
-    if not any(base.__module__ == _PROTOCOL for base in kind.__mro__):
+    if not any(base.__module__ == OPENAI_MODELS for base in kind.__mro__):
         return False
-    return all(
-        getattr(kind, name).__module__ in (_PROTOCOL, "lm_eval.models.api_models")
-        for name in _OWN_WAYS
-    )
+    return all(getattr(kind, name).__module__ in (OPENAI_MODELS, API_MODELS) for name in _OWN_WAYS)

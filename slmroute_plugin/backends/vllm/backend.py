@@ -10,8 +10,6 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
-from lm_eval.models.utils import truncate_tokens
-
 from slmroute_plugin.backends.contract import Observed, Question, in_one_batch, no_such_signal
 from slmroute_plugin.backends.extracted_states.final_norm import final_norm
 from slmroute_plugin.backends.extracted_states.written_states import StateReader
@@ -29,6 +27,7 @@ from slmroute_plugin.backends.vllm.question_work import Manner, QuestionWork, Re
 from slmroute_plugin.backends.vllm.refusals import refusal
 from slmroute_plugin.backends.work import Work, with_seconds
 from slmroute_plugin.conversation import Message
+from slmroute_plugin.harness import truncate_tokens
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.signals import FirstTokenProbs, Restated, Signal
 

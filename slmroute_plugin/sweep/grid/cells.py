@@ -183,7 +183,7 @@ def _loaded(file: Path, below: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         GridError: the file cannot be read, or lm-eval or slmroute refuses it.
     """
-    from lm_eval.config.evaluate_config import EvaluatorConfig
+    from slmroute_plugin.harness import EvaluatorConfig
 
     try:
         config: dict[str, Any] = EvaluatorConfig.load_yaml_config(file)

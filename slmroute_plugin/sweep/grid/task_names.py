@@ -48,7 +48,7 @@ class TaskNames:
         """Read the index of a folder of tasks."""
         if folder not in self._indices:
             # The import takes seconds, which a grid that is refused earlier need not cost.
-            from lm_eval.tasks import TaskManager
+            from slmroute_plugin.harness import TaskManager
 
             manager = TaskManager(include_path=folder, include_defaults=False)
             tags: dict[str, list[str]] = {}
