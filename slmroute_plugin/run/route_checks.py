@@ -49,7 +49,7 @@ def check_route(
     if signals and not isinstance(backend, ReadsPrompts):
         raise SettingsError(
             f"{_ROUTE}.when: this model answers each prompt that it reads, so {route.method} "
-            "cannot decide before there is an answer. Write `when: after`, or run the model with "
-            "--model hf or vllm."
+            "cannot decide before there is an answer. Write `when: after`, take a method that "
+            "reads the question's words alone, or run the model with --model hf or vllm."
         )
     return signals

@@ -11,7 +11,7 @@ import pytest
 from slmroute_plugin.run.plan import TaskPlan
 from slmroute_plugin.settings.parsing import parse_settings
 from slmroute_plugin.settings.schema import SettingsError
-from slmroute_plugin.signals import HiddenState, Samples
+from slmroute_plugin.signals import FirstTokenProbs, HiddenState, Samples
 from slmroute_plugin.storage.source import Source
 
 MEAN = {"position": "mean_answer"}
@@ -30,9 +30,17 @@ class Everything:
         return iter(())
 
 
-def plan(rows: Literal["training", "evaluation"], **settings: Any) -> TaskPlan:
+class ReadsPromptsToo(Everything):
+    """A backend that reads prompts without answering them."""
+
+    def observe_prompts(self, questions: Any, signals: Any, seed: int) -> Iterator[Any]:
+        """Read nothing."""
+        return iter(())
+
+
+def plan(rows: Literal["training", "evaluation"], backend: Any = None, **settings: Any) -> TaskPlan:
     source = Source("model", "task", "data", "hub", rows)
-    return TaskPlan(Everything(), parse_settings(settings), source, Path("nowhere"))
+    return TaskPlan(backend or Everything(), parse_settings(settings), source, Path("nowhere"))
 
 
 @pytest.mark.parametrize("rows", ["training", "evaluation"])
@@ -94,3 +102,19 @@ def test_samples_that_methods_share_are_asked_for_once() -> None:
     made = plan("evaluation", uq=["agreement_and_stated", "answer_agreement"])
     assert {ask for ask in made.signals if isinstance(ask, Samples)} == {Samples(5)}
     assert Samples(2) in made.asked
+
+
+def test_what_is_asked_before_an_answer_is_what_the_route_reads(tmp_path: Path) -> None:
+    route = {"method": "p_ik", "ratio": 0.5, "llm": {"replay": str(tmp_path)}}
+    asked = {"uq": ["p_ik", "perplexity", "probe_dirichlet"], "route": {**route, "when": "before"}}
+    made = plan("evaluation", ReadsPromptsToo(), **asked)
+    assert made.of_prompt is not None
+    assert [type(signal) for signal in made.of_prompt] == [FirstTokenProbs]
+    assert made.of_prompt < made.signals
+    assert plan("training", ReadsPromptsToo(), **asked).of_prompt is None
+    assert plan("evaluation", **{**asked, "route": route}).of_prompt is None
+    with pytest.raises(
+        SettingsError, match=r"route\.when: this model answers each prompt"
+    ) as error:
+        plan("evaluation", **asked)
+    assert "--model hf or vllm" in str(error.value)
