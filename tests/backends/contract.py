@@ -523,11 +523,13 @@ class BackendContract:
                     values = (each.observation.signals[signal] for each in (one, other))
                     assert_alike(*values, 10 * subject.tolerance)
                 # What is read is the question's own prompt, or the restated one, and no more.
-                read = {None: subject.rendered(question), CAN_ANSWER: question.restated[CAN_ANSWER]}
+                more = [{"role": "user", "content": question.restated_text[CAN_ANSWER]}]
+                restated = subject.reference.apply_chat_template(more)
+                read = {None: subject.rendered(question), CAN_ANSWER: restated}
                 for each in one.work:
                     assert each.signal in wanted
                     prompt = read[CAN_ANSWER if each.signal == CAN_ANSWER else None]
-                    assert each.prompt == len(subject.encode(str(prompt)))
+                    assert each.prompt == len(subject.encode(prompt))
                     # An engine may have to generate a token, which it does not read.
                     assert each.generated <= 1
 

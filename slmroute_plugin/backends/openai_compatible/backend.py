@@ -18,10 +18,15 @@ from slmroute_plugin.backends.openai_compatible.concurrency import ConcurrentQue
 from slmroute_plugin.backends.openai_compatible.hidden_states import NOT_STARTED, find_engine
 from slmroute_plugin.backends.openai_compatible.next_word import LikelyWords
 from slmroute_plugin.backends.openai_compatible.outcomes import Outcomes
+from slmroute_plugin.backends.openai_compatible.prompt_requests import PromptRequests
 from slmroute_plugin.backends.openai_compatible.prompts import ChatPrompts, TextPrompts
 from slmroute_plugin.backends.openai_compatible.requests import RequestBodies
 from slmroute_plugin.backends.openai_compatible.server import Server
-from slmroute_plugin.backends.openai_compatible.signal_requests import AskedQuestion, ModelInterface
+from slmroute_plugin.backends.openai_compatible.signal_requests import (
+    AskedQuestion,
+    ModelInterface,
+    SignalRequests,
+)
 from slmroute_plugin.backends.requested_signals import RequestedSignals
 from slmroute_plugin.harness import API_MODELS, OPENAI_MODELS
 from slmroute_plugin.signals import (
@@ -103,6 +108,26 @@ class OpenAiCompatibleBackend:
             ValueError: a question that cannot be asked, before the first one is.
             ServerError: answers are missing, or the server cannot be asked at all.
         """
+        return self._observed(questions, signals, seed, SignalRequests)
+
+    def observe_prompts(
+        self, questions: Sequence[Question], signals: AbstractSet[Signal[Any]], seed: int
+    ) -> Iterator[Observed]:
+        """Have as many prompts read at once, each by a request of one token for each signal.
+
+        Raises:
+            ValueError: a question that cannot be asked, before the first one is.
+            ServerError: prompts are left unread, or the server cannot be asked at all.
+        """
+        return self._observed(questions, signals, seed, PromptRequests)
+
+    def _observed(
+        self,
+        questions: Sequence[Question],
+        signals: AbstractSet[Signal[Any]],
+        seed: int,
+        kind: type[SignalRequests],
+    ) -> Iterator[Observed]:
         every = [self._asked(index, question) for index, question in enumerate(questions)]
         if not every:
             return
@@ -113,7 +138,7 @@ class OpenAiCompatibleBackend:
             engine = self._states_engine
             states = None if isinstance(engine, str) else engine
             capabilities = replace(self._capabilities, states=states)
-        run = ConcurrentQuestions(self._server, self._interface, capabilities, signals, seed)
+        run = ConcurrentQuestions(self._server, self._interface, capabilities, signals, seed, kind)
         outcomes = Outcomes(self._server.name, len(every))
         yield from outcomes.passed_on(run.results(every))
         outcomes.conclude()

@@ -30,6 +30,7 @@ class ConcurrentQuestions:
         capabilities: what it gives; None if nothing is known, and nothing has been asked.
         signals: what is wanted.
         seed: of the drawn answers.
+        kind: the requests for a question: with an answer, or for what its prompt tells alone.
     """
 
     def __init__(
@@ -39,7 +40,9 @@ class ConcurrentQuestions:
         capabilities: Capabilities | None,
         signals: AbstractSet[Signal[Any]],
         seed: int,
+        kind: type[SignalRequests] = SignalRequests,
     ) -> None:
+        self._kind = kind
         self._server = server
         self._interface = interface
         self._capabilities = capabilities
@@ -80,7 +83,7 @@ class ConcurrentQuestions:
 
     def _requests(self, connection: Connection) -> SignalRequests:
         capabilities = self._capabilities or Capabilities()
-        return SignalRequests(self._interface, connection, capabilities, self._signals, self._seed)
+        return self._kind(self._interface, connection, capabilities, self._signals, self._seed)
 
     async def _work(self, requests: SignalRequests, rest: Iterator[AskedQuestion]) -> None:
         while not self._is_stopped:

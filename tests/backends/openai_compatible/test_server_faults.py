@@ -16,7 +16,7 @@ from scripted_server import completion
 from slmroute_plugin.backends.openai_compatible import openai_compatible_backend
 from slmroute_plugin.backends.openai_compatible.server import ServerError
 from slmroute_plugin.observation import Missing
-from slmroute_plugin.signals import Reply, Restated, TokenLogprobs
+from slmroute_plugin.signals import FirstTokenProbs, Reply, Restated, TokenLogprobs
 
 N = 12
 ODD = "question 7"
@@ -196,6 +196,56 @@ def test_an_outage_for_one_question_fails_the_run_when_all_others_are_answered(
     )
     assert came == [i for i in range(N) if i != 7]
     assert server.asked == {f"question {i}": 3 if i == 7 else 1 for i in range(N)}
+
+
+CAN = FirstTokenProbs("Can you answer it? Yes or No.", ("Yes", "No"))
+
+
+def of_prompts(ask: Any) -> list[Any]:
+    """Twelve questions, with the prompt that asks whether they can be answered."""
+    more = [f"question {i}\n\n{CAN.instruction}" for i in range(N)]
+    return [
+        ask(f"question {i}", restated={CAN: each}, restated_text={CAN: each})
+        for i, each in enumerate(more)
+    ]
+
+
+def test_a_prompt_that_is_read_alone_is_one_request_of_one_token(
+    server: Any, remote: Any, ask: Any
+) -> None:
+    backend = openai_compatible_backend(remote(), back_off_s=0.001)
+    assert backend is not None
+    odd = f"{ODD}\n\n{CAN.instruction}"
+    server.faults[odd] = [server.status(400, {"message": "too long"})]
+    seen = {one.index: one for one in backend.observe_prompts(of_prompts(ask), {CAN}, 0)}
+    assert sorted(seen) == list(range(N))
+    asked = {question: n for question, n in server.asked.items() if CAN.instruction in question}
+    assert asked == {f"question {i}\n\n{CAN.instruction}": 1 for i in range(N)}
+    # The questions themselves are never asked.
+    assert not [
+        question
+        for question in server.asked
+        if question.startswith("question") and CAN.instruction not in question
+    ]
+    limits = [body["max_tokens"] for body in server.bodies if CAN.instruction in str(body)]
+    assert limits == [1] * N
+    assert {one.observation.answer for one in seen.values()} == {""}
+    assert seen[7].observation.signals[CAN] == Missing("HTTP 400: too long")
+    assert [i for i, one in seen.items() if not one.is_answer] == [7]
+
+
+def test_a_prompt_that_cannot_be_read_now_fails_the_run_and_is_not_routed_for_it(
+    server: Any, remote: Any, ask: Any
+) -> None:
+    backend = openai_compatible_backend(remote(), back_off_s=0.001)
+    assert backend is not None
+    server.faults[f"{ODD}\n\n{CAN.instruction}"] = [server.status(503)] * 3
+    came = []
+    said = "left 1 of 12 questions without an answer: 1 × HTTP 503: status 503 (attempts: 3)"
+    with pytest.raises(ServerError, match=re.escape(said)):
+        for one in backend.observe_prompts(of_prompts(ask), {CAN}, 0):
+            came.append(one.index)
+    assert sorted(came) == [i for i in range(N) if i != 7]
 
 
 def test_no_money_left_ends_the_asking_and_what_is_on_its_way_is_kept(
