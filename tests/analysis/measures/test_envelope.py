@@ -85,6 +85,18 @@ def test_systems_are_worth_what_a_hand_counts() -> None:
         assert of.cost[half, of.place[system]] == pytest.approx(answers.cost[rows].mean())
 
 
+def test_what_is_routed_before_the_answer_does_not_cost_the_slms() -> None:
+    setting = hand_made(cost=0.1, method_cost=0.005)
+    scores = replace(setting.slm.scores["sorts"], is_before=True)
+    of = systems(replace(setting, slm=replace(setting.slm, scores={"sorts": scores})))
+    routed = [of.place[System("slm", "sorts", "dear", float(share))] for share in SHARES]
+    assert of.cost[2, routed] == pytest.approx(0.105 + SHARES * 0.9)
+    system = System("slm", "sorts", "cheap", 0.3)
+    answers = of.answers(system)
+    assert sorted(set(answers.cost.round(6))) == [0.105, 0.205]
+    assert of.cost[2, of.place[system]] == pytest.approx(answers.cost.mean())
+
+
 def test_a_question_without_a_confidence_is_routed_first() -> None:
     setting = hand_made()
     scores = setting.slm.scores["sorts"]
