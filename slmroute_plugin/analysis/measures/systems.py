@@ -124,7 +124,7 @@ class _Routed:
         gained = self.llm.correct.astype(np.float64) - self.scores.correct
         start = (self.scores.correct * 1.0, self.spent.slm + self.spent.method)
         parts = []
-        for of_slm, of_routed in zip(start, (gained, self.spent.llm), strict=True):
+        for of_slm, of_routed in zip(start, (gained, self.spent.of_routing), strict=True):
             running = np.cumsum((of_routed[:, None] * marks)[self.ranked.order], axis=0)
             before = np.concatenate((np.zeros((1, 3)), running))
             parts.append((marks.T @ of_slm)[:, None] + before[ends].T)
@@ -136,7 +136,7 @@ class _Routed:
         goes = np.zeros(len(self.scores.correct), dtype=bool)
         goes[self.ranked.order[:end]] = True
         right = np.where(goes, self.llm.correct, self.scores.correct)
-        cost = self.spent.slm + self.spent.method + goes * self.spent.llm
+        cost = self.spent.slm + self.spent.method + goes * self.spent.of_routing
         return Answers(right * 1.0, cost)
 
 

@@ -85,6 +85,15 @@ def test_systems_are_worth_what_a_hand_counts() -> None:
         assert of.cost[half, of.place[system]] == pytest.approx(answers.cost[rows].mean())
 
 
+def test_a_method_that_comes_before_the_answer_spares_the_answers_of_what_it_routes() -> None:
+    setting = hand_made(cost=0.1, method_cost=0.005)
+    before = replace(setting.slm.scores["sorts"], is_before=True)
+    of = systems(replace(setting, slm=replace(setting.slm, scores={"sorts": before})))
+    routed = [of.place[System("slm", "sorts", "dear", float(share))] for share in SHARES]
+    assert of.cost[2, routed] == pytest.approx(0.105 + SHARES - 0.1 * SHARES)
+    assert of.answers(System("slm", "sorts", "dear", 0.5)).cost.mean() == pytest.approx(0.555)
+
+
 def test_a_question_without_a_confidence_is_routed_first() -> None:
     setting = hand_made()
     scores = setting.slm.scores["sorts"]
