@@ -39,9 +39,13 @@ def test_the_commands_of_the_tutorial_run_as_they_stand(smollm_folder: str, tmp_
     (file,) = (tmp_path / "saved").glob("*/thresholds/*.json")
     threshold = json.loads(file.read_text("utf-8"))
     assert threshold["provenance"]["guarantee"]["probability"] == 0.95
-    (samples,) = (tmp_path / "routed").glob("*Instruct/samples_*.jsonl")
+    (samples,) = (tmp_path / "routed").glob("SmolLM2*/samples_*.jsonl")
     rows = [json.loads(line) for line in samples.read_text("utf-8").splitlines()]
-    for row in (row for row in rows if row["filter"] == "routed"):
-        confidence = row["confidence/perplexity"]
-        assert row["routed"] == (confidence is None or confidence < threshold["threshold"])
+    own = {row["doc_id"]: row["confidence/perplexity"] for row in rows if row["filter"] == "slm"}
+    routed = {row["doc_id"]: bool(row["routed"]) for row in rows if row["filter"] == "routed"}
+    assert len(routed) == 64
+    assert routed == {
+        doc_id: confidence is None or confidence < threshold["threshold"]
+        for doc_id, confidence in own.items()
+    }
     assert (tmp_path / "report" / "index.html").exists()
