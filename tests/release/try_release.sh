@@ -29,7 +29,7 @@ for python in "$@"; do
     ln -s "$model" "$work/empty/$name"
     (
         cd "$work/empty"
-        export PATH="$work/env/bin:$PATH" HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1
+        export PATH="$work/env/bin:$PATH" HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 OMP_NUM_THREADS=1
         unset PYTHONPATH
         lm_eval --model hf --device cpu --batch_size 2 --limit 2 --apply_chat_template \
             --model_args "pretrained=$name,gguf_file=$name.Q4_1.gguf,dtype=float32" \
