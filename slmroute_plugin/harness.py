@@ -15,13 +15,14 @@ NAMES = {
     "lm_eval.api.instance": ("Instance",),
     "lm_eval.api.metrics": ("mean",),
     "lm_eval.api.model": ("LM",),
+    "lm_eval.api.registry": ("get_model",),
     "lm_eval.api.task": ("ConfigurableTask",),
     "lm_eval.config.evaluate_config": ("EvaluatorConfig",),
     "lm_eval.models.utils": ("handle_stop_sequences", "normalize_gen_kwargs", "truncate_tokens"),
     "lm_eval.tasks": ("TaskManager",),
     "lm_eval.utils": (
         *("apply_template", "create_iterator", "handle_non_serializable", "hash_string"),
-        *("sanitize_model_name", "warning_once"),
+        *("sanitize_model_name", "simple_parse_args_string", "warning_once"),
     ),
 }
 """The names that are imported, by the module of lm-eval that holds them."""
@@ -34,3 +35,13 @@ def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_MODULES[name]), name)
+
+
+def model_class(name: str) -> Any:
+    """Return the model class that lm-eval knows by a name, such as `hf`.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    import_module("lm_eval.models")  # it fills the registry
+    return getattr(import_module("lm_eval.api.registry"), "get_model")(name)

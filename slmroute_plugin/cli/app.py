@@ -14,6 +14,7 @@ from rich.table import Column, Table
 from typer.core import TyperGroup
 
 from slmroute_plugin.cli import calibrate as calibrate_command
+from slmroute_plugin.cli import explain as explain_command
 from slmroute_plugin.cli import importing as import_command
 from slmroute_plugin.cli import journal as journal_commands
 from slmroute_plugin.cli import judge as judge_commands
@@ -63,6 +64,7 @@ app.command()(judge_commands.judge)
 app.command(name="import")(import_command.import_results)
 app.command()(report_commands.report)
 app.command()(calibrate_command.calibrate)
+app.command()(explain_command.explain)
 app.command()(sweep_command.sweep)
 app.command()(vllm_args_command.vllm_args)
 

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slmroute_plugin.backends import Backend, Resumable
 from slmroute_plugin.conversation import Message
-from slmroute_plugin.methods.protocol import TrainedMethod
 from slmroute_plugin.observation import Answer, AnswerKind
-from slmroute_plugin.plugins.backends import backend_for
-from slmroute_plugin.run.listed_questions import QuestionList, checked_options
-from slmroute_plugin.run.plan import TaskPlan
-from slmroute_plugin.run.request import answer_task, own_name
-from slmroute_plugin.settings.chosen_methods import chosen_methods
-from slmroute_plugin.settings.parsing import parse_settings
-from slmroute_plugin.settings.schema import Settings, SettingsError
-from slmroute_plugin.signals import FirstTokenProbs, Restated
-from slmroute_plugin.storage.source import Source
+from slmroute_plugin.run.assessor import NAME, Assessor
+from slmroute_plugin.run.listed_questions import checked_options
+from slmroute_plugin.run.request import answer_task
 
 if TYPE_CHECKING:
     from slmroute_plugin.harness import LM
-
-logger = logging.getLogger(__name__)
-
-_NAME = "questions"
 
 
 def assess(
@@ -83,89 +69,17 @@ def assess(
             a probe cannot be used. It is raised before the first token is generated.
         ValueError: If a question cannot be asked; its text names the question's index.
     """
-    settings = _settings(methods, method_options, seed, journal)
     if isinstance(questions, str):
         raise ValueError("questions is a text: a list of questions is needed, [question].")
     given = checked_options(kind, options, len(questions))
-    asked = QuestionList(_NAME, lm, kind, chat, cue, dict(generation or {}), _restated(settings))
+    assessor = Assessor(
+        lm, methods, kind=kind, chat=chat, cue=cue, method_options=method_options, seed=seed,
+        journal=journal, probes=probes, dataset=dataset,
+    )  # fmt: skip
     instances = [
-        asked.instance(index, question, given[index], settings)
+        assessor.instance(question, generation or {}, given[index], index)
         for index, question in enumerate(questions)
     ]
-    backend = backend_for(lm)
-    if journal is not None:
-        _check_journal(backend)
-    source = Source(own_name(lm), _NAME, dataset or _NAME)
-    with _argument_names():
-        folder = Path(probes) if probes is not None else None
-        plan = TaskPlan(backend, settings, source, folder, keeps=False)
-        _check_probes(settings, plan, folder)
-    if plan.left_out:
-        logger.warning("%s", plan.left_out)
-    return answer_task(lm, backend, _NAME, instances, plan) if instances else []
-
-
-def _settings(
-    methods: str | Sequence[str],
-    options: Mapping[str, Mapping[str, Any]] | None,
-    seed: int,
-    journal: Path | str | None,
-) -> Settings:
-    raw: dict[str, Any] = {
-        "uq": methods if isinstance(methods, str) else list(methods),
-        "options": {name: dict(fields) for name, fields in (options or {}).items()},
-        "hidden_states": None,
-        "seed": seed,
-        "journal": journal is not None,
-    }
-    if journal is not None:
-        raw["results"] = Path(journal)
-    with _argument_names():
-        return parse_settings(raw)
-
-
-def _restated(settings: Settings) -> list[Restated | FirstTokenProbs]:
-    asks = [ask for method in chosen_methods(settings).values() for ask in method.asks]
-    return [ask for ask in asks if isinstance(ask, Restated | FirstTokenProbs)]
-
-
-@contextmanager
-def _argument_names() -> Iterator[None]:
-    """Name our arguments, rather than lm-eval's metadata, in errors of a `with` block."""
-    try:
-        yield
-    except SettingsError as error:
-        text = str(error).replace("metadata.slmroute.uq", "methods")
-        text = text.replace("metadata.slmroute.options", "method_options")
-        raise SettingsError(text.replace("metadata.slmroute.", "")) from None
-
-
-def _check_journal(backend: Backend) -> None:
-    """Refuse to keep answers of a model of which nothing but its class can be seen.
-
-    Raises:
-        SettingsError: If the answers cannot be kept.
-    """
-    if not (backend.local and isinstance(backend, Resumable)):
-        raise SettingsError(
-            "journal: what determines the answers of this model cannot be seen, so that they "
-            "cannot be told from those of another; leave the journal out."
-        )
-
-
-def _check_probes(settings: Settings, plan: TaskPlan, folder: Path | None) -> None:
-    """Refuse a trained method that was named and has no probe.
-
-    Raises:
-        SettingsError: If there is such a method.
-    """
-    if not isinstance(settings.uq, list):
-        return
-    for name, method in chosen_methods(settings).items():
-        is_named = name in settings.uq  # what comes with a set is left out without a probe
-        if is_named and isinstance(method, TrainedMethod) and name not in plan.fitted:
-            lacks = f"{folder} holds none" if folder else "`probes` names no folder"
-            raise SettingsError(
-                f"methods: {name} needs a probe that was fitted for the data set "
-                f"{plan.source.dataset!r}, and {lacks}. Fit it with `slmroute probes fit`."
-            )
+    if not instances:
+        return []
+    return answer_task(lm, assessor.backend, NAME, instances, assessor.plan)

@@ -55,6 +55,32 @@ class ThresholdFile(BaseModel):
         return _EVERYTHING_IN_FILES if threshold == EVERYTHING else threshold
 
 
+def read_threshold_file(path: Path) -> ThresholdFile:
+    """Read the file of a calibrated threshold.
+
+    Raises:
+        ValueError: If the file does not exist, or is not a threshold file.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_not_json)
+        return ThresholdFile.model_validate(content)
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist: write it with slmroute calibrate") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not a threshold file: {error}") from None
+
+
+def attained_threshold(path: Path, file: ThresholdFile) -> float:
+    """Return the threshold, in [0, 1] or `EVERYTHING`, of a file that was read from a path.
+
+    Raises:
+        ValueError: If the goal of the calibration is not attainable.
+    """
+    if file.threshold is None:
+        raise ValueError(f"{path} says that its goal is not attainable ({file.goal})")
+    return file.threshold
+
+
 def read_threshold(path: Path, method: str) -> float:
     """Read the threshold, in [0, 1] or `EVERYTHING`, that a file holds for a method.
 
@@ -62,18 +88,10 @@ def read_threshold(path: Path, method: str) -> float:
         ValueError: If the file does not exist, is not a threshold file, is for another method,
             or holds no threshold.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_not_json)
-        file = ThresholdFile.model_validate(content)
-    except FileNotFoundError:
-        raise ValueError(f"{path} does not exist: write it with slmroute calibrate") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not a threshold file: {error}") from None
+    file = read_threshold_file(path)
     if file.method != method:
         raise ValueError(f"{path} is for the method {file.method!r}, the route's is {method!r}")
-    if file.threshold is None:
-        raise ValueError(f"{path} says that its goal is not attainable ({file.goal})")
-    return file.threshold
+    return attained_threshold(path, file)
 
 
 def _not_json(name: str) -> float:

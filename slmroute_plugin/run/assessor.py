@@ -1,0 +1,189 @@
+"""A model of lm-eval with the methods that assess its answers, made ready for many questions."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slmroute_plugin.backends import Backend, Observed, Resumable
+from slmroute_plugin.conversation import Message
+from slmroute_plugin.llm.model_price import PriceList, price_of
+from slmroute_plugin.methods.protocol import TrainedMethod
+from slmroute_plugin.observation import Answer, AnswerKind
+from slmroute_plugin.plugins.backends import backend_for
+from slmroute_plugin.run.answers import assessed
+from slmroute_plugin.run.instance import RoutedInstance
+from slmroute_plugin.run.listed_questions import QuestionList
+from slmroute_plugin.run.plan import TaskPlan
+from slmroute_plugin.run.request import own_name
+from slmroute_plugin.settings.chosen_methods import chosen_methods
+from slmroute_plugin.settings.parsing import parse_settings
+from slmroute_plugin.settings.schema import Settings, SettingsError
+from slmroute_plugin.signals import FirstTokenProbs, Restated
+from slmroute_plugin.storage.source import Source
+
+if TYPE_CHECKING:
+    from slmroute_plugin.harness import LM
+
+logger = logging.getLogger(__name__)
+
+NAME = "questions"
+
+
+class Assessor:
+    """A model of lm-eval with the methods that assess its answers, made ready for many questions.
+
+    The arguments are those of `assess`, with `prices`, the prices of models that a user states,
+    and `model`, the model as lm-eval was given it, by which its probes and its price are known.
+
+    Attributes:
+        backend: The backend of the model.
+        plan: The methods that run, and the signals that they take.
+        price: The price of the model; None if it is not known.
+
+    Raises:
+        SettingsError: If a method is unknown or cannot be served, or if an option, the journal or
+            a probe cannot be used.
+    """
+
+    def __init__(
+        self,
+        lm: LM,
+        methods: str | Sequence[str] = "auto",
+        *,
+        kind: AnswerKind = "free",
+        chat: bool = False,
+        cue: str = "",
+        method_options: Mapping[str, Mapping[str, Any]] | None = None,
+        seed: int = 0,
+        journal: Path | str | None = None,
+        probes: Path | str | None = None,
+        dataset: str = "",
+        prices: PriceList | None = None,
+        model: str = "",
+    ) -> None:
+        self._settings = _settings(methods, method_options, seed, journal)
+        self._asked = QuestionList(NAME, lm, kind, chat, cue, {}, _restated(self._settings))
+        self.backend = backend_for(lm)
+        if journal is not None:
+            _check_journal(self.backend)
+        source = Source(model or own_name(lm), NAME, dataset or NAME)
+        with _argument_names():
+            folder = Path(probes) if probes is not None else None
+            self.plan = TaskPlan(self.backend, self._settings, source, folder, keeps=False)
+            _check_probes(self._settings, self.plan, folder)
+        if self.plan.left_out:
+            logger.warning("%s", self.plan.left_out)
+        self.price = price_of(self.plan.source.model, prices or {})
+
+    @property
+    def seed(self) -> int:
+        """The seed of the sampled answers."""
+        return self._settings.seed
+
+    def instance(
+        self,
+        question: str | Sequence[Message],
+        generation: Mapping[str, Any],
+        options: Sequence[str] = (),
+        index: int = 0,
+    ) -> RoutedInstance:
+        """Return the request for a question.
+
+        Args:
+            question: A text or a chat; see `assess`.
+            generation: lm-eval's generation settings.
+            options: For a choice, the texts of its options.
+            index: The index of the question, by which an error names it.
+
+        Raises:
+            ValueError: If the question cannot be asked.
+        """
+        asked = replace(self._asked, generation=dict(generation))
+        return asked.instance(index, question, options, self._settings)
+
+    def answers(self, instances: Sequence[RoutedInstance]) -> list[Answer]:
+        """Answer requests, in their order, without a journal.
+
+        Raises:
+            ValueError: If a question does not fit the model's context.
+        """
+        questions = [each.question for each in instances if each.question is not None]
+        answers: dict[int, Answer] = {}
+        for seen in self.backend.observe(questions, self.plan.signals, self.seed):
+            answers[seen.index] = self.answer_of(seen, instances[seen.index])
+        return [answers[index] for index in range(len(instances))]
+
+    def answer_of(self, seen: Observed, instance: RoutedInstance) -> Answer:
+        """Return the answer that was observed, with its confidences."""
+        return assessed(seen, self.plan, instance, self.price).answer
+
+
+def _settings(
+    methods: str | Sequence[str],
+    options: Mapping[str, Mapping[str, Any]] | None,
+    seed: int,
+    journal: Path | str | None,
+) -> Settings:
+    raw: dict[str, Any] = {
+        "uq": methods if isinstance(methods, str) else list(methods),
+        "options": {name: dict(fields) for name, fields in (options or {}).items()},
+        "hidden_states": None,
+        "seed": seed,
+        "journal": journal is not None,
+    }
+    if journal is not None:
+        raw["results"] = Path(journal)
+    with _argument_names():
+        return parse_settings(raw)
+
+
+def _restated(settings: Settings) -> list[Restated | FirstTokenProbs]:
+    asks = [ask for method in chosen_methods(settings).values() for ask in method.asks]
+    return [ask for ask in asks if isinstance(ask, Restated | FirstTokenProbs)]
+
+
+@contextmanager
+def _argument_names() -> Iterator[None]:
+    """Name our arguments, rather than lm-eval's metadata, in errors of a `with` block."""
+    try:
+        yield
+    except SettingsError as error:
+        text = str(error).replace("metadata.slmroute.uq", "methods")
+        text = text.replace("metadata.slmroute.options", "method_options")
+        raise SettingsError(text.replace("metadata.slmroute.", "")) from None
+
+
+def _check_journal(backend: Backend) -> None:
+    """Refuse to keep answers of a model of which nothing but its class can be seen.
+
+    Raises:
+        SettingsError: If the answers cannot be kept.
+    """
+    if not (backend.local and isinstance(backend, Resumable)):
+        raise SettingsError(
+            "journal: what determines the answers of this model cannot be seen, so that they "
+            "cannot be told from those of another; leave the journal out."
+        )
+
+
+def _check_probes(settings: Settings, plan: TaskPlan, folder: Path | None) -> None:
+    """Refuse a trained method that was named and has no probe.
+
+    Raises:
+        SettingsError: If there is such a method.
+    """
+    if not isinstance(settings.uq, list):
+        return
+    for name, method in chosen_methods(settings).items():
+        is_named = name in settings.uq  # what comes with a set is left out without a probe
+        if is_named and isinstance(method, TrainedMethod) and name not in plan.fitted:
+            lacks = f"{folder} holds none" if folder else "`probes` names no folder"
+            raise SettingsError(
+                f"methods: {name} needs a probe that was fitted for the data set "
+                f"{plan.source.dataset!r}, and {lacks}. Fit it with `slmroute probes fit`."
+            )

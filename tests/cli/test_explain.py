@@ -1,0 +1,90 @@
+"""`slmroute explain`: one question, its confidences, and the decision."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from slmroute_plugin import assess
+from slmroute_plugin.cli import app
+
+QUESTION = "What is the capital of France?"
+SHORT = ["--max-tokens", "6"]
+
+
+@pytest.fixture(scope="module")
+def lm(tiny: Any) -> Any:
+    return tiny(num_hidden_layers=2, max_position_embeddings=1024, max_length=1024)
+
+
+@pytest.fixture(scope="module")
+def folder(lm: Any, tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model, as lm-eval loads it."""
+    path = tmp_path_factory.mktemp("models") / "tiny"
+    lm.model.save_pretrained(path)
+    tokenizer.save_pretrained(path)
+    return path
+
+
+def explain(folder: Path, threshold: Any, *further: str, method: str = "perplexity") -> Result:
+    path = folder.parent / "strict.json"
+    content = {"threshold": threshold, "method": method, "slm": "tiny", "llm": "gpt-4.1-mini"}
+    path.write_text(json.dumps(content))
+    model = ["--slm", "hf", "--slm-args", f"pretrained={folder},device=cpu,max_length=1024"]
+    return CliRunner().invoke(
+        app, ["explain", str(path), QUESTION, *model, *SHORT, *further], env={"COLUMNS": "200"}
+    )
+
+
+def test_it_shows_the_answer_the_confidences_and_the_decision(folder: Path, lm: Any) -> None:
+    chat = [{"role": "user", "content": QUESTION}]
+    (answer,) = assess(lm, [chat], ["perplexity", "p_true"], generation={"max_gen_toks": 6})
+    value = answer.confidence["perplexity"]
+    assert value is not None
+    result = explain(folder, value / 2, "--methods", "p_true")
+    assert result.exit_code == 0, result.output
+    assert f"tiny says: {answer}" in result.stdout
+    for method, confidence in answer.confidence.items():
+        assert f"{method}" in result.stdout and f"{confidence:.6f}" in result.stdout
+    assert f"Kept: perplexity is {value:.6f}, not below" in result.stdout
+    assert "gpt-4.1-mini" not in result.stdout
+
+
+def test_an_unsure_answer_goes_and_the_price_of_the_llm_is_told(folder: Path) -> None:
+    result = explain(folder, "inf")
+    assert result.exit_code == 0, result.output
+    assert "To the LLM: perplexity is" in result.stdout
+    assert "below the threshold of inf (strict)" in result.stdout
+    assert "An answer of gpt-4.1-mini that is as long would cost about $0.0000" in result.stdout
+
+
+def test_prices_of_the_slm_are_counted(folder: Path, tmp_path: Path) -> None:
+    prices = tmp_path / "prices.yaml"
+    prices.write_text(f"{json.dumps(str(folder))}: {{input_usd: 1, output_usd: 2}}\n")
+    result = explain(folder, 0.0, "--prices", str(prices))
+    assert result.exit_code == 0, result.output
+    assert "and perplexity $0.00000000." in result.stdout
+    assert "is not known" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("threshold", "further", "method", "fault"),
+    [
+        (None, [], "perplexity", "not attainable"),
+        (0.5, [], "perplexty", "no UQ method is called 'perplexty'"),
+        (0.5, [], "trained_probe", "needs a probe"),
+        (0.5, ["--method-options", "{"], "perplexity", "is not JSON"),
+        (0.5, ["--method-options", '{"p_true": 1}'], "perplexity", "not a mapping of options"),
+        (0.5, ["--max-tokens", "2000"], "perplexity", "leaves no room"),
+    ],
+)
+def test_what_cannot_be_used_is_named(
+    folder: Path, threshold: Any, further: list[str], method: str, fault: str
+) -> None:
+    result = explain(folder, threshold, *further, method=method)
+    assert result.exit_code in (1, 2)
+    assert fault in result.output
