@@ -20,6 +20,7 @@ from slmroute_plugin.cli import journal as journal_commands
 from slmroute_plugin.cli import judge as judge_commands
 from slmroute_plugin.cli import probes as probe_commands
 from slmroute_plugin.cli import report as report_commands
+from slmroute_plugin.cli import serve as serve_command
 from slmroute_plugin.cli import sweep as sweep_command
 from slmroute_plugin.cli import tasks as task_commands
 from slmroute_plugin.cli import vllm_args as vllm_args_command
@@ -65,6 +66,7 @@ app.command(name="import")(import_command.import_results)
 app.command()(report_commands.report)
 app.command()(calibrate_command.calibrate)
 app.command()(explain_command.explain)
+app.command()(serve_command.serve)
 app.command()(sweep_command.sweep)
 app.command()(vllm_args_command.vllm_args)
 

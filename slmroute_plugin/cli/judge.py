@@ -9,6 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from slmroute_plugin.cli.assignments import assigned
+
 
 def judge(
     results: Annotated[
@@ -77,22 +79,10 @@ def _settings(model: str, base_url: str | None, prompt: Path | None, further: li
     Raises:
         typer.BadParameter: an option has a bad value, or the prompt's file cannot be read.
     """
-    import yaml
-
     from slmroute_plugin.settings.parsing import parse_settings
     from slmroute_plugin.settings.schema import SettingsError
 
-    raw: dict[str, Any] = {"model": model, "base_url": base_url}
-    for assignment in further:
-        key, equals, value = assignment.partition("=")
-        if not equals:
-            raise typer.BadParameter(f"--set {assignment!r}: write KEY=VALUE.")
-        try:
-            raw[key] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise typer.BadParameter(
-                f"--set {assignment!r}: {value!r} is not YAML: {error}"
-            ) from None
+    raw: dict[str, Any] = {"model": model, "base_url": base_url, **assigned(further, "--set")}
     try:
         if prompt is not None:
             raw["prompt"] = prompt.read_text("utf-8")

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 _SERVER_CLASS = "local-chat-completions"
 # The LLM is there if the SLM does not answer: there is nothing to wait for.
-_SERVER_DEFAULTS = {"max_retries": 1, "num_concurrent": 16, "tokenizer_backend": None, "tokenized_requests": False}
+_SERVER_DEFAULTS = {
+    "max_retries": 1,
+    "num_concurrent": 16,
+    "tokenizer_backend": None,
+    "tokenized_requests": False,
+}
 _THRESHOLDS = "thresholds"
 
 
@@ -72,6 +77,22 @@ class SlmChoice:
                 f"--slm {self.model} --slm-args {self.arguments!r}: the model cannot be loaded "
                 f"({type(error).__name__}: {error})."
             ) from error
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What determines the answers and confidences besides the question, without keys."""
+        from slmroute_plugin.task.model_arguments import exposed_keys
+
+        given = self._given
+        secret = exposed_keys(given)
+        return {
+            "slm_class": self.model,
+            "slm_args": {name: value for name, value in given.items() if name not in secret},
+            "kind": self.kind,
+            "cue": self.cue,
+            "method_options": self.method_options,
+            "seed": self.seed,
+        }
 
     @property
     def _given(self) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from slmroute_plugin.observation import Answer
 from slmroute_plugin.routing.policy import Threshold
@@ -63,6 +64,12 @@ class ThresholdRule:
     def method(self) -> str:
         """The UQ method whose confidence decides."""
         return self.file.method
+
+    @property
+    def generation(self) -> Mapping[str, Any]:
+        """lm-eval's generation settings of the study, if the file tells them for all its tasks."""
+        generation = self.file.provenance.get("generation")
+        return generation if isinstance(generation, dict) else {}
 
     def decide(self, answer: Answer) -> ThresholdDecision:
         """Decide about an answer, as routing inside a run decides about it."""

@@ -24,7 +24,10 @@ METHODS = (
     "verbalization_2s",
     "jaccard_degree",
 )
-HEAVY = ("torch", "transformers", "lm_eval", "datasets", "numpy", "pandas", "matplotlib")
+HEAVY = (
+    *("torch", "transformers", "lm_eval", "datasets", "numpy", "pandas", "matplotlib"),
+    *("fastapi", "uvicorn", "prometheus_client"),
+)
 
 
 def output_of(*arguments: str) -> str:

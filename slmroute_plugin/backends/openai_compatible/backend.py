@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -21,7 +22,7 @@ from slmroute_plugin.backends.openai_compatible.outcomes import Outcomes
 from slmroute_plugin.backends.openai_compatible.prompt_requests import PromptRequests
 from slmroute_plugin.backends.openai_compatible.prompts import ChatPrompts, TextPrompts
 from slmroute_plugin.backends.openai_compatible.requests import RequestBodies
-from slmroute_plugin.backends.openai_compatible.server import Server
+from slmroute_plugin.backends.openai_compatible.server import Server, ServerError
 from slmroute_plugin.backends.openai_compatible.signal_requests import (
     AskedQuestion,
     ModelInterface,
@@ -29,6 +30,7 @@ from slmroute_plugin.backends.openai_compatible.signal_requests import (
 )
 from slmroute_plugin.backends.requested_signals import RequestedSignals
 from slmroute_plugin.harness import API_MODELS, OPENAI_MODELS
+from slmroute_plugin.openai_protocol.failures import Failure
 from slmroute_plugin.signals import (
     ChoiceProb,
     FirstTokenProbs,
@@ -131,17 +133,56 @@ class OpenAiCompatibleBackend:
         every = [self._asked(index, question) for index, question in enumerate(questions)]
         if not every:
             return
-        drawn = bool(RequestedSignals.of(signals).samples)
-        depends = drawn or any(not isinstance(signal, _TEXT) for signal in signals)
-        capabilities = self._capabilities if depends else None
-        if any(isinstance(signal, (HiddenState, PromptStates)) for signal in signals):
-            engine = self._states_engine
-            states = None if isinstance(engine, str) else engine
-            capabilities = replace(self._capabilities, states=states)
+        capabilities = self._needed_capabilities(signals)
         run = ConcurrentQuestions(self._server, self._interface, capabilities, signals, seed, kind)
         outcomes = Outcomes(self._server.name, len(every))
         yield from outcomes.passed_on(run.results(every))
         outcomes.conclude()
+
+    @asynccontextmanager
+    async def connected(
+        self, signals: AbstractSet[Signal[Any]], seed: int
+    ) -> AsyncIterator[Callable[[Question], Awaitable[Observed]]]:
+        """Connect to the server for the time of the block, for questions that come one by one.
+
+        Any number of them may be asked at the same time; `num_concurrent` are sent at once.
+
+        Returns:
+            A function that asks a question. It raises ValueError for a question that cannot be
+            asked, and ServerError if there is no answer of the model's.
+        """
+        from anyio import to_thread
+
+        # The probe call, if there is to be one, blocks.
+        capabilities = await to_thread.run_sync(self._needed_capabilities, signals)
+        async with self._server.connect(has_answered=capabilities is not None) as connection:
+            requests = SignalRequests(
+                self._interface, connection, capabilities or Capabilities(), signals, seed
+            )
+
+            async def ask(question: Question) -> Observed:
+                outcome = await requests.ask(self._asked(0, question))
+                if isinstance(outcome, Failure):
+                    raise ServerError(outcome.text)
+                if outcome.absent:
+                    raise ServerError(outcome.absent)
+                return outcome.observed
+
+            yield ask
+
+    def _needed_capabilities(self, signals: AbstractSet[Signal[Any]]) -> Capabilities | None:
+        """Return what the server gives; None if no signal depends on it, so that it is not asked.
+
+        Raises:
+            ServerError: the server cannot be asked.
+        """
+        drawn = bool(RequestedSignals.of(signals).samples)
+        depends = drawn or any(not isinstance(signal, _TEXT) for signal in signals)
+        if any(isinstance(signal, (HiddenState, PromptStates)) for signal in signals):
+            engine = self._states_engine
+            states = None if isinstance(engine, str) else engine
+            return replace(self._capabilities, states=states)
+        return self._capabilities if depends else None
 
     def _asked(self, index: int, question: Question) -> AskedQuestion:
         generation = Generation.of(question.generation, self._lm._max_gen_toks)

@@ -1,0 +1,260 @@
+"""The command `slmroute serve`: an OpenAI-compatible endpoint that routes by a threshold."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from slmroute_plugin.cli.slm_options import (
+    CueOption,
+    DatasetOption,
+    KindOption,
+    MethodOptions,
+    PricesOption,
+    ProbesOption,
+    SeedOption,
+    SlmArgs,
+    SlmOption,
+    ThresholdPath,
+    slm_choice,
+    threshold_rule,
+)
+
+if TYPE_CHECKING:
+    from slmroute_plugin.llm.settings import LlmSettings
+
+_EXTRA = 'it needs more packages: pip install "slmroute[serve]"'
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+# A client waits: what does not come soon is given up, and answers stay off the disk unless asked.
+_LLM_DEFAULTS: dict[str, Any] = {"max_attempts": 2, "timeout_s": 60.0, "cache": None}
+_MOST_TOKENS = 512
+
+
+def serve(
+    threshold_file: ThresholdPath,
+    slm: SlmOption,
+    slm_args: SlmArgs = "",
+    llm: Annotated[
+        str | None,
+        typer.Option(help="The LLM's name at its server; default: the threshold file's."),
+    ] = None,
+    llm_base_url: Annotated[
+        str | None,
+        typer.Option(help="The LLM's server; default: $OPENAI_BASE_URL, else OpenAI's."),
+    ] = None,
+    llm_set: Annotated[
+        list[str] | None,
+        typer.Option(help="A further setting of the LLM, as max_cost_usd=2; see docs/routing.md."),
+    ] = None,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on.")] = 8080,
+    api_key_env: Annotated[
+        str | None,
+        typer.Option(help="The environment variable with the key that clients must send."),
+    ] = None,
+    log: Annotated[
+        Path | None,
+        typer.Option(help="The file that decisions are appended to.", show_default=False),
+    ] = Path("decisions.jsonl"),
+    log_text: Annotated[
+        bool, typer.Option("--log-text", help="Log questions and answers too.")
+    ] = False,
+    shadow: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="The share of kept requests that is sent to the LLM too, to compare."
+        ),
+    ] = 0.0,
+    shadow_budget_usd: Annotated[
+        float | None, typer.Option(min=0, help="At most so many dollars for that.")
+    ] = None,
+    compare_by: Annotated[
+        str,
+        typer.Option(
+            help="A scoring rule (number, math, choice, boolean, …) by whose final answers the two "
+            "are compared; default: by their words."
+        ),
+    ] = "",
+    max_tokens: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="The SLM's largest number of tokens where a request does not say; default: the "
+            f"study's, else {_MOST_TOKENS}.",
+        ),
+    ] = None,
+    any_temperature: Annotated[
+        bool,
+        typer.Option(
+            "--any-temperature",
+            help="Ask the SLM requests with a temperature too; its answers are greedy.",
+        ),
+    ] = False,
+    slm_timeout: Annotated[
+        float, typer.Option(min=0.001, help="The seconds until the SLM is given up.")
+    ] = 30.0,
+    most_waiting: Annotated[
+        int, typer.Option(min=1, help="Questions that may wait for an SLM in this process.")
+    ] = 64,
+    most_pending: Annotated[
+        int, typer.Option(min=1, help="Requests at work; a further one gets status 429.")
+    ] = 256,
+    max_body_bytes: Annotated[int, typer.Option(min=1, help="The largest body of a request.")] = 4
+    * 2**20,
+    kind: KindOption = "free",
+    cue: CueOption = "",
+    method_options: MethodOptions = "{}",
+    seed: SeedOption = 0,
+    probes: ProbesOption = None,
+    dataset: DatasetOption = "",
+    prices: PricesOption = None,
+) -> None:
+    """Serve an OpenAI-compatible endpoint that routes each request by a calibrated threshold.
+
+    The SLM answers first. If its confidence is below the threshold, the request goes to the LLM, as
+    it is. The model names are slmroute/THRESHOLD, slmroute/slm and slmroute/llm.
+
+    Example: slmroute serve results/Qwen__Qwen3-0.6B/thresholds/perplexity.ratio-0.3.json
+    --slm hf --slm-args pretrained=Qwen/Qwen3-0.6B,enable_thinking=False --llm gpt-4.1-mini
+
+    Example: slmroute serve perplexity.ratio-0.3.json --slm http://127.0.0.1:8000/v1
+    --slm-args model=Qwen/Qwen3-0.6B --llm gpt-4.1-mini --shadow 0.05 --shadow-budget-usd 1
+    """
+    rule = threshold_rule(threshold_file)
+    choice = slm_choice(
+        threshold_file, slm, slm_args, kind, cue, method_options, seed, probes, dataset, prices
+    )
+    try:
+        import uvicorn
+
+        from slmroute_plugin.serving.opened_proxy import ProxySettings, opened_proxy
+        from slmroute_plugin.serving.proxy_app import ProxyLimits, proxy_app
+    except ImportError as error:
+        raise typer.BadParameter(f"{error}: {_EXTRA}.") from None
+    from slmroute_plugin.llm.exchange import LlmError
+    from slmroute_plugin.serving.chat_request import Defaults
+    from slmroute_plugin.serving.shadow import ShadowSettings
+    from slmroute_plugin.serving.slm_model import SlmError, quiet_lm_eval
+    from slmroute_plugin.settings.schema import SettingsError
+
+    upstream = _llm_settings(llm or rule.file.llm, llm_base_url, llm_set or [])
+    _check_budget(upstream.name, shadow, shadow_budget_usd)
+    _check_rule(compare_by)
+    studied = rule.generation
+    settings = ProxySettings(
+        llm=upstream,
+        defaults=Defaults(
+            max_tokens or studied.get("max_gen_toks", _MOST_TOKENS),
+            tuple(studied.get("until", ())),
+            any_temperature,
+        ),
+        limits=ProxyLimits(most_pending, max_body_bytes, _key(api_key_env)),
+        shadow=ShadowSettings(shadow, shadow_budget_usd, seed),
+        log=log,
+        log_text=log_text,
+        same_by=compare_by,
+        slm_timeout_s=slm_timeout,
+        most_waiting=most_waiting,
+        facts=choice.facts,
+    )
+    if host not in _LOOPBACK and api_key_env is None:
+        typer.echo(
+            f"Warning: whoever reaches {host} can ask both models: set --api-key-env.", err=True
+        )
+    quiet_lm_eval()
+    try:
+        typer.echo(f"Loading {slm}", err=True)
+        lm = choice.load()
+        assessor = choice.assessor(lm, [rule.method])
+        app = proxy_app(lambda: opened_proxy(rule, lm, assessor, settings))
+    except (SlmError, SettingsError, LlmError, RuntimeError) as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(
+        f"Model slmroute/{rule.name}: answers of {rule.file.slm} with {rule.method} below "
+        f"{rule.threshold:.6g} go to {upstream.name}",
+        err=True,
+    )
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        log_level="info",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=30,
+    )
+
+
+def _llm_settings(name: str | None, base_url: str | None, further: list[str]) -> LlmSettings:
+    """Make the LLM's settings from the options.
+
+    Raises:
+        typer.BadParameter: an option has a bad value.
+    """
+    from pydantic import ValidationError
+
+    from slmroute_plugin.cli.assignments import assigned
+    from slmroute_plugin.llm.settings import LlmSettings
+
+    if name is None:
+        raise typer.BadParameter("the threshold file names no LLM: name it with --llm.")
+    raw = {**_LLM_DEFAULTS, "model": name, "base_url": base_url, **assigned(further, "--llm-set")}
+    try:
+        return LlmSettings.model_validate(raw)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()
+        )
+        raise typer.BadParameter(faults, param_hint="--llm-set") from None
+
+
+def _key(variable: str | None) -> str | None:
+    """Return the key that clients must send; None if none is asked for.
+
+    Raises:
+        typer.BadParameter: the variable is not set.
+    """
+    if variable is None:
+        return None
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        raise typer.BadParameter(
+            f"the environment variable {variable} is not set.", param_hint="--api-key-env"
+        )
+    return key
+
+
+def _check_budget(llm: str, share: float, budget_usd: float | None) -> None:
+    """Refuse a budget that cannot be kept.
+
+    Raises:
+        typer.BadParameter: the LLM's price is not known.
+    """
+    from slmroute_plugin.llm.prices import prices
+
+    if share and budget_usd is not None and llm not in prices():
+        raise typer.BadParameter(
+            f"the budget cannot be kept, because the price of {llm} is not known (known are "
+            f"{', '.join(prices())}): leave it out",
+            param_hint="--shadow-budget-usd",
+        )
+
+
+def _check_rule(name: str) -> None:
+    """Refuse a scoring rule that does not exist.
+
+    Raises:
+        typer.BadParameter: there is no such rule.
+    """
+    from slmroute_plugin.scoring import rule
+
+    if not name:
+        return
+    try:
+        rule(name)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--compare-by") from None

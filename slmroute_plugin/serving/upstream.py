@@ -1,0 +1,275 @@
+"""The LLM as the proxy asks it: requests go on untouched, within limits, and answers come back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from slmroute_plugin.llm.cache import AnswerCache, cache_key
+from slmroute_plugin.llm.endpoint_from_environment import base_url, endpoint
+from slmroute_plugin.llm.exchange import LlmReply
+from slmroute_plugin.llm.limits import Budget, Limits, Pace
+from slmroute_plugin.llm.prices import cost_usd, estimated_tokens
+from slmroute_plugin.llm.settings import LlmSettings
+from slmroute_plugin.openai_protocol.attempts import Attempts
+from slmroute_plugin.openai_protocol.bodies import parse_body, read_body
+from slmroute_plugin.openai_protocol.endpoint import Endpoint
+from slmroute_plugin.openai_protocol.failures import BadBody, Failure
+from slmroute_plugin.serving.api_error import ApiError
+from slmroute_plugin.serving.llm_stream import LlmStream
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+T = TypeVar("T")
+
+# Statuses that are about the client's request: the client gets them as they are.
+_OF_THE_REQUEST = frozenset({400, 413, 422})
+_BUSY = 429
+_BUSY_WAIT_S = 1
+BACK_OFF_S = 0.2
+
+
+class UpstreamError(Exception):
+    """An error for a request that the LLM did not answer.
+
+    Args:
+        failure: What failed, without a key.
+        status: The HTTP status that the LLM's server answered with; None for no answer.
+    """
+
+    def __init__(self, failure: Failure, status: int | None = None) -> None:
+        super().__init__(failure.text)
+        self.failure = failure
+        self.status = status
+
+    def for_client(self, name: str) -> ApiError:
+        """Return the error for a client, who has no other answer.
+
+        Args:
+            name: The name of the LLM.
+        """
+        text = f"{name} did not answer: {self.failure.text}"
+        if self.status in _OF_THE_REQUEST:
+            return ApiError(self.status or 400, text, code="llm_refused")
+        if self.status == _BUSY:
+            wait_s = self.failure.retry_after_s
+            return ApiError(
+                _BUSY, text, "rate_limit_error", "llm_busy",
+                retry_after_s=_BUSY_WAIT_S if wait_s is None else int(wait_s) + 1,
+            )  # fmt: skip
+        return ApiError(502, text, "api_error", "llm_unavailable")
+
+
+class LlmAnswer(NamedTuple):
+    """An answer of the LLM.
+
+    Attributes:
+        body: The response's body, as text.
+        text: The text of the answer; None if it has none, as with a call of a tool.
+        cost_usd: The price in dollars; None if it is not known.
+        cached: Whether nothing was asked.
+    """
+
+    body: str
+    text: str | None
+    cost_usd: float | None
+    cached: bool = False
+
+
+class LlmUpstream:
+    """The LLM behind an OpenAI-compatible API, on one client, within the limits of its settings.
+
+    Args:
+        settings: The model, its address, and the limits.
+        client: The client of the package `openai`.
+        where: The endpoint, with the key.
+        cache: The cache of answers.
+    """
+
+    def __init__(
+        self, settings: LlmSettings, client: AsyncOpenAI, where: Endpoint, cache: AnswerCache
+    ) -> None:
+        from anyio import Semaphore
+
+        self.name = settings.name
+        self._settings = settings
+        self._client = client
+        self._where = where
+        self._cache = cache
+        self._limits = Limits(
+            Budget(settings.max_cost_usd),
+            Pace(settings.requests_per_minute),
+            Pace(settings.tokens_per_minute),
+        )
+        self._slots = Semaphore(settings.max_concurrency)
+        self._attempts = Attempts(where, settings.max_attempts, BACK_OFF_S)
+
+    async def complete(self, body: Mapping[str, Any], *, needs_text: bool) -> LlmAnswer:
+        """Answer a request, without a stream.
+
+        Args:
+            body: The client's body.
+            needs_text: Whether an answer without a text counts as none.
+
+        Raises:
+            UpstreamError: If there is no answer.
+        """
+        sent = self._sent(body)
+        key = cache_key(self._where.url, self.name, [], sent)
+        # An answer that is drawn is to be drawn anew.
+        keeps = body.get("temperature") == 0
+        if keeps and (kept := self._cache.get(key)) is not None and kept.text is not None:
+            return self._read(kept.text, needs_text=needs_text)._replace(cached=True)
+        async with self._slots:
+            answer = await self._made(partial(self._completed, sent, needs_text))
+        if keeps and answer.text is not None:
+            self._cache.put(key, self.name, LlmReply(text=answer.body, cost_usd=answer.cost_usd))
+        return answer
+
+    async def stream(self, body: Mapping[str, Any]) -> LlmStream:
+        """Open a stream, and return it once its first line is there.
+
+        Raises:
+            UpstreamError: If no stream begins.
+        """
+        sent = {**self._sent(body), "stream": True}
+        stack = AsyncExitStack()
+        await stack.enter_async_context(self._slots)
+        try:
+            return await self._made(partial(self._opened, sent, stack))
+        except BaseException:
+            await stack.aclose()
+            raise
+
+    def _sent(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the request for the LLM: the client's, with another model and our settings."""
+        sent = {**body, "model": self.name, **self._settings.generation}
+        return {name: value for name, value in sent.items() if value is not None}
+
+    async def _made(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Make attempts at a request, and return its result.
+
+        Raises:
+            UpstreamError: If all of them failed.
+        """
+        statuses: list[int] = []
+
+        async def noting_status() -> T | Failure:
+            try:
+                return await attempt()
+            except _Refused as error:
+                return Failure(str(error))
+            except Exception as error:
+                if isinstance(status := getattr(error, "status_code", None), int):
+                    statuses.append(status)
+                raise
+
+        result = await self._attempts.make(noting_status)
+        if isinstance(result, Failure):
+            raise UpstreamError(result, statuses[-1] if statuses else None)
+        return result
+
+    async def _let_through(self, sent: Mapping[str, Any]) -> None:
+        """Wait for the limits.
+
+        Raises:
+            _Refused: If the budget is spent.
+        """
+        await self._limits.requests.wait()
+        await self._limits.tokens.wait(self._prompt_tokens(sent))
+        if self._limits.budget.is_spent:
+            raise _Refused(self._limits.budget.refusal)
+
+    async def _completed(self, sent: Mapping[str, Any], needs_text: bool) -> LlmAnswer:
+        from anyio import fail_after
+
+        await self._let_through(sent)
+        # The package's own timeout is for each read: a body that trickles would never meet it.
+        with fail_after(self._settings.timeout_s):
+            raw = await self._client.post("/chat/completions", body=dict(sent), cast_to=str)
+        answer = self._read(self._where.without_key(raw), needs_text=needs_text)
+        estimate = cost_usd(
+            self.name, self._prompt_tokens(sent), estimated_tokens(len(answer.text or ""))
+        )
+        self._limits.budget.spend(estimate if answer.cost_usd is None else answer.cost_usd)
+        return answer
+
+    def _read(self, raw: str, *, needs_text: bool) -> LlmAnswer:
+        """Read a response.
+
+        Raises:
+            BadBody: If it is not a completion.
+            _Refused: If it has no text, and needs one.
+        """
+        body = read_body(parse_body(raw), self._settings.think_end)
+        if body.text is None and needs_text:
+            raise _Refused(body.error or "the answer has no text")
+        cost = cost_usd(self.name, body.prompt_tokens, body.completion_tokens)
+        return LlmAnswer(raw, body.text, cost)
+
+    async def _opened(self, sent: Mapping[str, Any], stack: AsyncExitStack) -> LlmStream:
+        from anyio import fail_after
+
+        await self._let_through(sent)
+        async with AsyncExitStack() as attempt:
+            with fail_after(self._settings.timeout_s):
+                response = await attempt.enter_async_context(
+                    self._client.chat.completions.with_streaming_response.create(
+                        model=self.name, messages=[], extra_body=dict(sent)
+                    )
+                )
+                lines = response.iter_lines()
+                first = await anext(lines, None)
+            if first is None:
+                raise BadBody("the server ended the stream before its beginning")
+            stack.push_async_exit(attempt.pop_all())
+        stream = LlmStream(first, lines, self._where, stack)
+        stream.on_end = partial(self._paid, sent, stream)
+        return stream
+
+    def _paid(self, sent: Mapping[str, Any], stream: LlmStream) -> float | None:
+        """Count what a stream cost; return it, None if the server told no tokens."""
+        cost = cost_usd(self.name, stream.prompt_tokens, stream.completion_tokens)
+        estimate = cost_usd(self.name, self._prompt_tokens(sent), estimated_tokens(stream.letters))
+        self._limits.budget.spend(estimate if cost is None else cost)
+        return cost
+
+    @staticmethod
+    def _prompt_tokens(sent: Mapping[str, Any]) -> int:
+        return estimated_tokens(len(str(sent.get("messages"))))
+
+
+class _Refused(Exception):
+    """An error for a request that another attempt would not help."""
+
+
+@asynccontextmanager
+async def llm_upstream(settings: LlmSettings, results: Path) -> AsyncIterator[LlmUpstream]:
+    """Open a client of the LLM for the time of the block.
+
+    Args:
+        settings: The model, its address, and the limits.
+        results: The folder that a relative path of the cache starts from.
+
+    Raises:
+        LlmError: If there is no key where one is needed, or if the cache cannot be used.
+    """
+    from openai import AsyncOpenAI
+
+    where = endpoint(base_url(settings.base_url), settings.api_key_env)
+    path = None if settings.cache is None else results / settings.cache
+    opened = AsyncOpenAI(
+        api_key=where.key,
+        base_url=where.address,
+        default_query=where.query,
+        default_headers=where.headers,
+        timeout=settings.timeout_s,
+        max_retries=0,
+    )
+    with AnswerCache(path) as cache:
+        async with opened as client:
+            yield LlmUpstream(settings, client, where, cache)
