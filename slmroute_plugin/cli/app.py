@@ -14,6 +14,7 @@ from rich.table import Column, Table
 from typer.core import TyperGroup
 
 from slmroute_plugin.cli import calibrate as calibrate_command
+from slmroute_plugin.cli import check as check_command
 from slmroute_plugin.cli import explain as explain_command
 from slmroute_plugin.cli import importing as import_command
 from slmroute_plugin.cli import journal as journal_commands
@@ -65,6 +66,7 @@ app.command()(judge_commands.judge)
 app.command(name="import")(import_command.import_results)
 app.command()(report_commands.report)
 app.command()(calibrate_command.calibrate)
+app.command()(check_command.check)
 app.command()(explain_command.explain)
 app.command()(serve_command.serve)
 app.command()(sweep_command.sweep)

@@ -74,6 +74,21 @@ def calibrate(
     seed: Annotated[
         int, typer.Option(min=0, help="Seed of the split behind a guaranteed accuracy.")
     ] = 0,
+    per_task: Annotated[
+        bool,
+        typer.Option(
+            "--per-task",
+            help="Let --guarantee hold on every task at once, not on their mixture alone.",
+        ),
+    ] = False,
+    plan: Annotated[
+        bool,
+        typer.Option(
+            "--plan",
+            help="Say how many answers the promise of --guarantee needs, judged by those saved, "
+            "and write nothing.",
+        ),
+    ] = False,
     probability: Annotated[
         bool,
         typer.Option(
@@ -119,12 +134,16 @@ def calibrate(
     Example: slmroute calibrate results --slm Qwen__Qwen3-0.6B --method perplexity
     --accuracy 0.9 --guarantee 0.95 --tasks gsm8k,svamp
 
+    Example: slmroute calibrate results --slm Qwen__Qwen3-0.6B --method perplexity
+    --accuracy 0.9 --guarantee 0.95 --plan
+
     Example: slmroute calibrate results --slm Qwen__Qwen3-0.6B --method p_true --probability
     --at-least 0.8
 
     Use it: metadata: {slmroute: {route: {method: perplexity, threshold_from: FILE, llm: …}}}
     """
     from slmroute_plugin.cli import calibrate_probability as probability_command
+    from slmroute_plugin.cli.calibrate_output import say_plan, say_threshold
     from slmroute_plugin.storage.atomic_write import check_writable, written_whole
 
     given: dict[GoalKind, float | None] = {
@@ -145,9 +164,16 @@ def calibrate(
         return
     if at_least is not None:
         raise typer.BadParameter("--at-least goes with --probability.")
-    goal = _goal(given, guarantee, questions)
+    goal = _goal(given, guarantee, questions, per_task)
     if goal.needs_llm and llm is None:
         raise typer.BadParameter("this goal needs the answers of an LLM: name it with --llm.")
+    if plan:
+        if goal.guarantee is None:
+            raise typer.BadParameter("--plan goes with --guarantee.")
+        if goal.per_task:
+            raise typer.BadParameter("--plan is for one task: name it with --tasks.")
+        say_plan(_selection(results, slm, method, llm, tasks or []).answers, goal)
+        return
     path = output or _default_path(results, slm, method, llm, goal)
     check_writable(path)
     selection = _selection(results, slm, method, llm, tasks or [], prices)
@@ -155,7 +181,6 @@ def calibrate(
     from slmroute_plugin.analysis.calibration import thresholds
     from slmroute_plugin.analysis.calibration.goals import GoalError
     from slmroute_plugin.analysis.calibration.provenance import threshold_file
-    from slmroute_plugin.cli.calibrate_output import say_threshold
 
     try:
         calibrated = thresholds.calibrate(selection.answers, goal, seed)
@@ -172,7 +197,10 @@ def calibrate(
 
 
 def _goal(
-    given: dict[GoalKind, float | None], guarantee: float | None, questions: int | None
+    given: dict[GoalKind, float | None],
+    guarantee: float | None,
+    questions: int | None,
+    per_task: bool,
 ) -> Goal:
     """Make the goal that the options give.
 
@@ -187,7 +215,7 @@ def _goal(
         options = ", ".join(map(option_of, given))
         raise typer.BadParameter(f"give exactly one of {options}, not {named}.")
     try:
-        return Goal(*goals[0], guarantee, questions)
+        return Goal(*goals[0], guarantee, questions, per_task)
     except GoalError as error:
         raise typer.BadParameter(f"{error}.") from None
 
@@ -245,6 +273,8 @@ def _default_path(results: Path, slm: str, method: str, llm: str | None, goal: G
     name = f"{method}.{goal.measure}-{goal.value:g}"
     if goal.guarantee is not None:
         name += f".guarantee-{goal.guarantee:g}"
+    if goal.per_task:
+        name += ".per-task"
     if goal.needs_llm:
         name += f".{llm}"
     return results / slm / FOLDER / f"{name}.json"

@@ -7,7 +7,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Column, Table
 
-from slmroute_plugin.analysis.calibration.thresholds import Calibrated, Figures, Share
+from slmroute_plugin.analysis.calibration.goals import Goal
+from slmroute_plugin.analysis.calibration.plan import MOST_ROWS, POWER, plan
+from slmroute_plugin.analysis.calibration.thresholds import Answers, Calibrated, Figures, Share
 from slmroute_plugin.storage.threshold_file import EVERYTHING, ThresholdFile
 
 
@@ -24,6 +26,26 @@ def say_threshold(file: ThresholdFile, calibrated: Calibrated, path: Path) -> No
         if len(file.provenance["tasks"]) > 1:
             console.print(_tasks_table(file))
     console.print(f"Written: {path}")
+
+
+def say_plan(answers: Answers, goal: Goal) -> None:
+    """Print how many answers a promise needs, judged by the answers at hand."""
+    console = Console(markup=False, highlight=False, soft_wrap=True)
+    console.print(f"Asked for: {goal.words}.")
+    value = "Share routed" if goal.measure == "ratio" else "Accuracy of kept answers"
+    table = Table(
+        Column("Share kept", justify="right"),
+        Column(value, justify="right"),
+        Column("Answers needed", justify="right"),
+    )
+    for row in plan(answers.confidence, answers.slm, goal):
+        needed = f"more than {MOST_ROWS}" if row.rows is None else str(row.rows)
+        table.add_row(f"{row.kept:.4f}", f"{row.value:.4f}", needed)
+    console.print(table)
+    console.print(
+        f"With as many answers to new questions, the promise can be made with a probability of "
+        f"{POWER:g}, if the values above are the true ones. There are {len(answers.confidence)}."
+    )
 
 
 def _rule(file: ThresholdFile, threshold: float) -> str:

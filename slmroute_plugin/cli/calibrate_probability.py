@@ -68,6 +68,7 @@ def write_map(
         typer.BadParameter: the rows do not allow a map.
     """
     from slmroute_plugin.analysis.calibration import probability
+    from slmroute_plugin.analysis.calibration.reference import reference
     from slmroute_plugin.analysis.measures.probability_map import CannotMap
 
     for file in (path, *([threshold] if least is not None else [])):
@@ -92,7 +93,11 @@ def write_map(
         method=selection.method,
         slm=selection.slm,
         goal=f"kept answers are right with a probability of {least:g} at least",
-        provenance={"probabilities": str(path), **content.provenance},
+        provenance={
+            "probabilities": str(path),
+            **content.provenance,
+            **reference(selection, confidence, seed),
+        },
     )
     with written_whole(threshold) as unfinished:
         unfinished.write_text(rule.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -13,7 +13,6 @@ from slmroute_plugin.llm.settings import LlmSettings
 from slmroute_plugin.serving.batch_loop import batch_loop, batch_size
 from slmroute_plugin.serving.chat_request import Defaults
 from slmroute_plugin.serving.connected_slm import connected_slm
-from slmroute_plugin.serving.decision_log import DecisionLog
 from slmroute_plugin.serving.metrics import Metrics
 from slmroute_plugin.serving.proxy_app import Proxy, ProxyLimits
 from slmroute_plugin.serving.router import Router
@@ -21,6 +20,7 @@ from slmroute_plugin.serving.shadow import Shadow, ShadowSettings, same_answer
 from slmroute_plugin.serving.slm_service import SlmService, decides_before
 from slmroute_plugin.serving.threshold_rule import ThresholdRule
 from slmroute_plugin.serving.upstream import llm_upstream
+from slmroute_plugin.storage.decision_log import DecisionLog
 
 if TYPE_CHECKING:
     from lm_eval.api.model import LM

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 from slmroute_plugin.observation import Answer
 from slmroute_plugin.serving.api_error import ApiError
 from slmroute_plugin.serving.chat_request import ChatRequest
-from slmroute_plugin.serving.decision_log import DecisionLog
 from slmroute_plugin.serving.llm_stream import LlmStream
 from slmroute_plugin.serving.metrics import Metrics
 from slmroute_plugin.serving.shadow import Shadow
 from slmroute_plugin.serving.slm_service import SlmQuestion, SlmService, SlmUnavailable
 from slmroute_plugin.serving.threshold_rule import ThresholdRule
 from slmroute_plugin.serving.upstream import LlmAnswer, LlmUpstream, UpstreamError
+from slmroute_plugin.storage.decision_log import DecisionLog
 
 logger = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from slmroute_plugin.observation import plain_words
 from slmroute_plugin.scoring import Reference, rule
-from slmroute_plugin.serving.decision_log import DecisionLog
 from slmroute_plugin.serving.metrics import Metrics
 from slmroute_plugin.serving.upstream import LlmUpstream, UpstreamError
+from slmroute_plugin.storage.decision_log import DecisionLog
 
 logger = logging.getLogger(__name__)
 

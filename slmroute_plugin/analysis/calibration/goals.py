@@ -41,6 +41,7 @@ class Goal:
             `accuracy` with a guarantee is that of kept answers.
         questions: the number of questions that a budget is for; None for as many as were
             answered.
+        per_task: whether a guarantee has to hold on every task, not on their mixture alone.
 
     Raises:
         GoalError: a value is out of range, or the kind of goal cannot be guaranteed.
@@ -50,6 +51,7 @@ class Goal:
     value: float
     guarantee: float | None = None
     questions: int | None = None
+    per_task: bool = False
 
     def __post_init__(self) -> None:
         """Check the values.
@@ -68,6 +70,8 @@ class Goal:
         if self.questions is not None and self.questions < 1:
             raise GoalError(f"--questions {self.questions}: at least 1 is needed")
         if self.guarantee is None:
+            if self.per_task:
+                raise GoalError("--per-task goes with --guarantee")
             return
         if not 0 < self.guarantee < 1:
             raise GoalError(
@@ -100,4 +104,7 @@ class Goal:
         words = _WORDS[self.measure].format(value=self.value)
         if self.questions is not None:
             words += f" over {self.questions} questions"
-        return words if self.guarantee is None else f"{words}, with probability {self.guarantee:g}"
+        if self.guarantee is None:
+            return words
+        words = f"{words}, with probability {self.guarantee:g}"
+        return f"{words} on every task" if self.per_task else words

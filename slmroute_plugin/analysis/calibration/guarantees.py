@@ -118,7 +118,7 @@ def kept_accuracy_at_least(
     if not (sequence.size and len(tested)):
         return Guaranteed(None, np.nan, len(tested))
 
-    kept, kept_right = _kept(tested, right, sequence)
+    kept, kept_right = kept_counts(tested, right, sequence)
     # Pr(Bin(N, a) ≥ r) = Pr(Bin(N, a) > r − 1)
     p_values = binom.sf(kept_right - 1, kept, accuracy)
     failed = np.flatnonzero(~(p_values <= 1 - guarantee))
@@ -146,6 +146,19 @@ def _sequence(
     thresholds, kept, right = every_cut.thresholds[keeps], kept[keeps], right[keeps]
     bound = beta.ppf(1 - guarantee, right, kept - right + 1)
     bound = np.where(right == 0, 0.0, bound)
+    return stepped_down(thresholds, kept, bound)
+
+
+def stepped_down(
+    thresholds: NDArray[np.float64], kept: NDArray[np.int64], bound: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the thresholds from the one with the best bound down, in a hundred steps at most.
+
+    Args:
+        thresholds: [k], ascending.
+        kept: [k]: the number of answers that each keeps.
+        bound: [k]: the lower bound of the accuracy of each.
+    """
     start = int(np.flatnonzero(bound == bound.max())[0])
     # `kept` falls with the threshold: for each step, the last cut that still keeps that many.
     steps = np.linspace(kept[start], kept[0], min(_STEPS, start + 1))
@@ -153,7 +166,7 @@ def _sequence(
     return thresholds[np.unique(at)[::-1]]
 
 
-def _kept(
+def kept_counts(
     confidence: NDArray[np.float64], correct: NDArray[np.bool_], thresholds: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Count the answers that each threshold keeps, and the right answers among them."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from slmroute_plugin.analysis.calibration.goals import Goal
+from slmroute_plugin.analysis.calibration.reference import reference
 from slmroute_plugin.analysis.calibration.selection import Selection
 from slmroute_plugin.analysis.calibration.thresholds import Calibrated, Share
 from slmroute_plugin.storage.threshold_file import ThresholdFile
@@ -32,6 +33,7 @@ def threshold_file(
         "rows_without_confidence": int(np.isnan(confidence).sum()),
         "tasks": _by_task(selection, calibrated.threshold),
         "best_attainable": _number(calibrated.best),
+        **reference(selection, calibrated.threshold, seed),
     }
     if selection.fitted_on:
         provenance["fitted_on"] = selection.fitted_on
@@ -47,6 +49,9 @@ def threshold_file(
     if goal.guarantee is not None:
         provenance["guarantee"] = {
             "probability": goal.guarantee,
+            "measure": goal.measure,
+            "value": goal.value,
+            "per_task": goal.per_task,
             "procedure": _PROCEDURES[goal.measure],
             "rows_tested": calibrated.tested_on,
             "seed": seed,

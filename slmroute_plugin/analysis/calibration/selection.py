@@ -122,8 +122,10 @@ def _answers(settings: Sequence[Setting], method: str, llm: str | None) -> Answe
     """Join the answers of all settings into one set of arrays."""
     confidence = np.concatenate([setting.slm.scores[method].confidence for setting in settings])
     slm = np.concatenate([setting.slm.correct for setting in settings])
+    ends = np.cumsum([len(setting.slm.correct) for setting in settings])
+    tasks = np.split(np.arange(len(slm)), ends[:-1])
     if llm is None:
-        return Answers(confidence, slm)
+        return Answers(confidence, slm, tasks=tasks)
     stronger = [setting.llms[llm] for setting in settings]
     return Answers(
         confidence,
@@ -132,6 +134,7 @@ def _answers(settings: Sequence[Setting], method: str, llm: str | None) -> Answe
         np.concatenate([run.cost_usd for run in stronger]),
         _before_routing(settings, method),
         _spared(settings, method),
+        tasks,
     )
 
 

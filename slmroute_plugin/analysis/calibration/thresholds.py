@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,7 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slmroute_plugin.analysis.calibration.goals import Goal, GoalError, option_of
-from slmroute_plugin.analysis.calibration.guarantees import kept_accuracy_at_least, ratio_at_most
+from slmroute_plugin.analysis.calibration.guarantees import (
+    Guaranteed,
+    kept_accuracy_at_least,
+    ratio_at_most,
+)
+from slmroute_plugin.analysis.calibration.per_task import kept_accuracy_in_each, ratio_in_each
 from slmroute_plugin.analysis.measures.threshold_cuts import Cuts, cuts, last_within
 
 _ROUNDING = 1e-9
@@ -29,6 +35,7 @@ class Answers:
             questions where none is routed; None where they are not known.
         spared_usd: [n]: the dollars of the SLM's answers, if the method decides before there are
             any, so that routed questions take none; None if it does not.
+        tasks: the rows of each task; empty if they are not told apart.
     """
 
     confidence: NDArray[np.float64]
@@ -37,6 +44,7 @@ class Answers:
     cost_usd: NDArray[np.float64] | None = None
     before_routing_usd: float | None = None
     spared_usd: NDArray[np.float64] | None = None
+    tasks: Sequence[NDArray[np.intp]] = ()
 
 
 class Share(NamedTuple):
@@ -104,6 +112,8 @@ def calibrate(answers: Answers, goal: Goal, seed: int = 0) -> Calibrated:
         every_cut, tested_on = cuts(answers.confidence), len(answers.confidence)
         at, best = _on_these(every_cut, answers, goal)
         threshold = float(every_cut.thresholds[at]) if at is not None else None
+    elif goal.per_task and answers.tasks:
+        threshold, best, tested_on = _in_each(answers, goal, goal.guarantee, seed)
     elif goal.measure == "ratio":
         threshold, best, tested_on = ratio_at_most(answers.confidence, goal.value, goal.guarantee)
     else:
@@ -112,6 +122,15 @@ def calibrate(answers: Answers, goal: Goal, seed: int = 0) -> Calibrated:
         )
     figures = None if threshold is None else figures_at(threshold, answers, goal.questions)
     return Calibrated(threshold, best, figures, tested_on)
+
+
+def _in_each(answers: Answers, goal: Goal, guarantee: float, seed: int) -> Guaranteed:
+    """Choose a threshold whose promise holds on every task."""
+    if goal.measure == "ratio":
+        return ratio_in_each(answers.confidence, answers.tasks, goal.value, guarantee)
+    return kept_accuracy_in_each(
+        answers.confidence, answers.slm, answers.tasks, goal.value, guarantee, seed
+    )
 
 
 def figures_at(threshold: float, answers: Answers, questions: int | None = None) -> Figures:

@@ -1,0 +1,155 @@
+"""What a threshold was calibrated on, kept in its file, so that it can be checked later."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slmroute_plugin.analysis.calibration.selection import Selection
+from slmroute_plugin.analysis.study.runs import Setting
+from slmroute_plugin.llm.prices import prices
+from slmroute_plugin.plugins.methods import registered_methods
+from slmroute_plugin.storage.sample_files import SampleFileError, read_samples
+
+# A test of two samples gains little from more; the file stays small.
+MOST_CONFIDENCES = 2000
+_DIGEST = 16
+_SECRETS = ("key", "token", "header")
+
+
+def reference(selection: Selection, threshold: float | None, seed: int) -> dict[str, Any]:
+    """Return what the file of a threshold keeps of the calibration, beside its provenance.
+
+    Returns:
+        `generation`: lm-eval's generation settings, if all tasks share them.
+        `method_version`: the version of the method's package, and a digest of its code.
+        `llm_price`: the price of the LLM; null if it is not known.
+        `reference`: for each task, up to 2,000 confidences, drawn by the seed, the number of rows,
+        of rows without a confidence, of kept answers and of right ones among them; and the setup
+        of its run.
+    """
+    setups = {each.slm.task: run_setup(each.slm.path) for each in selection.settings}
+    generations = [setup.get("generation") for setup in setups.values()]
+    shared = generations[0] if all(each == generations[0] for each in generations) else None
+    price = prices().get(selection.llm or "")
+    return {
+        **({"generation": shared} if shared else {}),
+        "method_version": method_version(selection.method),
+        "llm_price": None if price is None else [price.input_usd, price.output_usd],
+        "reference": {
+            each.slm.task: {
+                **_of_task(each, selection.method, threshold, seed),
+                "setup": setups[each.slm.task],
+            }
+            for each in selection.settings
+        },
+    }
+
+
+def _of_task(setting: Setting, method: str, threshold: float | None, seed: int) -> dict[str, Any]:
+    confidence = setting.slm.scores[method].confidence
+    known = confidence[~np.isnan(confidence)]
+    if len(known) > MOST_CONFIDENCES:
+        known = np.random.default_rng(seed).choice(known, MOST_CONFIDENCES, replace=False)
+    kept = np.zeros(len(confidence), bool) if threshold is None else confidence >= threshold
+    return {
+        "rows": len(confidence),
+        "without": int(np.isnan(confidence).sum()),
+        "kept": int(kept.sum()),
+        "right_kept": int(setting.slm.correct[kept].sum()),
+        "confidences": np.sort(known).tolist(),
+    }
+
+
+def method_version(name: str) -> str | None:
+    """Return the version of a method: its package's, and a digest of its module's code.
+
+    None if the method is not installed.
+    """
+    registered = registered_methods().get(name)
+    if registered is None:
+        return None
+    module = inspect.getmodule(type(registered.method))
+    try:
+        source = "" if module is None else inspect.getsource(module)
+    except (OSError, TypeError):  # it was not installed as source
+        source = ""
+    if not source:
+        return registered.distribution
+    return f"{registered.distribution}+{_digest(source)}"
+
+
+def run_setup(samples: Path) -> dict[str, Any]:
+    """Return how a run asked its model: what determines answers besides the questions.
+
+    Args:
+        samples: A sample file; lm-eval's file of results lies beside it.
+
+    Returns:
+        `generation`, from the samples; and, from the results, `model`, `arguments`, `prompt` (a
+        digest of the templates), `fewshot`, `chat_template`, `system`, `options`, `seed`. What the
+        files do not tell is left out.
+    """
+    setup: dict[str, Any] = {}
+    try:
+        row = next(iter(read_samples(samples)), {})
+        setup["generation"] = row["arguments"]["gen_args_0"]["arg_1"]
+    except (SampleFileError, KeyError, TypeError):
+        pass
+    return {**_of_results(samples), **setup}
+
+
+def _of_results(samples: Path) -> dict[str, Any]:
+    task, _, time = samples.stem.removeprefix("samples_").rpartition("_")
+    try:
+        text = samples.with_name(f"results_{time}.json").read_text(encoding="utf-8")
+        results = json.loads(text)
+        config, of_task = results["config"], results["configs"][task]
+        own = of_task.get("metadata", {}).get("slmroute") or {}
+        arguments = config.get("model_args") or {}
+        return {
+            "model": config.get("model"),
+            "arguments": _without_secrets(arguments),
+            "prompt": _digest(
+                json.dumps([of_task.get(name) for name in ("doc_to_text", "description", "cue")])
+            ),
+            "fewshot": results.get("n-shot", {}).get(task),
+            "chat_template": results.get("chat_template_sha"),
+            "system": results.get("system_instruction_sha"),
+            "options": own.get("options", {}),
+            "seed": own.get("seed", 0),
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+
+
+def _without_secrets(arguments: Any) -> dict[str, Any]:
+    if not isinstance(arguments, Mapping):
+        return {}
+    return {
+        name: value
+        for name, value in arguments.items()
+        if not any(secret in name for secret in _SECRETS)
+    }
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST]
+
+
+def confidences(kept: Mapping[str, Any]) -> NDArray[np.float64]:
+    """Return the confidences of a task's reference: [n], NaN where there is none.
+
+    Where not all were kept, those without a confidence have their share among them.
+    """
+    known = np.asarray(kept["confidences"], np.float64)
+    with_one = kept["rows"] - kept["without"]
+    share = len(known) / with_one if with_one else 1.0
+    return np.concatenate((known, np.full(round(kept["without"] * share), np.nan)))

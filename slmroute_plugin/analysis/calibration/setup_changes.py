@@ -1,0 +1,88 @@
+"""What has changed since a threshold was calibrated: model, prompt, method, price."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from slmroute_plugin.analysis.calibration.reference import method_version, run_setup
+from slmroute_plugin.llm.prices import prices
+from slmroute_plugin.storage.threshold_file import ThresholdFile
+
+# The arguments of a model that its answers depend on, wherever it runs.
+_OF_ANSWERS = (
+    *("pretrained", "model", "revision", "subfolder", "gguf_file", "dtype", "peft"),
+    *("enable_thinking", "think_end_token", "add_bos_token", "chat_template_args"),
+)
+_IN_WORDS = {
+    "generation": "generation settings",
+    "prompt": "prompt (a digest of its templates)",
+    "fewshot": "number of examples",
+    "chat_template": "chat template",
+    "system": "system prompt",
+    "options": "options of methods",
+    "seed": "seed",
+}
+
+
+def file_changes(file: ThresholdFile) -> Iterator[str]:
+    """Say what has changed in this installation: the method's version, and the LLM's price."""
+    about = file.provenance
+    if "method_version" in about:
+        version = method_version(file.method)
+        if version != about["method_version"]:
+            yield f"{file.method} is {version}, and was {about['method_version']}"
+    if file.llm is not None and about.get("llm_price") is not None:
+        price = prices().get(file.llm)
+        now = None if price is None else [price.input_usd, price.output_usd]
+        if now != about["llm_price"]:
+            yield (
+                f"the price of {file.llm} is {now}, and was {about['llm_price']} (dollars per "
+                "million tokens, read and generated)"
+            )
+
+
+def run_changes(file: ThresholdFile, task: str, samples: Path) -> Iterator[str]:
+    """Say what has changed in how a task is asked, between the calibration and a later run.
+
+    Args:
+        file: The threshold file.
+        task: The task.
+        samples: The later run's sample file.
+    """
+    kept = (file.provenance.get("reference") or {}).get(task) or {}
+    before, now = kept.get("setup") or {}, run_setup(samples)
+    for name, words in _IN_WORDS.items():
+        if name in before and name in now and before[name] != now[name]:
+            yield f"{task}: {words}: {now[name]!r}, and was {before[name]!r}"
+    for change in _arguments(before.get("arguments"), now.get("arguments")):
+        yield f"{task}: {change}"
+
+
+def start_changes(file: ThresholdFile, start: Mapping[str, Any]) -> Iterator[str]:
+    """Say what differs between the calibration and a proxy's start."""
+    for name, expected in (("method", file.method), ("slm", file.slm)):
+        if start.get(name) != expected:
+            yield f"the proxy's {name} is {start.get(name)!r}, the threshold's is {expected!r}"
+    if str(start.get("threshold")) != str(file.threshold):
+        yield f"the proxy's threshold is {start.get('threshold')}, the file's is {file.threshold}"
+    for task, kept in (file.provenance.get("reference") or {}).items():
+        setup = kept.get("setup") or {}
+        own = (setup.get("options") or {}).get(file.method, {})
+        theirs = (start.get("method_options") or {}).get(file.method, {})
+        if setup and own != theirs:
+            yield f"{task}: the options of {file.method} are {theirs!r}, and were {own!r}"
+        if setup and setup.get("seed", 0) != start.get("seed", 0):
+            yield f"{task}: the seed is {start.get('seed')!r}, and was {setup.get('seed')!r}"
+        for change in _arguments(setup.get("arguments"), start.get("slm_args")):
+            yield f"{task}: {change}"
+
+
+def _arguments(before: object, now: object) -> Iterator[str]:
+    """Say which arguments of the model differ, of those that its answers depend on."""
+    if not isinstance(before, Mapping) or not isinstance(now, Mapping):
+        return
+    for name in _OF_ANSWERS:
+        if name in before and name in now and before[name] != now[name]:
+            yield f"the model's {name} is {now[name]!r}, and was {before[name]!r}"
