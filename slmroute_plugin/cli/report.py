@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from slmroute_plugin.cli.bars import work_bars
+from slmroute_plugin.cli.report_decisions import report_decisions
 
 if TYPE_CHECKING:
     from slmroute_plugin.analysis.report import Report
@@ -25,7 +26,10 @@ class Unparsed(str, Enum):
 
 def report(
     results: Annotated[
-        Path, typer.Argument(help="Folder of results: the --output_path of your runs.")
+        Path,
+        typer.Argument(
+            help="Folder of results: the --output_path of your runs; or a log of slmroute serve."
+        ),
     ] = Path("results"),
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("report"),
     resamples: Annotated[
@@ -89,12 +93,17 @@ def report(
     Example: slmroute report results --paper
 
     Example: slmroute report results --prices prices.yaml
+
+    Example: slmroute report decisions.jsonl
     """
     from slmroute_plugin.analysis.report import ReportSettings, make_report
     from slmroute_plugin.analysis.study.reading import UnknownName
     from slmroute_plugin.analysis.tables.setting_tables import MeasureOptions
     from slmroute_plugin.cli.prices import stated_prices
 
+    if results.is_file():
+        report_decisions(results, out, Console(markup=False, highlight=False))
+        return
     if not results.is_dir():
         raise typer.BadParameter(
             f"there is no folder {results}: name the --output_path of your runs.",
