@@ -68,10 +68,17 @@ demo: $(READY) $(SLM)
 	$(if $(LLM),,cp -r $(RECORDING) $(RUNS))
 	@# 1: a part could not be used and was named, as a method without any confidence in few questions.
 	$(BIN)/slmroute report $(RUNS) --out $(REPORT) || [ $$? = 1 ]
+	@echo "5. A threshold that routes at most 30%"
+	@# 1: too few questions have a confidence, and the file says so.
+	$(BIN)/slmroute calibrate $(RUNS) --slm $(SLM) --method perplexity --ratio 0.3 || [ $$? = 1 ]
 	@echo
 	@echo "Files of this run (results/README.md says what is in them):"
 	@find $(RUNS)/$(SLM) -type f -newer $(RUNS)/.started | sort | sed 's/^/  /'
 	@echo "Open $(REPORT)/index.html in a browser."
+	@echo "Serve the threshold, in front of an LLM with OpenAI's API (docs/serving.md):"
+	@echo "  OPENAI_API_KEY=… $(BIN)/slmroute serve $(RUNS)/$(SLM)/thresholds/perplexity.ratio-0.3.json \\"
+	@echo "    --slm hf --slm-args pretrained=$(SLM),gguf_file=$(GGUF),dtype=float32,device=cpu \\"
+	@echo "    --llm gpt-4.1-mini"
 
 # One thread per process: OpenMP's threads wait for each other where processes share the cores.
 # Files in their order: sorted by their number of tests, the longest single test would come last.

@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from slmroute_plugin.cli import calibrate as calibrate_command
 from slmroute_plugin.cli import check as check_command
 from slmroute_plugin.cli import explain as explain_command
+from slmroute_plugin.cli import export as export_command
 from slmroute_plugin.cli import importing as import_command
 from slmroute_plugin.cli import journal as journal_commands
 from slmroute_plugin.cli import judge as judge_commands
@@ -68,6 +69,7 @@ app.command()(report_commands.report)
 app.command()(calibrate_command.calibrate)
 app.command()(check_command.check)
 app.command()(explain_command.explain)
+app.command()(export_command.export)
 app.command()(serve_command.serve)
 app.command()(sweep_command.sweep)
 app.command()(vllm_args_command.vllm_args)

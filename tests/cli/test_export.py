@@ -1,0 +1,76 @@
+"""`slmroute export`: a threshold in another router's configuration."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from math import exp
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from slmroute_plugin.cli import app
+
+
+def export(folder: Path, threshold: Any, *further: str, **changes: Any) -> Result:
+    path = folder / "strict.json"
+    content = {"threshold": threshold, "method": "perplexity", "slm": "small", "llm": "large"}
+    path.write_text(json.dumps(content | changes))
+    return CliRunner().invoke(app, ["export", str(path), "--to", "vllm-sr", *further])
+
+
+@pytest.mark.parametrize("threshold", [0.06, 0.3, 0.62, 1.0])
+def test_the_router_decides_as_the_threshold_does(tmp_path: Path, threshold: float) -> None:
+    result = export(tmp_path, threshold)
+    assert result.exit_code == 0, result.output
+    part = yaml.safe_load(result.stdout)
+    assert [ref["model"] for ref in part["modelRefs"]] == ["small", "large"]
+    confidence = part["algorithm"]["confidence"]
+    assert part["algorithm"]["type"] == "confidence"
+    assert confidence["confidence_method"] == "avg_logprob"
+    for mean in (-4.0, -2.9, -1.3, -0.6, -0.4, -0.1, 0.0):
+        score = min(1.0, max(0.0, (mean + 3) / 3))  # as the router scales it
+        assert (score >= confidence["threshold"] - 1e-12) == (exp(mean) >= threshold)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "changes", "fault"),
+    [
+        (0.5, {"method": "p_true"}, "asks in other words"),
+        (0.5, {"method": "jaccard_degree"}, "does not compute it"),
+        ("inf", {}, "sends every answer"),
+        (0.04, {}, "not above e⁻³"),
+        (0.5, {"llm": None}, "names no LLM"),
+    ],
+)
+def test_what_would_mean_something_else_is_refused(
+    tmp_path: Path, threshold: Any, changes: dict[str, Any], fault: str
+) -> None:
+    result = export(tmp_path, threshold, **changes)
+    assert result.exit_code == 1
+    assert fault in result.stderr
+
+
+def test_the_routers_own_check_accepts_it(tmp_path: Path) -> None:
+    command = shutil.which("vllm-sr")
+    if command is None:
+        pytest.skip("vllm-sr is not installed")
+    written = tmp_path / "part.yaml"
+    assert export(tmp_path, 0.62, "--out", str(written)).exit_code == 0
+    path = tmp_path / "config.yaml"
+    subprocess.run([command, "config", "init", "--output", str(path)], check=True)
+    config = yaml.safe_load(path.read_text())
+    (model,), (card,) = config["providers"]["models"], config["routing"]["modelCards"]
+    config["providers"]["models"] = [{**model, "name": name} for name in ("small", "large")]
+    config["providers"]["defaults"]["model"] = "small"
+    config["routing"]["modelCards"] = [{**card, "name": name} for name in ("small", "large")]
+    config["routing"]["decisions"][0] |= yaml.safe_load(written.read_text())
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
+    done = subprocess.run(
+        [command, "config", "validate", "--config", str(path)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
