@@ -181,12 +181,13 @@ def calibrate(
     from slmroute_plugin.analysis.calibration import thresholds
     from slmroute_plugin.analysis.calibration.goals import GoalError
     from slmroute_plugin.analysis.calibration.provenance import threshold_file
+    from slmroute_plugin.plugins.methods import method_version
 
     try:
         calibrated = thresholds.calibrate(selection.answers, goal, seed)
     except GoalError as error:
         raise typer.BadParameter(str(error)) from None
-    file = threshold_file(selection, goal, calibrated, seed)
+    file = threshold_file(selection, goal, calibrated, seed, method_version(method))
     with written_whole(path) as unfinished:
         unfinished.write_text(file.model_dump_json(indent=2) + "\n", encoding="utf-8")
     say_threshold(file, calibrated, path)

@@ -70,6 +70,7 @@ def write_map(
     from slmroute_plugin.analysis.calibration import probability
     from slmroute_plugin.analysis.calibration.reference import reference
     from slmroute_plugin.analysis.measures.probability_map import CannotMap
+    from slmroute_plugin.plugins.methods import method_version
 
     for file in (path, *([threshold] if least is not None else [])):
         check_writable(file)
@@ -96,7 +97,7 @@ def write_map(
         provenance={
             "probabilities": str(path),
             **content.provenance,
-            **reference(selection, confidence, seed),
+            **reference(selection, confidence, seed, method_version(selection.method)),
         },
     )
     with written_whole(threshold) as unfinished:

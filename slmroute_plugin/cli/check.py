@@ -62,13 +62,14 @@ def check(
         )
     from slmroute_plugin.analysis.calibration.holds import Alarms, check_threshold
     from slmroute_plugin.analysis.calibration.setup_changes import file_changes
+    from slmroute_plugin.plugins.methods import method_version
 
     if run is not None:
         later, changes = _of_run(rule.file, run)
     else:
         assert log is not None
         later, changes = _of_log(rule, log)
-    changes = [*file_changes(rule.file), *changes]
+    changes = [*file_changes(rule.file, method_version(rule.method)), *changes]
     checked = check_threshold(rule.file, rule.threshold, later, Alarms(alpha, least_shift))
     _say(checked, changes, Console(markup=False, highlight=False, soft_wrap=True))
     if changes or any(finding.is_alarm for finding in checked.findings):

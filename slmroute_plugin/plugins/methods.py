@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import logging
 from importlib import metadata
 from typing import NamedTuple
@@ -14,6 +16,8 @@ from slmroute_plugin.signals import Confidences, QuestionTerms, Signal
 from slmroute_plugin.storage.hidden_states import AnyFeature
 
 logger = logging.getLogger(__name__)
+
+_DIGEST = 16
 
 
 class RegisteredMethod(NamedTuple):
@@ -64,6 +68,24 @@ def registered_methods(manager: pluggy.PluginManager | None = None) -> dict[str,
                 origin = distributions.get(plugin, "this process")
                 registered[method.name] = RegisteredMethod(method, plugin, origin)
     return registered
+
+
+def method_version(name: str) -> str | None:
+    """Return the version of a method: its distribution's, and a digest of its module's code.
+
+    None if the method is not installed.
+    """
+    registered = registered_methods().get(name)
+    if registered is None:
+        return None
+    module = inspect.getmodule(type(registered.method))
+    try:
+        source = "" if module is None else inspect.getsource(module)
+    except (OSError, TypeError):  # it was not installed as source
+        source = ""
+    if not source:
+        return registered.distribution
+    return f"{registered.distribution}+{hashlib.sha256(source.encode()).hexdigest()[:_DIGEST]}"
 
 
 def _fault(method: object) -> str | None:

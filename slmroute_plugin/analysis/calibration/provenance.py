@@ -21,9 +21,21 @@ _PROCEDURES = {
 
 
 def threshold_file(
-    selection: Selection, goal: Goal, calibrated: Calibrated, seed: int
+    selection: Selection,
+    goal: Goal,
+    calibrated: Calibrated,
+    seed: int,
+    method_version: str | None = None,
 ) -> ThresholdFile:
-    """Make the content of a threshold file, which live routing reads by `threshold_from`."""
+    """Make the content of a threshold file, which live routing reads by `threshold_from`.
+
+    Args:
+        selection: The answers that the threshold was calibrated on.
+        goal: The goal.
+        calibrated: The threshold and its effects.
+        seed: The seed of the calibration.
+        method_version: The version of the method; None if it is not installed.
+    """
     confidence = selection.answers.confidence
     provenance: dict[str, Any] = {
         "written": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -33,7 +45,7 @@ def threshold_file(
         "rows_without_confidence": int(np.isnan(confidence).sum()),
         "tasks": _by_task(selection, calibrated.threshold),
         "best_attainable": _number(calibrated.best),
-        **reference(selection, calibrated.threshold, seed),
+        **reference(selection, calibrated.threshold, seed, method_version),
     }
     if selection.fitted_on:
         provenance["fitted_on"] = selection.fitted_on

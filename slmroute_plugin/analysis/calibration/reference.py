@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 from slmroute_plugin.analysis.calibration.selection import Selection
 from slmroute_plugin.analysis.study.runs import Setting
 from slmroute_plugin.llm.prices import prices
-from slmroute_plugin.plugins.methods import registered_methods
 from slmroute_plugin.storage.sample_files import SampleFileError, read_samples
 
 # A test of two samples gains little from more; the file stays small.
@@ -24,8 +22,16 @@ _DIGEST = 16
 _SECRETS = ("key", "token", "header")
 
 
-def reference(selection: Selection, threshold: float | None, seed: int) -> dict[str, Any]:
+def reference(
+    selection: Selection, threshold: float | None, seed: int, method_version: str | None
+) -> dict[str, Any]:
     """Return what the file of a threshold keeps of the calibration, beside its provenance.
+
+    Args:
+        selection: The answers that the threshold is calibrated on.
+        threshold: The threshold; None if the goal is not attainable.
+        seed: The seed by which confidences are drawn, where there are too many.
+        method_version: The version of the method; None if it is not installed.
 
     Returns:
         `generation`: lm-eval's generation settings, if all tasks share them.
@@ -41,7 +47,7 @@ def reference(selection: Selection, threshold: float | None, seed: int) -> dict[
     price = prices().get(selection.llm or "")
     return {
         **({"generation": shared} if shared else {}),
-        "method_version": method_version(selection.method),
+        "method_version": method_version,
         "llm_price": None if price is None else [price.input_usd, price.output_usd],
         "reference": {
             each.slm.task: {
@@ -66,24 +72,6 @@ def _of_task(setting: Setting, method: str, threshold: float | None, seed: int) 
         "right_kept": int(setting.slm.correct[kept].sum()),
         "confidences": np.sort(known).tolist(),
     }
-
-
-def method_version(name: str) -> str | None:
-    """Return the version of a method: its package's, and a digest of its module's code.
-
-    None if the method is not installed.
-    """
-    registered = registered_methods().get(name)
-    if registered is None:
-        return None
-    module = inspect.getmodule(type(registered.method))
-    try:
-        source = "" if module is None else inspect.getsource(module)
-    except (OSError, TypeError):  # it was not installed as source
-        source = ""
-    if not source:
-        return registered.distribution
-    return f"{registered.distribution}+{_digest(source)}"
 
 
 def run_setup(samples: Path) -> dict[str, Any]:

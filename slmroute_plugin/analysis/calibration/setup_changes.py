@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from slmroute_plugin.analysis.calibration.reference import method_version, run_setup
+from slmroute_plugin.analysis.calibration.reference import run_setup
 from slmroute_plugin.llm.prices import prices
 from slmroute_plugin.storage.threshold_file import ThresholdFile
 
@@ -26,13 +26,16 @@ _IN_WORDS = {
 }
 
 
-def file_changes(file: ThresholdFile) -> Iterator[str]:
-    """Say what has changed in this installation: the method's version, and the LLM's price."""
+def file_changes(file: ThresholdFile, method_version: str | None) -> Iterator[str]:
+    """Say what has changed in this installation: the method's version, and the LLM's price.
+
+    Args:
+        file: The threshold file.
+        method_version: The version of the method now; None if it is not installed.
+    """
     about = file.provenance
-    if "method_version" in about:
-        version = method_version(file.method)
-        if version != about["method_version"]:
-            yield f"{file.method} is {version}, and was {about['method_version']}"
+    if "method_version" in about and about["method_version"] != method_version:
+        yield f"{file.method} is {method_version}, and was {about['method_version']}"
     if file.llm is not None and about.get("llm_price") is not None:
         price = prices().get(file.llm)
         now = None if price is None else [price.input_usd, price.output_usd]

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from slmroute_plugin.storage.logged_requests import LoggedRequest
 
 
-class Rate(NamedTuple):
+@dataclass(frozen=True)
+class Rate:
     """A share of some requests, with its exact (Clopper–Pearson) 95% interval.
 
     Attributes:
