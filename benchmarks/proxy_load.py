@@ -201,6 +201,12 @@ def memory_mib(process: psutil.Process) -> float:
     return float(process.memory_info().rss) / 2**20
 
 
+def cpu_seconds(process: psutil.Process) -> float:
+    """Return the seconds that a process has computed for."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
 def free_port() -> int:
     """Return a port that nothing listens on."""
     with socket.socket() as listening:
@@ -269,13 +275,16 @@ def _measured(load: Load, urls: Sequence[str], log: Path, proxy: psutil.Process)
         "|---|---|---|---|---|---|",
     ]
     medians: dict[str, float] = {}
+    cpu_s = 0.0
     model = f"slmroute/{NAME}"
     for name, url, called in (
         ("the SLM directly", urls[0], "slm"),
         ("the proxy, answers of the SLM", urls[2], model),
     ):
         asyncio.run(ask_all(url, called, easy[:20], 1))  # connections are made before
+        before = cpu_seconds(proxy)
         seconds = [each.seconds for each in asyncio.run(ask_all(url, called, easy, 1))]
+        cpu_s = (cpu_seconds(proxy) - before) / len(easy)
         medians[name] = float(np.median(seconds))
         lines.append(f"| {name} | {len(easy)} | 1 | {percentiles(seconds)} |")
     added = (medians["the proxy, answers of the SLM"] - medians["the SLM directly"]) * 1e3
@@ -299,7 +308,8 @@ def _measured(load: Load, urls: Sequence[str], log: Path, proxy: psutil.Process)
     return [
         *lines,
         "",
-        f"Added by the proxy at p50, one request at a time: {added:.1f} ms.",
+        f"Added by the proxy at p50, one request at a time: {added:.1f} ms, of which it computes "
+        f"for {cpu_s * 1e3:.1f} ms.",
         f"{len(answered) / seconds_in_all:.0f} requests per second, {load.concurrency} at once, "
         f"with servers that take {load.delay_s * 1e3:.0f} ms.",
         f"Memory of the proxy in MiB, after each part: {', '.join(f'{m:.0f}' for m in memory)}.",

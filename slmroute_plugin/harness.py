@@ -44,4 +44,4 @@ def model_class(name: str) -> Any:
         ValueError: If there is none.
     """
     import_module("lm_eval.models")  # it fills the registry
-    return getattr(import_module("lm_eval.api.registry"), "get_model")(name)
+    return import_module("lm_eval.api.registry").get_model(name)

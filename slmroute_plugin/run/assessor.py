@@ -9,11 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slmroute_plugin.backends import Backend, Observed, Resumable
+from slmroute_plugin.backends import Backend, Observed, ReadsPrompts, Resumable
 from slmroute_plugin.conversation import Message
 from slmroute_plugin.llm.model_price import PriceList, price_of
-from slmroute_plugin.methods.protocol import TrainedMethod
-from slmroute_plugin.observation import Answer, AnswerKind
+from slmroute_plugin.methods.before_answer import need_of_answer
+from slmroute_plugin.methods.protocol import TrainedMethod, asked_of_model
+from slmroute_plugin.observation import Answer, AnswerKind, Observation
 from slmroute_plugin.plugins.backends import backend_for
 from slmroute_plugin.run.answers import assessed
 from slmroute_plugin.run.instance import RoutedInstance
@@ -23,7 +24,7 @@ from slmroute_plugin.run.request import own_name
 from slmroute_plugin.settings.chosen_methods import chosen_methods
 from slmroute_plugin.settings.parsing import parse_settings
 from slmroute_plugin.settings.schema import Settings, SettingsError
-from slmroute_plugin.signals import FirstTokenProbs, Restated
+from slmroute_plugin.signals import FirstTokenProbs, Restated, Signal
 from slmroute_plugin.storage.source import Source
 
 if TYPE_CHECKING:
@@ -116,6 +117,44 @@ class Assessor:
         answers: dict[int, Answer] = {}
         for seen in self.backend.observe(questions, self.plan.signals, self.seed):
             answers[seen.index] = self.answer_of(seen, instances[seen.index])
+        return [answers[index] for index in range(len(instances))]
+
+    def prompt_signals(self, method: str) -> frozenset[Signal[Any]] | None:
+        """Return the signals by which a method decides before there is an answer.
+
+        None if the method needs the answer, or if the backend reads no prompt without answering.
+        """
+        own = self.plan.methods_for(b"")[method]
+        signals = frozenset(signal for signal in asked_of_model(own) if signal.is_of_model)
+        reads = not signals or isinstance(self.backend, ReadsPrompts)
+        return signals if need_of_answer(own) is None and reads else None
+
+    def unanswered(
+        self, instances: Sequence[RoutedInstance], signals: frozenset[Signal[Any]]
+    ) -> list[Answer]:
+        """Assess requests by their prompts alone, in their order; the answers are empty.
+
+        Args:
+            instances: The requests.
+            signals: What is to be seen of the prompts.
+
+        Raises:
+            ValueError: If a prompt does not fit the model's context.
+        """
+        questions = [each.question for each in instances if each.question is not None]
+        if signals and isinstance(self.backend, ReadsPrompts):
+            read = list(self.backend.observe_prompts(questions, signals, self.seed))
+        else:
+            read = [
+                Observed(at, Observation(question.text, "", question.kind))
+                for at, question in enumerate(questions)
+            ]
+        answers = {
+            seen.index: assessed(
+                seen, self.plan, instances[seen.index], self.price, answered=False
+            ).answer
+            for seen in read
+        }
         return [answers[index] for index in range(len(instances))]
 
     def answer_of(self, seen: Observed, instance: RoutedInstance) -> Answer:

@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slmroute_plugin.observation import Answer
 from slmroute_plugin.serving.slm_service import SlmQuestion, SlmUnavailable
+from slmroute_plugin.signals import Signal
 
 if TYPE_CHECKING:
     from slmroute_plugin.run.assessor import Assessor
@@ -23,10 +24,11 @@ _LONGEST_JOIN_S = 10.0
 
 
 class _Waiting(NamedTuple):
-    """A question that waits, and the future of its answer."""
+    """A question that waits, and the future of its answer; of its assessment, if `is_prompt`."""
 
     question: SlmQuestion
     answer: asyncio.Future[Answer]
+    is_prompt: bool
 
 
 class BatchLoop:
@@ -36,9 +38,17 @@ class BatchLoop:
         assessor: The model, with the methods that run.
         batch: The largest number of questions that are taken at once.
         most_waiting: The number of questions that may wait; a further question is refused.
+        of_prompt: What is seen of a prompt for a method that needs no answer.
     """
 
-    def __init__(self, assessor: Assessor, batch: int, most_waiting: int) -> None:
+    def __init__(
+        self,
+        assessor: Assessor,
+        batch: int,
+        most_waiting: int,
+        of_prompt: frozenset[Signal[Any]] = frozenset(),
+    ) -> None:
+        self._of_prompt = of_prompt
         self._assessor = assessor
         self._batch = batch
         self._most_waiting = most_waiting
@@ -50,9 +60,16 @@ class BatchLoop:
 
     async def answer(self, question: SlmQuestion) -> Answer:
         """Answer a question with the next batch; see `SlmService`."""
+        return await self._wait(question, is_prompt=False)
+
+    async def unanswered(self, question: SlmQuestion) -> Answer:
+        """Assess a question by its prompt with the next batch; see `SlmService`."""
+        return await self._wait(question, is_prompt=True)
+
+    async def _wait(self, question: SlmQuestion, *, is_prompt: bool) -> Answer:
         if self._queue.qsize() >= self._most_waiting:
             raise SlmUnavailable("slm_overloaded", f"{self._most_waiting} questions wait already")
-        waiting = _Waiting(question, self._loop.create_future())
+        waiting = _Waiting(question, self._loop.create_future(), is_prompt)
         self._queue.put(waiting)
         return await waiting.answer
 
@@ -68,7 +85,9 @@ class BatchLoop:
                 return
             # A client that has gone has cancelled its question.
             batch = [each for each in batch if not each.answer.cancelled()]
-            self._answer(batch)
+            # What is asked of prompts alone is soon told.
+            for is_prompt in (True, False):
+                self._answer([each for each in batch if each.is_prompt == is_prompt])
 
     def _next_batch(self) -> list[_Waiting] | None:
         first = self._queue.get()
@@ -99,7 +118,11 @@ class BatchLoop:
         if not asked:
             return
         try:
-            answers = self._assessor.answers([instance for _, instance in asked])
+            instances = [instance for _, instance in asked]
+            if asked[0][0].is_prompt:
+                answers = self._assessor.unanswered(instances, self._of_prompt)
+            else:
+                answers = self._assessor.answers(instances)
         except Exception as error:  # any fault of a model
             if len(asked) > 1:
                 for waiting, _ in asked:
@@ -125,9 +148,14 @@ class BatchLoop:
 
 
 @asynccontextmanager
-async def batch_loop(assessor: Assessor, batch: int, most_waiting: int) -> AsyncIterator[BatchLoop]:
-    """Run a batch loop for the time of the block."""
-    loop = BatchLoop(assessor, batch, most_waiting)
+async def batch_loop(
+    assessor: Assessor,
+    batch: int,
+    most_waiting: int,
+    of_prompt: frozenset[Signal[Any]] = frozenset(),
+) -> AsyncIterator[BatchLoop]:
+    """Run a batch loop for the time of the block; see `BatchLoop`."""
+    loop = BatchLoop(assessor, batch, most_waiting, of_prompt)
     try:
         yield loop
     finally:

@@ -120,12 +120,16 @@ def read_chat_request(
 
 def _object(raw: bytes) -> dict[str, Any]:
     try:
-        body = json.loads(raw)
+        body = json.loads(raw, parse_constant=_not_json)
     except (ValueError, RecursionError):
         raise ApiError(400, "The body is not JSON.") from None
     if not isinstance(body, dict):
         raise ApiError(400, "The body is not a JSON object.")
     return body
+
+
+def _not_json(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _target(body: Mapping[str, Any], force: str | None, targets: Mapping[str, Target]) -> Target:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from slmroute_plugin.observation import Answer
+from slmroute_plugin.openai_protocol.answer_text import encodable
 
 # White space goes with the word before it.
 _PIECES = re.compile(r"\S*\s*")
@@ -26,7 +27,7 @@ def completion(
         model: The name of the SLM.
         generation: The generation settings that the answer was made by.
     """
-    message = {"role": "assistant", "content": str(answer), "refusal": None}
+    message = {"role": "assistant", "content": encodable(answer), "refusal": None}
     finish = _finish_reason(answer, generation)
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
     return {**_head(request_id, model, "chat.completion"), "choices": [choice], **_usage(answer)}
@@ -55,7 +56,7 @@ def events(
         return sent({**head, "choices": [choice]})
 
     yield event({"role": "assistant", "content": ""})
-    for piece in _PIECES.findall(str(answer)):
+    for piece in _PIECES.findall(encodable(answer)):
         if piece:
             yield event({"content": piece})
     yield event({}, _finish_reason(answer, generation))

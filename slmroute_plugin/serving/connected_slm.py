@@ -45,6 +45,14 @@ class ConnectedSlm:
             raise SlmUnavailable("slm_error", str(error)) from None
         return self._assessor.answer_of(seen, instance)
 
+    async def unanswered(self, question: SlmQuestion) -> Answer:
+        """Assess a question without asking the server; see `SlmService`."""
+        try:
+            instance = self._assessor.instance(*question)
+        except ValueError as error:
+            raise SlmUnavailable("slm_cannot_be_asked", str(error)) from None
+        return self._assessor.unanswered([instance], frozenset())[0]
+
 
 @asynccontextmanager
 async def connected_slm(

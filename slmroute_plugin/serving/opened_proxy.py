@@ -17,14 +17,14 @@ from slmroute_plugin.serving.metrics import Metrics
 from slmroute_plugin.serving.proxy_app import Proxy, ProxyLimits
 from slmroute_plugin.serving.router import Router
 from slmroute_plugin.serving.shadow import Shadow, ShadowSettings, same_answer
-from slmroute_plugin.serving.slm_service import SlmService, decides_before
+from slmroute_plugin.serving.slm_service import SlmService
 from slmroute_plugin.serving.threshold_rule import ThresholdRule
 from slmroute_plugin.serving.upstream import llm_upstream
+from slmroute_plugin.signals import Signal
 from slmroute_plugin.storage.decision_log import DecisionLog
 
 if TYPE_CHECKING:
-    from lm_eval.api.model import LM
-
+    from slmroute_plugin.harness import LM
     from slmroute_plugin.run.assessor import Assessor
 
 
@@ -72,11 +72,13 @@ async def opened_proxy(
         stack.callback(log.close)
         metrics = Metrics()
         llm = await stack.enter_async_context(llm_upstream(settings.llm, Path()))
-        slm = await stack.enter_async_context(_slm_service(lm, assessor, settings.most_waiting))
+        of_prompt = assessor.prompt_signals(rule.method)
+        service = _slm_service(lm, assessor, settings.most_waiting, of_prompt or frozenset())
+        slm = await stack.enter_async_context(service)
         same = same_answer(settings.same_by)
         shadow = Shadow(settings.shadow, llm, log, metrics, same, settings.log_text)
         stack.push_async_callback(shadow.close)
-        before = decides_before(assessor, rule.method)
+        before = of_prompt is not None
         router = Router(
             rule, slm, llm, log, metrics, shadow, settings.slm_timeout_s, before, settings.log_text
         )
@@ -94,7 +96,9 @@ async def opened_proxy(
 
 
 @asynccontextmanager
-async def _slm_service(lm: LM, assessor: Assessor, most_waiting: int) -> AsyncIterator[SlmService]:
+async def _slm_service(
+    lm: LM, assessor: Assessor, most_waiting: int, of_prompt: frozenset[Signal[Any]]
+) -> AsyncIterator[SlmService]:
     """Serve the SLM by the way of its backend: on a connection, or in a batch loop."""
     from slmroute_plugin.backends.openai_compatible.backend import OpenAiCompatibleBackend
 
@@ -102,5 +106,5 @@ async def _slm_service(lm: LM, assessor: Assessor, most_waiting: int) -> AsyncIt
         async with connected_slm(assessor, assessor.backend) as connected:
             yield connected
     else:
-        async with batch_loop(assessor, batch_size(lm), most_waiting) as loop:
+        async with batch_loop(assessor, batch_size(lm), most_waiting, of_prompt) as loop:
             yield loop

@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _BUSY_WAIT_S = 1
+_BODY_TIMEOUT_S = 30
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,14 @@ class Proxy:
         """Read the body of a request.
 
         Raises:
-            ApiError: If it is larger than it may be.
+            ApiError: If it is larger than it may be, or if it does not come.
         """
+        try:
+            return await asyncio.wait_for(self._whole_body(request), _BODY_TIMEOUT_S)
+        except asyncio.TimeoutError:
+            raise ApiError(408, f"The body did not come within {_BODY_TIMEOUT_S} s.") from None
+
+    async def _whole_body(self, request: Request) -> bytes:
         body = bytearray()
         async for part in request.stream():
             body += part
@@ -148,6 +155,12 @@ class Proxy:
         except (ClientGone, asyncio.CancelledError) as error:
             outcome.end("none", CANCELLED, str(error) or "the proxy ended")
             raise
+        except Exception as error:
+            logger.exception("a request failed")
+            outcome.end("none", 500, type(error).__name__)
+            failed = ApiError(500, "The proxy failed; its log says why.", "api_error")
+            failed.request_id = request_id
+            raise failed from error
         return self._response(routed, asked, outcome)
 
     def _response(self, routed: Routed, asked: ChatRequest, outcome: Outcome) -> Response:

@@ -18,6 +18,7 @@ from slmroute_plugin.serving.slm_service import SlmQuestion, SlmService, SlmUnav
 from slmroute_plugin.serving.threshold_rule import ThresholdRule
 from slmroute_plugin.serving.upstream import LlmAnswer, LlmUpstream, UpstreamError
 from slmroute_plugin.storage.decision_log import DecisionLog
+from slmroute_plugin.storage.logged_requests import BY_CONFIDENCE
 
 logger = logging.getLogger(__name__)
 
@@ -119,6 +120,9 @@ class Router:
             decided = Decided("llm", error.reason, why=str(error))
         except asyncio.TimeoutError:
             decided = Decided("llm", "slm_timeout", why=f"not within {self.slm_timeout_s:g} s")
+        except Exception as error:  # the LLM is there for whatever the SLM does
+            logger.exception("the SLM failed")
+            decided = Decided("llm", "slm_error", why=type(error).__name__)
         slm_s = round(time.monotonic() - started, 4)
         self.metrics.slm_seconds.observe(slm_s)
         if request.target == "slm":
@@ -135,7 +139,7 @@ class Router:
         if not self.before or request.target == "slm":
             answer = await self.slm.answer(question)
             return self._decided(answer)._replace(answer=answer)
-        decided = self._decided(await self.slm.answer(question.first_token))
+        decided = self._decided(await self.slm.unanswered(question))
         if decided.model == "llm":
             return decided
         return decided._replace(answer=await self.slm.answer(question))
@@ -181,11 +185,23 @@ class Router:
             if request.stream:
                 return Routed(await self.llm.stream(request.body), decided)
             # A tool call is an answer to whoever asks for tools.
-            answer = await self.llm.complete(request.body, needs_text=decided.answer is not None)
+            needs_text = decided.reason in BY_CONFIDENCE
+            answer = await self.llm.complete(request.body, needs_text=needs_text)
         except UpstreamError as error:
             logger.warning("%s did not answer: %s", self.llm.name, error)
-            if decided.answer is not None and str(decided.answer).strip():
+            kept = await self._kept_answer(request, decided)
+            if kept is not None and kept.strip():
                 failed = decided._replace(model="slm", reason=LLM_FAILED, why=str(error))
-                return Routed(decided.answer, failed)
+                return Routed(kept, failed)
             raise error.for_client(self.llm.name) from None
         return Routed(answer, decided)
+
+    async def _kept_answer(self, request: ChatRequest, decided: Decided) -> Answer | None:
+        """Return the SLM's answer, asking for it if the decision came before it; None if none."""
+        if decided.answer is not None or not self.before or decided.reason not in BY_CONFIDENCE:
+            return decided.answer
+        question = SlmQuestion(request.messages, request.generation)
+        try:
+            return await asyncio.wait_for(self.slm.answer(question), self.slm_timeout_s)
+        except (SlmUnavailable, asyncio.TimeoutError):
+            return None

@@ -14,7 +14,6 @@ from slmroute_plugin.openai_protocol.endpoint import url_fault
 
 if TYPE_CHECKING:
     from slmroute_plugin.harness import LM
-
     from slmroute_plugin.run.assessor import Assessor
 
 _SERVER_CLASS = "local-chat-completions"

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from slmroute_plugin.conversation import Message
 from slmroute_plugin.observation import Answer
-from slmroute_plugin.signals import FirstTokenProbs, HiddenState, PromptStates
-
-if TYPE_CHECKING:
-    from slmroute_plugin.run.assessor import Assessor
 
 
 class SlmQuestion(NamedTuple):
@@ -24,11 +19,6 @@ class SlmQuestion(NamedTuple):
 
     messages: Sequence[Message]
     generation: Mapping[str, Any]
-
-    @property
-    def first_token(self) -> SlmQuestion:
-        """The same question, whose answer ends with its first token."""
-        return self._replace(generation={**self.generation, "max_gen_toks": 1})
 
 
 class SlmUnavailable(Exception):
@@ -54,19 +44,9 @@ class SlmService(Protocol):
             SlmUnavailable: If there is no answer.
         """
 
+    async def unanswered(self, question: SlmQuestion) -> Answer:
+        """Assess a question by its prompt alone, for a method that needs no answer.
 
-OpenedSlm = AbstractAsyncContextManager[SlmService]
-
-
-def decides_before(assessor: Assessor, method: str) -> bool:
-    """Return whether a method needs the prompt alone, so that it decides before the answer."""
-    fitted = assessor.plan.fitted.get(method)
-    if fitted is not None:
-        signals: tuple[object, ...] = (fitted.probe.signal,)
-    else:
-        signals = tuple(assessor.plan.methods[method].asks)
-    return all(
-        isinstance(signal, (PromptStates, FirstTokenProbs))
-        or (isinstance(signal, HiddenState) and signal.position == "last_prompt")
-        for signal in signals
-    )
+        Raises:
+            SlmUnavailable: If the prompt cannot be read.
+        """

@@ -39,8 +39,8 @@ class DecisionLog:
             path.parent.mkdir(parents=True, exist_ok=True)
             # The log says who asked when: for its owner alone.
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            if path.stat().st_size and not path.read_bytes().endswith(b"\n"):
-                os.write(self._file, b"\n")  # a line was cut off by a crash of the machine
+            if _is_cut_off(path):
+                os.write(self._file, b"\n")
 
     def write(self, event: Event, **fields: Any) -> None:
         """Append an event; a line that cannot be written costs no answer."""
@@ -61,6 +61,15 @@ class DecisionLog:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def _is_cut_off(path: Path) -> bool:
+    """Return whether the last line of a file has no end, as after a crash of the machine."""
+    if not path.is_file() or not path.stat().st_size:
+        return False
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() != b"\n"
 
 
 def _line(fields: Mapping[str, Any]) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -13,7 +12,7 @@ from slmroute_plugin import assess
 from slmroute_plugin.conversation import Message
 from slmroute_plugin.run.assessor import Assessor
 from slmroute_plugin.serving.batch_loop import BatchLoop, batch_loop, batch_size
-from slmroute_plugin.serving.slm_service import SlmQuestion, SlmUnavailable, decides_before
+from slmroute_plugin.serving.slm_service import SlmQuestion, SlmUnavailable
 
 TEXTS = [f"What is {number} + 4?" for number in range(12)]
 SHORT = {"max_gen_toks": 6}
@@ -121,11 +120,18 @@ def test_the_batch_is_the_models(tiny: Any, lm: Any) -> None:
     assert batch_size(tiny(num_hidden_layers=2, batch_size="auto")) == 64
 
 
-def test_a_method_of_the_prompt_alone_decides_before_the_answer(lm: Any, tmp_path: Path) -> None:
-    assert decides_before(Assessor(lm, ["p_ik"], chat=True), "p_ik")
-    assert not decides_before(Assessor(lm, ["perplexity"], chat=True), "perplexity")
-    before = Assessor(lm, ["p_ik"], chat=True)
-    whole = before.instance([{"role": "user", "content": TEXTS[0]}], SHORT)
-    first = before.instance([{"role": "user", "content": TEXTS[0]}], {"max_gen_toks": 1})
-    one, other = (before.answers([each])[0].confidence["p_ik"] for each in (whole, first))
-    assert one == pytest.approx(other, abs=1e-6)
+def test_a_method_of_the_prompt_alone_decides_before_the_answer(lm: Any) -> None:
+    assert Assessor(lm, ["perplexity"], chat=True).prompt_signals("perplexity") is None
+    own = Assessor(lm, ["p_ik"], chat=True)
+    signals = own.prompt_signals("p_ik")
+    assert signals
+
+    async def asked() -> Any:
+        async with batch_loop(own, 5, 64, signals) as loop:
+            both = (loop.unanswered(question(TEXTS[0])), loop.answer(question(TEXTS[0])))
+            return await asyncio.gather(*both)
+
+    before, after = asyncio.run(asked())
+    assert before == ""
+    assert after != ""
+    assert before.confidence["p_ik"] == pytest.approx(after.confidence["p_ik"], abs=1e-5)

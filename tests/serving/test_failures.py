@@ -21,6 +21,9 @@ from real_server import free_port
 from running_proxy import ROUTE, RunningProxy, llm_answers, slm_answers, write_threshold
 from scripted_server import KEY, ScriptedServer, completion
 
+from slmroute_plugin.serving.connected_slm import ConnectedSlm
+from slmroute_plugin.serving.shadow import Shadow, ShadowSettings
+
 Start = Callable[..., RunningProxy]
 
 
@@ -195,6 +198,7 @@ def post(proxy: RunningProxy, question: str, **further: Any) -> http.client.HTTP
 
 BAD_BODIES: list[tuple[bytes, int, str]] = [
     (b"{", 400, "not JSON"),
+    (b'{"model": "slmroute/llm", "messages": [{}], "top_p": NaN}', 400, "not JSON"),
     (b"[1]", 400, "not a JSON object"),
     (b"[" * 200_000, 400, "not JSON"),
     (b"\xff\xfe", 400, "not JSON"),
@@ -262,6 +266,41 @@ def test_neither_keys_nor_texts_show_anywhere(
         assert "canary" not in text
     # Both models were asked with their key.
     assert set(slm.authorization + llm.authorization) == {f"Bearer {KEY}"}
+
+
+def test_half_a_surrogate_pair_harms_nothing(start: Start, slm: ScriptedServer) -> None:
+    proxy = start()
+    half = completion("a \ud800 b", logprobs=None)
+    slm.otherwise = slm.body(half)
+    answer = ask(proxy, "easy", model="slmroute/slm").parse()
+    assert answer.choices[0].message.content == "a ? b"
+
+
+def test_a_fault_of_the_proxy_itself_has_openais_form(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: Any) -> None:
+        raise ZeroDivisionError
+
+    proxy = start(shadow=ShadowSettings(1.0))
+    monkeypatch.setattr(Shadow, "consider", fail)
+    with pytest.raises(openai.InternalServerError, match="its log says why") as raised:
+        ask(proxy, "easy")
+    assert raised.value.response.headers["x-slmroute-request-id"]
+    (outcome,) = proxy.wait_for("outcome")
+    assert (outcome["status"], outcome["error"]) == (500, "ZeroDivisionError")
+
+
+def test_a_slm_that_fails_in_another_way_is_replaced_too(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*arguments: Any) -> None:
+        raise ZeroDivisionError
+
+    proxy = start()
+    monkeypatch.setattr(ConnectedSlm, "answer", fail)
+    response = ask(proxy, "easy")
+    assert response.headers["x-slmroute-reason"] == "slm_error"
 
 
 def test_text_is_logged_if_that_is_wanted(start: Start) -> None:

@@ -1,0 +1,68 @@
+"""A method of the prompt alone: the decision comes before the SLM's answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from openai import OpenAI
+from running_proxy import ROUTE, RunningProxy
+from scripted_server import ScriptedServer
+
+from slmroute_plugin.backends.transformers.backend import TransformersBackend
+from slmroute_plugin.serving.slm_model import SlmChoice
+
+Start = Callable[..., RunningProxy]
+
+
+@pytest.fixture(scope="module")
+def lm(tiny: Any) -> Any:
+    return tiny(num_hidden_layers=2, max_position_embeddings=256, max_length=256)
+
+
+@pytest.fixture
+def answered(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The numbers of questions that the SLM answers, by call."""
+    sizes: list[int] = []
+    observe = TransformersBackend.observe
+
+    def counting(self: Any, questions: Any, signals: Any, seed: int) -> Any:
+        sizes.append(len(questions))
+        return observe(self, questions, signals, seed)
+
+    monkeypatch.setattr(TransformersBackend, "observe", counting)
+    return sizes
+
+
+def ask(proxy: RunningProxy) -> Any:
+    messages: Any = [{"role": "user", "content": "What is 3 + 4?"}]
+    with OpenAI(base_url=proxy.url, api_key="any", max_retries=0) as opened:
+        return opened.chat.completions.with_raw_response.create(model=ROUTE, messages=messages)
+
+
+def started(start: Start, lm: Any, threshold: Any) -> RunningProxy:
+    return start(choice=SlmChoice("hf"), lm=lm, method="p_ik", threshold=threshold)
+
+
+def test_what_is_routed_is_not_answered(start: Start, lm: Any, answered: list[int]) -> None:
+    response = ask(started(start, lm, "inf"))
+    assert response.headers["x-slmroute-decision"] == "llm"
+    assert float(response.headers["x-slmroute-confidence"]) > 0
+    assert answered == []
+
+
+def test_what_is_kept_is_answered(start: Start, lm: Any, answered: list[int]) -> None:
+    response = ask(started(start, lm, 0.0))
+    assert response.headers["x-slmroute-decision"] == "slm"
+    assert answered == [1]
+
+
+def test_the_slm_answers_what_the_llm_does_not(
+    start: Start, lm: Any, llm: ScriptedServer, answered: list[int]
+) -> None:
+    llm.otherwise = llm.status(500)
+    response = ask(started(start, lm, "inf"))
+    assert response.headers["x-slmroute-reason"] == "llm_failed"
+    assert response.parse().choices[0].message.content
+    assert answered == [1]
