@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from slmroute_plugin.observation import Answer
     from slmroute_plugin.serving.threshold_rule import ThresholdRule
 
+_MOST_TOKENS = 512
+
 
 def explain(
     threshold_file: ThresholdPath,
@@ -40,14 +42,19 @@ def explain(
     methods: Annotated[
         str,
         typer.Option(
-            help="Methods to show beside the threshold's: names with commas between, or auto, "
-            "free, all."
+            help="Methods to show beside the threshold's: names and sets with commas between "
+            "(paper, free), or auto, or all; what the model cannot serve is left out of sets."
         ),
-    ] = "",
+    ] = "paper",
     system: Annotated[str | None, typer.Option(help="A system prompt.")] = None,
     max_tokens: Annotated[
-        int, typer.Option(min=1, help="The largest number of tokens of the answer.")
-    ] = 512,
+        int | None,
+        typer.Option(
+            min=1,
+            help="The largest number of tokens of the answer; default: the study's, else "
+            f"{_MOST_TOKENS}.",
+        ),
+    ] = None,
     kind: KindOption = "free",
     cue: CueOption = "",
     method_options: MethodOptions = "{}",
@@ -67,6 +74,7 @@ def explain(
     choice = slm_choice(
         threshold_file, slm, slm_args, kind, cue, method_options, seed, probes, dataset, prices
     )
+    from slmroute_plugin.backends.generation import Generation
     from slmroute_plugin.conversation import Message
     from slmroute_plugin.serving.slm_model import SlmError, quiet_lm_eval
     from slmroute_plugin.settings.schema import SettingsError
@@ -77,7 +85,10 @@ def explain(
             assessor = choice.assessor(choice.load(), _methods(methods, rule.method))
         turns = [Message(role="system", content=system)] if system is not None else []
         turns.append(Message(role="user", content=question))
-        (answer,) = assessor.answers([assessor.instance(turns, {"max_gen_toks": max_tokens})])
+        studied = Generation.of(rule.generation, _MOST_TOKENS)
+        limit = max_tokens or studied.max_tokens
+        generation = {"until": list(studied.stops), "max_gen_toks": limit, "do_sample": False}
+        (answer,) = assessor.answers([assessor.instance(turns, generation)])
     except (SlmError, SettingsError, ValueError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from None

@@ -134,6 +134,7 @@ def serve(
         from slmroute_plugin.serving.proxy_app import ProxyLimits, proxy_app
     except ImportError as error:
         raise typer.BadParameter(f"{error}: {_EXTRA}.") from None
+    from slmroute_plugin.backends.generation import Generation
     from slmroute_plugin.llm.exchange import LlmError
     from slmroute_plugin.serving.chat_request import Defaults
     from slmroute_plugin.serving.shadow import ShadowSettings
@@ -143,14 +144,10 @@ def serve(
     upstream = _llm_settings(llm or rule.file.llm, llm_base_url, llm_set or [])
     _check_budget(upstream.name, shadow, shadow_budget_usd)
     _check_rule(compare_by)
-    studied = rule.generation
+    studied = Generation.of(rule.generation, _MOST_TOKENS)
     settings = ProxySettings(
         llm=upstream,
-        defaults=Defaults(
-            max_tokens or studied.get("max_gen_toks", _MOST_TOKENS),
-            tuple(studied.get("until", ())),
-            any_temperature,
-        ),
+        defaults=Defaults(max_tokens or studied.max_tokens, studied.stops, any_temperature),
         limits=ProxyLimits(most_pending, max_body_bytes, _key(api_key_env)),
         shadow=ShadowSettings(shadow, shadow_budget_usd, seed),
         log=log,

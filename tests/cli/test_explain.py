@@ -42,10 +42,12 @@ def explain(folder: Path, threshold: Any, *further: str, method: str = "perplexi
 
 def test_it_shows_the_answer_the_confidences_and_the_decision(folder: Path, lm: Any) -> None:
     chat = [{"role": "user", "content": QUESTION}]
-    (answer,) = assess(lm, [chat], ["perplexity", "p_true"], generation={"max_gen_toks": 6})
+    (answer,) = assess(
+        lm, [chat], ["perplexity", "p_true", "jaccard_degree"], generation={"max_gen_toks": 6}
+    )
     value = answer.confidence["perplexity"]
     assert value is not None
-    result = explain(folder, value / 2, "--methods", "p_true")
+    result = explain(folder, value / 2)
     assert result.exit_code == 0, result.output
     assert f"tiny says: {answer}" in result.stdout
     for method, confidence in answer.confidence.items():
@@ -69,6 +71,22 @@ def test_prices_of_the_slm_are_counted(folder: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "and perplexity $0.00000000." in result.stdout
     assert "is not known" not in result.stdout
+
+
+def test_the_studys_generation_settings_are_the_default(folder: Path, lm: Any) -> None:
+    chat = [{"role": "user", "content": QUESTION}]
+    (whole,) = assess(lm, [chat], "none", generation={"max_gen_toks": 12})
+    stop = str(whole)[len(whole) // 2]
+    generation = {"until": stop, "max_gen_toks": 12}  # lm-eval takes a text for a list of one
+    (cut,) = assess(lm, [chat], "none", generation=generation)
+    assert cut != whole
+    path = folder.parent / "studied.json"
+    content = {"threshold": 0.5, "method": "perplexity", "slm": "tiny"}
+    path.write_text(json.dumps({**content, "provenance": {"generation": generation}}))
+    model = ["--slm", "hf", "--slm-args", f"pretrained={folder},device=cpu,max_length=1024"]
+    result = CliRunner().invoke(app, ["explain", str(path), QUESTION, *model])
+    assert result.exit_code == 0, result.output
+    assert f"tiny says: {cut}\n" in result.stdout
 
 
 @pytest.mark.parametrize(
