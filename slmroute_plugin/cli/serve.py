@@ -131,7 +131,8 @@ def serve(
         import uvicorn
 
         from slmroute_plugin.serving.opened_proxy import ProxySettings, opened_proxy
-        from slmroute_plugin.serving.proxy_app import ProxyLimits, proxy_app
+        from slmroute_plugin.serving.proxy import ProxyLimits
+        from slmroute_plugin.serving.proxy_app import proxy_app
     except ImportError as error:
         raise typer.BadParameter(f"{error}: {_EXTRA}.") from None
     from slmroute_plugin.backends.generation import Generation

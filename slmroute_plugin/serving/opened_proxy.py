@@ -14,7 +14,7 @@ from slmroute_plugin.serving.batch_loop import batch_loop, batch_size
 from slmroute_plugin.serving.chat_request import Defaults
 from slmroute_plugin.serving.connected_slm import connected_slm
 from slmroute_plugin.serving.metrics import Metrics
-from slmroute_plugin.serving.proxy_app import Proxy, ProxyLimits
+from slmroute_plugin.serving.proxy import Proxy, ProxyLimits
 from slmroute_plugin.serving.router import Router
 from slmroute_plugin.serving.shadow import Shadow, ShadowSettings, same_answer
 from slmroute_plugin.serving.slm_service import SlmService

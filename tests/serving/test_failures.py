@@ -22,6 +22,7 @@ from running_proxy import ROUTE, RunningProxy, llm_answers, slm_answers, write_t
 from scripted_server import KEY, ScriptedServer, completion
 
 from slmroute_plugin.serving.connected_slm import ConnectedSlm
+from slmroute_plugin.serving.proxy import ProxyLimits
 from slmroute_plugin.serving.shadow import Shadow, ShadowSettings
 
 Start = Callable[..., RunningProxy]
@@ -183,8 +184,6 @@ def test_a_client_that_leaves_a_stream_frees_its_place(start: Start, llm: Script
 
 
 def limits(**changes: Any) -> Any:
-    from slmroute_plugin.serving.proxy_app import ProxyLimits
-
     return ProxyLimits(**changes)
 
 

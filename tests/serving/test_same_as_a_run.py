@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,8 @@ import pytest
 from lm_eval import simple_evaluate
 from lm_eval.tasks import TaskManager
 from openai import OpenAI
-from running_proxy import LLM, ROUTE, llm_answers, running_proxy
-from scripted_server import KEY, ScriptedServer
+from running_proxy import LLM, ROUTE, running_proxy
+from scripted_server import ScriptedServer
 from served_model import ServedModel
 
 from slmroute_plugin.include_path import include_path
@@ -26,20 +25,6 @@ TOKENS = 8
 @pytest.fixture(scope="module")
 def lm(tiny: Any) -> Any:
     return tiny(num_hidden_layers=4, max_position_embeddings=1024, max_length=1024, batch_size=1)
-
-
-@pytest.fixture
-def servers(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ScriptedServer, ScriptedServer]]:
-    """A server for the SLM, and one that answers as the LLM."""
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    slm, llm = ScriptedServer(), ScriptedServer()
-    slm.start()
-    llm.start()
-    llm.otherwise = llm_answers()
-    yield slm, llm
-    slm.stop()
-    llm.stop()
 
 
 def routed_run(
@@ -109,9 +94,8 @@ def check(rows: list[dict[str, Any]], method: str, proxy: Any, lm: Any) -> None:
 
 @pytest.mark.parametrize("method", ["perplexity", "p_true", "jaccard_degree"])
 def test_a_model_in_the_process_decides_as_its_run(
-    lm: Any, servers: tuple[ScriptedServer, ScriptedServer], tmp_path: Path, method: str
+    lm: Any, llm: ScriptedServer, tmp_path: Path, method: str
 ) -> None:
-    _, llm = servers
     threshold = half_way(routed_run(lm, method, llm.url, tmp_path / "first", 0.0), method)
     rows = routed_run(lm, method, llm.url, tmp_path / "second", threshold)
     with running_proxy(
@@ -127,9 +111,8 @@ def test_a_model_in_the_process_decides_as_its_run(
 
 @pytest.mark.parametrize("method", ["perplexity", "p_true"])
 def test_a_model_behind_a_server_decides_as_its_run(
-    lm: Any, servers: tuple[ScriptedServer, ScriptedServer], tmp_path: Path, method: str
+    lm: Any, slm: ScriptedServer, llm: ScriptedServer, tmp_path: Path, method: str
 ) -> None:
-    slm, llm = servers
     slm.otherwise = ServedModel(lm, told=len(lm.tokenizer))
     choice = SlmChoice(slm.url, "model=tiny,num_concurrent=2")
     served = choice.load()
