@@ -149,13 +149,12 @@ class Assessor:
                 Observed(at, Observation(question.text, "", question.kind))
                 for at, question in enumerate(questions)
             ]
-        answers = {
-            seen.index: assessed(
-                seen, self.plan, instances[seen.index], self.price, answered=False
-            ).answer
-            for seen in read
-        }
+        answers = {seen.index: self.unanswered_of(seen, instances[seen.index]) for seen in read}
         return [answers[index] for index in range(len(instances))]
+
+    def unanswered_of(self, seen: Observed, instance: RoutedInstance) -> Answer:
+        """Return an empty answer, with the confidences that what was seen of the prompt gives."""
+        return assessed(seen, self.plan, instance, self.price, answered=False).answer
 
     def answer_of(self, seen: Observed, instance: RoutedInstance) -> Answer:
         """Return the answer that was observed, with its confidences."""

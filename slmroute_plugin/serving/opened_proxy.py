@@ -103,7 +103,7 @@ async def _slm_service(
     from slmroute_plugin.backends.openai_compatible.backend import OpenAiCompatibleBackend
 
     if isinstance(assessor.backend, OpenAiCompatibleBackend):
-        async with connected_slm(assessor, assessor.backend) as connected:
+        async with connected_slm(assessor, assessor.backend, of_prompt) as connected:
             yield connected
     else:
         async with batch_loop(assessor, batch_size(lm), most_waiting, of_prompt) as loop:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from openai import OpenAI
 from running_proxy import ROUTE, RunningProxy
-from scripted_server import ScriptedServer
+from scripted_server import ScriptedServer, completion
 
 from slmroute_plugin.backends.transformers.backend import TransformersBackend
 from slmroute_plugin.serving.slm_model import SlmChoice
@@ -66,3 +67,16 @@ def test_the_slm_answers_what_the_llm_does_not(
     assert response.headers["x-slmroute-reason"] == "llm_failed"
     assert response.parse().choices[0].message.content
     assert answered == [1]
+
+
+def test_a_server_decides_by_the_prompt_too(start: Start, slm: ScriptedServer) -> None:
+    likely = [{"token": word, "logprob": math.log(p)} for word, p in (("Yes", 0.7), ("No", 0.2))]
+    logprobs = {"content": [{**likely[0], "top_logprobs": likely}]}
+    slm.otherwise = slm.body(completion("Yes", logprobs=logprobs))
+    proxy = start(choice=SlmChoice(slm.url, "model=tiny"), method="p_ik", threshold="inf")
+    before = slm.total
+    response = ask(proxy)
+    assert response.headers["x-slmroute-decision"] == "llm"
+    assert float(response.headers["x-slmroute-confidence"]) == pytest.approx(0.7 / 0.9)
+    assert slm.total == before + 1
+    assert slm.bodies[-1]["max_tokens"] == 1

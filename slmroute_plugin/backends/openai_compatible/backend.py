@@ -141,11 +141,16 @@ class OpenAiCompatibleBackend:
 
     @asynccontextmanager
     async def connected(
-        self, signals: AbstractSet[Signal[Any]], seed: int
+        self, signals: AbstractSet[Signal[Any]], seed: int, *, of_prompts: bool = False
     ) -> AsyncIterator[Callable[[Question], Awaitable[Observed]]]:
         """Connect to the server for the time of the block, for questions that come one by one.
 
         Any number of them may be asked at the same time; `num_concurrent` are sent at once.
+
+        Args:
+            signals: The signals to deliver.
+            seed: The seed, as for `observe`.
+            of_prompts: Whether prompts alone are read, as by `observe_prompts`.
 
         Returns:
             A function that asks a question. It raises ValueError for a question that cannot be
@@ -156,9 +161,9 @@ class OpenAiCompatibleBackend:
         # The probe call, if there is to be one, blocks.
         capabilities = await to_thread.run_sync(self._needed_capabilities, signals)
         async with self._server.connect(has_answered=capabilities is not None) as connection:
-            requests = SignalRequests(
-                self._interface, connection, capabilities or Capabilities(), signals, seed
-            )
+            kind = PromptRequests if of_prompts else SignalRequests
+            known = capabilities or Capabilities()
+            requests = kind(self._interface, connection, known, signals, seed)
 
             async def ask(question: Question) -> Observed:
                 outcome = await requests.ask(self._asked(0, question))
