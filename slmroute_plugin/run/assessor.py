@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slmroute_plugin.backends import Backend, Observed, ReadsPrompts, Resumable
+from slmroute_plugin.backends.generation import Generation
 from slmroute_plugin.conversation import Message
 from slmroute_plugin.llm.model_price import PriceList, price_of
 from slmroute_plugin.methods.before_answer import need_of_answer
@@ -69,6 +70,7 @@ class Assessor:
     ) -> None:
         self._settings = _settings(methods, method_options, seed, journal)
         self._asked = QuestionList(NAME, lm, kind, chat, cue, {}, _restated(self._settings))
+        self._lm = lm
         self.backend = backend_for(lm)
         if journal is not None:
             _check_journal(self.backend)
@@ -106,6 +108,18 @@ class Assessor:
         """
         asked = replace(self._asked, generation=dict(generation))
         return asked.instance(index, question, options, self._settings)
+
+    def fits(self, instance: RoutedInstance) -> bool:
+        """Tell whether a prompt and the longest answer fit the model's context together.
+
+        Backends cut a prompt that does not, as lm-eval does. A model whose context is not known
+        counts as large enough.
+        """
+        encode, context = (getattr(self._lm, name, None) for name in ("tok_encode", "max_length"))
+        if instance.question is None or encode is None or context is None:
+            return True
+        longest = Generation.of(instance.question.generation, context).max_tokens
+        return len(encode(instance.question.prompt)) + longest <= int(context)
 
     def answers(self, instances: Sequence[RoutedInstance]) -> list[Answer]:
         """Answer requests, in their order, without a journal.

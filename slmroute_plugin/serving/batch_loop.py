@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LONGEST_JOIN_S = 10.0
+_TOO_LONG = "the conversation and an answer of max_tokens do not fit the model's context"
 
 
 class _Waiting(NamedTuple):
@@ -113,8 +114,11 @@ class BatchLoop:
                 instance = self._assessor.instance(*waiting.question)
             except ValueError as error:  # the chat template refuses the conversation
                 self._deliver(waiting, SlmUnavailable("slm_cannot_be_asked", str(error)))
-            else:
+                continue
+            if self._assessor.fits(instance):
                 asked.append((waiting, instance))
+            else:  # the model would see a part of it
+                self._deliver(waiting, SlmUnavailable("slm_cannot_be_asked", _TOO_LONG))
         if not asked:
             return
         try:

@@ -98,8 +98,13 @@ def test_a_queue_that_is_full_refuses(lm: Any) -> None:
     asyncio.run(asked())
 
 
-def test_a_question_that_fails_costs_no_other_its_answer(lm: Any, assessor: Any) -> None:
-    fine, long = question(TEXTS[0]), question(TEXTS[1], max_gen_toks=300)
+@pytest.mark.parametrize("max_gen_toks", [300, 250])
+def test_a_question_without_room_costs_no_other_its_answer(
+    lm: Any, assessor: Any, max_gen_toks: int
+) -> None:
+    # With 250 there is room for a part of the prompt.
+    assert lm.max_length == 256
+    fine, long = question(TEXTS[0]), question(TEXTS[1], max_gen_toks=max_gen_toks)
 
     async def asked(loop: BatchLoop) -> Any:
         each = (loop.answer(one) for one in (fine, long, fine))
