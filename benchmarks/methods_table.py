@@ -68,7 +68,9 @@ def method_rows(settings: Sequence[Setting]) -> Iterator[MethodRow]:
         ]
         if not drawn:
             continue
-        means = np.nanmean([resampled for _, resampled in drawn], axis=0)
+        resamples = np.array([resampled for _, resampled in drawn])
+        with np.errstate(invalid="ignore"):  # a resample without an AUROC on any data set
+            means = np.nansum(resamples, axis=0) / np.sum(~np.isnan(resamples), axis=0)
         yield MethodRow(
             name,
             float(np.mean(np.concatenate([own.known for own in scores]))),
@@ -76,7 +78,7 @@ def method_rows(settings: Sequence[Setting]) -> Iterator[MethodRow]:
             len(drawn),
             float(np.mean([whole for whole, _ in drawn])),
             Interval.of(means),
-            (1 + float(np.sum(means <= CHANCE))) / (1 + RESAMPLES),
+            (1 + float(np.sum(~(means > CHANCE)))) / (1 + RESAMPLES),
         )
 
 
