@@ -1,4 +1,4 @@
-"""Real vLLM engines on the CPU, each started once for a session."""
+"""Real vLLM engines on the CPU, shared by tests; a process holds three of them at the most."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ SMALL = {
     "enforce_eager": True, "dtype": "float32",
 }  # fmt: skip
 
+MOST_ENGINES = 3
+
 StartEngine = Callable[..., Any]
 
 
@@ -35,9 +37,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group(group))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def start_engine() -> Iterator[StartEngine]:
-    """Starts an engine with lm-eval's class, or returns the one that was started like that."""
+    """Starts an engine with lm-eval's class, or returns the one that was started like that.
+
+    An engine takes 2 GB and more. A fourth one takes the place of the one that was asked for longest
+    ago, so that tests ask for an engine anew rather than keep it.
+    """
     # A module of it, as this folder has the package's name and is on the path.
     pytest.importorskip("vllm.version", reason="vLLM is not installed (see make test-engines)")
     from lm_eval.models.vllm_causallms import VLLM
@@ -46,29 +52,41 @@ def start_engine() -> Iterator[StartEngine]:
 
     def start(checkpoint: str, **options: Any) -> Any:
         name = repr((checkpoint, sorted(options.items())))
-        if name not in started:
+        if name in started:
+            started[name] = started.pop(name)
+        else:
+            while len(started) >= MOST_ENGINES:
+                shut_down(started.pop(next(iter(started))))
             started[name] = VLLM(checkpoint, batch_size="auto", **{**SMALL, **options})
         # What a test sets on it is the test's alone; the engine is shared.
         return copy.copy(started[name])
 
     yield start
     for lm in started.values():
-        lm.model.llm_engine.engine_core.shutdown()
+        shut_down(lm)
 
 
-@pytest.fixture(scope="session")
+def shut_down(lm: Any) -> None:
+    """End the processes of an engine."""
+    lm.model.llm_engine.engine_core.shutdown()
+
+
+@pytest.fixture
 def plain_engine(start_engine: StartEngine, smollm_weights: str) -> Any:
     """SmolLM2 in float32, as a user starts it."""
     return start_engine(smollm_weights)
 
 
 @pytest.fixture(scope="session")
-def states_engine(
-    start_engine: StartEngine, smollm_weights: str, tmp_path_factory: pytest.TempPathFactory
-) -> Any:
+def states_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder through which an engine hands out hidden states."""
+    return tmp_path_factory.mktemp("states")
+
+
+@pytest.fixture
+def states_engine(start_engine: StartEngine, smollm_weights: str, states_folder: Path) -> Any:
     """SmolLM2 in float32, with all its hidden states."""
-    folder = tmp_path_factory.mktemp("states")
-    return start_engine(smollm_weights, **hidden_state_arguments(range(31), folder))
+    return start_engine(smollm_weights, **hidden_state_arguments(range(31), states_folder))
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from slmroute_plugin.include_path import include_path
 from slmroute_plugin.plugins.backends import backend_for
 from slmroute_plugin.settings.schema import SettingsError
 from slmroute_plugin.signals import HiddenState, PromptStates
+from slmroute_plugin.storage.sample_files import SLM_FILTER
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +27,7 @@ TASKS = (ARITHMETIC, MMLU)
 
 
 def rows(lm: Any, results: Path, limit: int = 3, **settings: Any) -> dict[Any, dict[str, Any]]:
-    """The sample rows of both tasks, by task and question."""
+    """The sample rows that are about the model's own answers, by task and question."""
     manager = TaskManager(
         include_path=str(include_path()),
         include_defaults=False,
@@ -42,7 +43,12 @@ def rows(lm: Any, results: Path, limit: int = 3, **settings: Any) -> dict[Any, d
         bootstrap_iters=0,
         log_samples=True,
     )
-    return {(task, row["doc_id"]): row for task in TASKS for row in run["samples"][task]}
+    return {
+        (task, row["doc_id"]): row
+        for task in TASKS
+        for row in run["samples"][task]
+        if row["filter"] == SLM_FILTER
+    }
 
 
 class CountedEngine:
