@@ -41,8 +41,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def start_engine() -> Iterator[StartEngine]:
     """Starts an engine with lm-eval's class, or returns the one that was started like that.
 
-    An engine takes 2 GB and more. A fourth one takes the place of the one that was asked for longest
-    ago, so that tests ask for an engine anew rather than keep it.
+    An engine takes 2 GB and more. A fourth one takes the place of the one that was last asked for
+    the longest ago, so tests ask for an engine anew rather than keep it.
     """
     # A module of it, as this folder has the package's name and is on the path.
     pytest.importorskip("vllm.version", reason="vLLM is not installed (see make test-engines)")
