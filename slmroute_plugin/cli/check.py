@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from slmroute_plugin.cli.decision_log import read_log
 from slmroute_plugin.cli.slm_options import ThresholdPath, threshold_rule
 
 if TYPE_CHECKING:
@@ -128,14 +129,8 @@ def _of_log(rule: ThresholdRule, log: Path) -> tuple[list[LaterAnswers], list[st
 
     from slmroute_plugin.analysis.calibration.holds import POOLED, LaterAnswers
     from slmroute_plugin.analysis.calibration.setup_changes import start_changes
-    from slmroute_plugin.storage.logged_requests import DecisionLogError, read_decisions
 
-    try:
-        read = read_decisions(log)
-    except DecisionLogError as error:
-        raise typer.BadParameter(str(error), param_hint="--log") from None
-    if read.unread:
-        typer.echo(f"Left out: {len(read.unread)} lines of {log} that hold no event", err=True)
+    read = read_log(log, "--log")
     decided = [each for each in read.requests if each.is_by_confidence]
     starts = {id(each.start): each.start for each in decided if each.start}
     changes = [change for start in starts.values() for change in start_changes(rule.file, start)]

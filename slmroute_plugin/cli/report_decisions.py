@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
 from rich.console import Console
 from rich.table import Column, Table
+
+from slmroute_plugin.cli.decision_log import read_log
 
 if TYPE_CHECKING:
     from slmroute_plugin.analysis.measures.decisions import DecisionSummary, Dollars, Rate
@@ -25,14 +26,8 @@ def report_decisions(log: Path, out: Path, console: Console) -> None:
 
     from slmroute_plugin.analysis.measures.decisions import summary_of
     from slmroute_plugin.analysis.tables.files import write_table
-    from slmroute_plugin.storage.logged_requests import DecisionLogError, read_decisions
 
-    try:
-        read = read_decisions(log)
-    except DecisionLogError as error:
-        raise typer.BadParameter(str(error), param_hint="RESULTS") from None
-    if read.unread:
-        typer.echo(f"Left out: {len(read.unread)} lines of {log} that hold no event", err=True)
+    read = read_log(log, "RESULTS")
     rows = _rows(summary_of(read.requests))
     table = Table("What", Column("Value", justify="right"), Column("95%", justify="right"))
     for name, value, interval in rows:
