@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
+import zlib
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -16,7 +18,8 @@ from slmroute_plugin.storage.atomic_write import written_whole
 
 # A time that falls on a whole second has no fraction.
 _NAME = re.compile(
-    r"samples_(?P<task>.+)_(?P<time>\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:\.\d{1,6})?)\.jsonl"
+    r"samples_(?P<task>.+)_(?P<time>\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:\.\d{1,6})?)"
+    r"\.jsonl(?:\.gz)?"
 )
 
 
@@ -106,7 +109,7 @@ def routes_before(path: Path) -> bool:
 
 
 def read_samples(path: Path, unread: Unread | None = None) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a sample file, in its order.
+    """Yield the rows of a sample file, in its order. It may be packed by gzip (`.jsonl.gz`).
 
     A line is to hold exactly one JSON object. Any other line (cut off, empty, two rows in one)
     costs what stands in it and no more, provided that somebody is told.
@@ -125,7 +128,7 @@ def read_samples(path: Path, unread: Unread | None = None) -> Iterator[dict[str,
 def numbered_samples(path: Path, unread: Unread | None = None) -> Iterator[NumberedRow]:
     """Yield the rows of a sample file with their line numbers; see `read_samples`."""
     try:
-        with path.open("rb") as file:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 row, fault = _row_in(line)
                 if row is not None:
@@ -137,6 +140,8 @@ def numbered_samples(path: Path, unread: Unread | None = None) -> Iterator[Numbe
                 unread(damage)
     except OSError as error:
         raise SampleFileError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (EOFError, zlib.error) as error:
+        raise SampleFileError(f"{path} is damaged, or was cut off: {error}") from error
 
 
 def lines_in_words(unread: Sequence[UnreadLine]) -> str:
@@ -228,7 +233,7 @@ def _row_in(line: bytes) -> tuple[dict[str, Any] | None, str]:
 
 def _timed(folder: Path) -> dict[str, list[_Timed]]:
     runs: dict[str, list[_Timed]] = {}
-    for path in folder.glob("samples_*.jsonl"):
+    for path in folder.glob("samples_*.jsonl*"):
         if match := _NAME.fullmatch(path.name):
             runs.setdefault(match["task"], []).append(_Timed(match["time"], path))
     return {task: sorted(timed) for task, timed in runs.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from slmroute_plugin.storage.sample_files import (
     SampleFileError,
     UnreadLine,
     lines_in_words,
+    newest_sample_files,
     read_samples,
     rows_lost,
     write_samples,
@@ -65,6 +67,21 @@ def test_a_mark_of_the_byte_order_is_not_damage(tmp_path: Path) -> None:
     path = tmp_path / NAME
     path.write_bytes(b"\xef\xbb\xbf" + encoded(0) + b"\r\n")
     assert list(read_samples(path)) == [row(0)]
+
+
+def test_a_packed_file_is_read_as_a_plain_one_is(tmp_path: Path) -> None:
+    path = tmp_path / f"{NAME}.gz"
+    path.write_bytes(gzip.compress(encoded(0) + b"\n" + encoded(1) + b"\n"))
+    assert list(read_samples(path)) == [row(0), row(1)]
+    assert newest_sample_files(tmp_path) == {"slmroute_a": path}
+
+
+@pytest.mark.parametrize("change", [lambda data: data[:-9], lambda data: data[:-20] + bytes(20)])
+def test_a_damaged_packed_file_is_named(change: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    path = tmp_path / f"{NAME}.gz"
+    path.write_bytes(change(gzip.compress(b"\n".join(encoded(i) for i in range(100)))))
+    with pytest.raises(SampleFileError, match=r"\.gz (is damaged, or was cut off|cannot be read)"):
+        list(read_samples(path, lambda _: None))
 
 
 def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:

@@ -95,7 +95,8 @@ def run_setup(samples: Path) -> dict[str, Any]:
 
 
 def _of_results(samples: Path) -> dict[str, Any]:
-    task, _, time = samples.stem.removeprefix("samples_").rpartition("_")
+    name = samples.name.removesuffix(".gz").removesuffix(".jsonl")
+    task, _, time = name.removeprefix("samples_").rpartition("_")
     try:
         text = samples.with_name(f"results_{time}.json").read_text(encoding="utf-8")
         results = json.loads(text)

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.settings.parsing import parse_settings
 from slmroute_plugin.settings.schema import SettingsError
+from slmroute_plugin.storage.sample_files import sample_files
 from slmroute_plugin.sweep.grid.grid_file import Grid, GridError, Group, ModelEntry
 from slmroute_plugin.sweep.grid.model_engine import ModelEngine, on_engine
 from slmroute_plugin.sweep.grid.task_names import TaskNames
@@ -225,7 +226,7 @@ def _check_replay(folder: Path, path: Path) -> None:
     Raises:
         GridError: it holds no samples.
     """
-    if not list(folder.glob("samples_*.jsonl")):
+    if not sample_files(folder):
         raise GridError(f"{path}: replay: {folder} holds no samples_*.jsonl of a run")
 
 

@@ -28,6 +28,8 @@ MOST_ENGINES = 3
 StartEngine = Callable[..., Any]
 
 
+# Before pytest-xdist's own, which reads the groups.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep what shares an engine in one process, for `--dist loadgroup`: engines are large."""
     for item in items:
