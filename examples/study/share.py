@@ -5,7 +5,7 @@
 Of each row stay its ids, hashes and final answer, verdicts, confidences, and work; questions,
 prompts, right answers and whole replies do not. Numbers are rounded to six digits. Of each task,
 the newest samples are copied, packed by gzip: `slmroute report` and pandas read them as they are.
-The files beside them, lm-eval's results and the sweep's manifest, keep settings, versions and times.
+The files beside them, lm-eval's results and the sweep's manifest, keep settings and versions.
 """
 
 from __future__ import annotations
