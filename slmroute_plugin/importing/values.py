@@ -150,7 +150,7 @@ def logprobs(value: Any) -> list[float]:
             list written as JSON.
 
     Raises:
-        BadValue: If the value is no such list.
+        BadValue: If the value is not such a list.
 
     >>> logprobs([{"token": "a", "logprob": -0.5}, -1])
     [-0.5, -1.0]

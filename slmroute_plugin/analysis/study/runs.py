@@ -104,7 +104,7 @@ class TaskRun:
 
     @property
     def question_key(self) -> NDArray[np.bytes_]:
-        """What is equal for rows with the same question: the prompt's hash, or else the row's."""
+        """A key that rows with the same question share: the prompt's hash, or else the row's."""
         return self.prompt_hash if len(self.prompt_hash) else self.doc_hash
 
     def asks_as(self, other: TaskRun) -> NDArray[np.bool_]:

@@ -204,7 +204,7 @@ class OpenAiCompatibleBackend:
 
     @cached_property
     def _states_engine(self) -> StatesEngine | str:
-        """What hands out hidden states; or why nothing does, to follow "this server"."""
+        """The engine that hands out hidden states; or why there is none, as "shows no …"."""
         from anyio.from_thread import start_blocking_portal
 
         if not (self._capabilities.ids and self._capabilities.read):

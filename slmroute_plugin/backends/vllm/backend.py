@@ -71,7 +71,7 @@ class VllmBackend:
 
     @property
     def work(self) -> Work:
-        """What the engine did so far, in tokens."""
+        """The work that the engine did so far, in tokens."""
         return self._engine.work
 
     def refuses(self, signal: Signal[Any]) -> str | None:
