@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ SMALL = {
 }  # fmt: skip
 
 MOST_ENGINES = 3
+STARTED = pytest.StashKey[dict[str, Any]]()
 
 StartEngine = Callable[..., Any]
 
@@ -39,8 +40,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group(group))
 
 
-@pytest.fixture(scope="package")
-def start_engine() -> Iterator[StartEngine]:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None]:
+    """End all engines behind the last test of this folder, for what runs next in the process."""
+    yield
+    if nextitem is None or nextitem.path.parent != Path(__file__).parent:
+        engines = item.config.stash.get(STARTED, {})
+        while engines:
+            shut_down(engines.popitem()[1])
+
+
+@pytest.fixture(scope="session")
+def start_engine(pytestconfig: pytest.Config) -> StartEngine:
     """Starts an engine with lm-eval's class, or returns the one that was started like that.
 
     An engine takes 2 GB and more. A fourth one takes the place of the one that was last asked for
@@ -50,7 +61,7 @@ def start_engine() -> Iterator[StartEngine]:
     pytest.importorskip("vllm.version", reason="vLLM is not installed (see make test-engines)")
     from lm_eval.models.vllm_causallms import VLLM
 
-    started: dict[str, Any] = {}
+    started = pytestconfig.stash.setdefault(STARTED, {})
 
     def start(checkpoint: str, **options: Any) -> Any:
         name = repr((checkpoint, sorted(options.items())))
@@ -63,9 +74,7 @@ def start_engine() -> Iterator[StartEngine]:
         # What a test sets on it is the test's alone; the engine is shared.
         return copy.copy(started[name])
 
-    yield start
-    for lm in started.values():
-        shut_down(lm)
+    return start
 
 
 def shut_down(lm: Any) -> None:
