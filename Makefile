@@ -85,11 +85,11 @@ demo: $(READY) $(SLM)
 test: $(READY) $(SLM)
 	$(OFFLINE) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder
 
-# All that `make test` skips for want of a package. As there, one thread for each engine; tests that
-# share an engine run in one process.
+# All that `make test` skips for want of a package. As there, one thread for each engine, and files in
+# their order.
 test-engines: $(ENGINES_READY)
 	$(OFFLINE) OMP_NUM_THREADS=1 VLLM_CPU_OMP_THREADS_BIND=nobind VLLM_CPU_KVCACHE_SPACE=1 \
-	    $(ENGINES)/bin/python -m pytest -n logical --dist loadgroup $(ENGINE_TESTS)
+	    $(ENGINES)/bin/python -m pytest -n logical --dist loadfile --no-loadscope-reorder $(ENGINE_TESTS)
 
 # What it says is news, not a verdict: this checkout is held to the lm-eval of constraints.txt.
 test-lm-eval: $(READY) $(SLM)

@@ -1,4 +1,4 @@
-"""Real vLLM engines on the CPU, shared by tests; a process holds three of them at the most."""
+"""Real vLLM engines on the CPU, shared by tests; a process holds two of them at the most."""
 
 from __future__ import annotations
 
@@ -23,21 +23,10 @@ SMALL = {
     "enforce_eager": True, "dtype": "float32",
 }  # fmt: skip
 
-MOST_ENGINES = 3
+MOST_ENGINES = 2
 STARTED = pytest.StashKey[dict[str, Any]]()
 
 StartEngine = Callable[..., Any]
-
-
-# Before pytest-xdist's own, which reads the groups.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep what shares an engine in one process, for `--dist loadgroup`: engines are large."""
-    for item in items:
-        fixtures = getattr(item, "fixturenames", ())
-        engine = "states" if "states_engine" in fixtures else "plain"
-        group = engine if item.path.parent == Path(__file__).parent else item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -54,7 +43,7 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 def start_engine(pytestconfig: pytest.Config) -> StartEngine:
     """Starts an engine with lm-eval's class, or returns the one that was started like that.
 
-    An engine takes 2 GB and more. A fourth one takes the place of the one that was last asked for
+    An engine takes 2 GB and more. A third one takes the place of the one that was last asked for
     the longest ago, so tests ask for an engine anew rather than keep it.
     """
     # A module of it, as this folder has the package's name and is on the path.
