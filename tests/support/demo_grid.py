@@ -59,7 +59,7 @@ class Demo:
         path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
 
 
-def sweep(demo: Demo, *options: str) -> subprocess.CompletedProcess[str]:
+def sweep(demo: Demo, *options: str, seconds: int = 560) -> subprocess.CompletedProcess[str]:
     """Run `slmroute sweep` on the demo grid."""
     return subprocess.run(
         [sys.executable, "-m", "slmroute_plugin", "sweep", "grid.yaml", *options],
@@ -67,7 +67,7 @@ def sweep(demo: Demo, *options: str) -> subprocess.CompletedProcess[str]:
         env=environment(COLUMNS="150"),
         capture_output=True,
         text=True,
-        timeout=560,
+        timeout=seconds,
         check=False,
     )
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from slmroute_plugin import Missing
 from slmroute_plugin.backends import Observed, Question
 from slmroute_plugin.plugins.backends import backend_for
 from slmroute_plugin.signals import HiddenState, NextTokenProbs, Samples, Signal, TokenLogprobs
@@ -50,12 +49,8 @@ def test_answers_and_probabilities_are_those_without_guesses(guessing: Any, refe
 
 
 @pytest.mark.timeout(1200)
-def test_what_such_an_engine_cannot_give_is_left_out_by_name(guessing: Any) -> None:
-    state, samples = HiddenState(), Samples()
-    for seen in observed(frozenset({TokenLogprobs(), state, samples}), guessing):
-        missing = seen.observation.signals[state]
-        assert isinstance(missing, Missing)
-        assert "(ngram)" in missing.reason
-        drawn = seen.observation.signals[samples]
-        assert isinstance(drawn, Missing)
-        assert "draws wrongly" in drawn.reason
+def test_what_such_an_engine_cannot_give_is_refused_by_name(guessing: Any) -> None:
+    backend = backend_for(guessing)
+    assert "speculative_config of your own (ngram)" in (backend.refuses(HiddenState()) or "")
+    assert "draws wrongly" in (backend.refuses(Samples()) or "")
+    assert [backend.refuses(signal) for signal in SIGNALS] == [None, None]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from demo_grid import METHODS, sample_rows, sweep, write_demo
+from demo_grid import ARITHMETIC, METHODS, MMLU, sample_rows, sweep, write_demo
 
 pytest.importorskip("vllm.version", reason="vLLM is not installed (see make test-engines)")
 pytestmark = pytest.mark.slow
@@ -45,11 +45,14 @@ def test_one_key_runs_the_grid_on_vllm_with_the_answers_of_transformers(
     for engine in ("transformers", "vllm"):
         (tmp_path / engine).mkdir()
         demo = write_demo(tmp_path / engine, models)
-        demo.change(engine=engine, limit=2, vllm_args={"enforce_eager": True, "block_size": 32})
+        demo.change(
+            engine=engine, limit=2, vllm_args={"enforce_eager": True, "block_size": 32},
+            tasks={"both": [ARITHMETIC, MMLU]},  # an engine takes long to start
+        )  # fmt: skip
         for name in models:
             settings = {"uq": list(METHODS), "hidden_states": None}
             demo.change_model(name, metadata={"slmroute": settings})
-        done = sweep(demo)
+        done = sweep(demo, seconds=1400)
         assert done.returncode == 0, done.stdout + done.stderr
         found[engine] = sample_rows(demo.results)
     assert len(found["vllm"]) == 8
