@@ -8,9 +8,13 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from math import isfinite
 from random import Random
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from slmroute_plugin.openai_protocol.endpoint import Endpoint
+from slmroute_plugin.openai_protocol.posting import StatusError
+
+if TYPE_CHECKING:
+    from openai import APIStatusError
 
 LONGEST_WAIT_S = 60.0
 LONGEST_RETRY_AFTER_S = 600.0
@@ -75,34 +79,56 @@ class Failure(NamedTuple):
         return jitter if self.retry_after_s is None else self.retry_after_s + min(jitter, 1.0)
 
 
+_LATE = Failure("the server did not answer in time", may_pass=True)
+
+
 def failure_of(error: Exception, endpoint: Endpoint) -> Failure:
-    """Return the failure that an exception of an attempt stands for."""
+    """Return the failure that an exception of an attempt stands for.
+
+    The attempt may have been made with the package `openai` or by `posting`.
+    """
+    if isinstance(error, BadBody):
+        return Failure(_line(error, endpoint), may_pass=True)
+    if isinstance(error, StatusError):
+        return _status_failure(error, error.headers, error.reason, endpoint)
+    if isinstance(error, TimeoutError):
+        return _LATE
+    from aiohttp import ClientConnectorError, ClientError
     from openai import APIConnectionError, APIStatusError, APITimeoutError
 
-    if isinstance(error, (APITimeoutError, TimeoutError)):
-        return Failure("the server did not answer in time", may_pass=True)
+    if isinstance(error, ClientError):
+        return _broken(error, isinstance(error, ClientConnectorError), endpoint)
+    if isinstance(error, APITimeoutError):
+        return _LATE
     if isinstance(error, APIConnectionError):
         cause = error.__cause__
         # The class is known by name, because `openai` has changed the HTTP package below it.
-        unreached = type(cause).__name__ == "ConnectError"
-        fault = "the server cannot be reached" if unreached else "the connection broke"
-        text = f"{fault} ({_line(cause, endpoint) or type(cause).__name__})"
-        return Failure(text, may_pass=True, is_unreached=unreached)
+        return _broken(cause, type(cause).__name__ == "ConnectError", endpoint)
     if isinstance(error, APIStatusError):
-        return _status_failure(error, endpoint)
-    if isinstance(error, BadBody):
-        return Failure(_line(error, endpoint), may_pass=True)
+        response = error.response
+        return _status_failure(error, response.headers, response.reason_phrase, endpoint)
     return Failure(f"{type(error).__name__}: {_line(error, endpoint)}")
 
 
-def _status_failure(error: Any, endpoint: Endpoint) -> Failure:
-    text = f"HTTP {error.status_code}: {_line(_message(error), endpoint)}"
+def _broken(cause: BaseException | None, unreached: bool, endpoint: Endpoint) -> Failure:
+    fault = "the server cannot be reached" if unreached else "the connection broke"
+    text = f"{fault} ({_line(cause, endpoint) or type(cause).__name__})"
+    return Failure(text, may_pass=True, is_unreached=unreached)
+
+
+def _status_failure(
+    error: StatusError | APIStatusError,
+    headers: Mapping[str, str],
+    reason: str,
+    endpoint: Endpoint,
+) -> Failure:
+    text = f"HTTP {error.status_code}: {_line(_message(error.body) or reason, endpoint)}"
     codes = {str(error.code), str(error.type)}
     fatal = error.status_code in _FATAL or not _FATAL_CODES.isdisjoint(codes)
     refused = error.status_code in _REFUSED or not _REFUSED_CODES.isdisjoint(codes)
     passing = error.status_code in _PASSING or error.status_code >= 500
     may_pass = passing and not fatal and not refused
-    wait_s = retry_after_s(error.response.headers)
+    wait_s = retry_after_s(headers)
     if wait_s is not None and wait_s > LONGEST_RETRY_AFTER_S:
         text += f" (the server asks to wait for {wait_s:.0f} s)"
         may_pass = False
@@ -113,11 +139,8 @@ def _status_failure(error: Any, endpoint: Endpoint) -> Failure:
     )
 
 
-def _message(error: Any) -> object:
-    body = error.body
-    if isinstance(body, dict):
-        body = body.get("message") or body.get("detail") or body
-    return body or error.response.reason_phrase
+def _message(body: object) -> object:
+    return body.get("message") or body.get("detail") or body if isinstance(body, dict) else body
 
 
 def _line(text: object, endpoint: Endpoint) -> str:

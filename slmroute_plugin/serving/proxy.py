@@ -191,13 +191,14 @@ class Proxy:
             "model": name,
             "request-id": request_id,
         }
-        # A header is ASCII without line breaks, whatever a model is called.
-        return {
-            f"x-slmroute-{name}": "".join(
-                letter if letter.isascii() and letter.isprintable() else "?" for letter in value
-            )
-            for name, value in values.items()
-        }
+        return {f"x-slmroute-{name}": _header_text(value) for name, value in values.items()}
+
+
+def _header_text(value: str) -> str:
+    """Return a text as a header can hold it: ASCII without line breaks."""
+    if value.isascii() and value.isprintable():
+        return value
+    return "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in value)
 
 
 class ClientGone(Exception):

@@ -15,11 +15,10 @@ from slmroute_plugin.openai_protocol.attempts import Attempts
 from slmroute_plugin.openai_protocol.bodies import parse_body
 from slmroute_plugin.openai_protocol.endpoint import NO_KEY, Endpoint
 from slmroute_plugin.openai_protocol.failures import Failure
+from slmroute_plugin.openai_protocol.posting import Post, posting
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
-
-    from openai import AsyncOpenAI
 
 T = TypeVar("T")
 Measure: TypeAlias = Callable[[Any, float], None]
@@ -96,31 +95,16 @@ class Server:
         """
         from anyio import Semaphore
 
-        async with self._client() as client:
-            yield Connection(self, client, Semaphore(self.concurrency), has_answered)
+        async with posting(self.sent_headers(), self._trusted()) as post:
+            yield Connection(self, post, Semaphore(self.concurrency), has_answered)
 
-    def _client(self) -> AsyncOpenAI:
-        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
-
+    def _trusted(self) -> ssl.SSLContext | bool:
         verify = self.verify
-        trusted = ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify
-        own: Any = None if trusted is True else DefaultAsyncHttpxClient(verify=trusted)
-        return AsyncOpenAI(
-            api_key=NO_KEY,
-            base_url=self.url,
-            timeout=self.timeout_s,
-            max_retries=0,
-            http_client=own,
-        )
+        return ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify
 
-    def sent_headers(self) -> dict[str, Any]:
-        """Return the headers of each request, for the package `openai`."""
-        from openai import Omit
-
-        # A header without a key is none: "Bearer" alone cannot be sent.
-        shown = {name: value for name, value in self.headers.items() if value not in ("", "Bearer")}
-        named = {name.lower() for name in shown}
-        return {**shown, **({} if "authorization" in named else {"Authorization": Omit()})}
+    def sent_headers(self) -> dict[str, str]:
+        """Return the headers of each request: one without a key, as "Bearer" alone, is not sent."""
+        return {name: value for name, value in self.headers.items() if value not in ("", "Bearer")}
 
 
 class Connection:
@@ -133,14 +117,13 @@ class Connection:
     def __init__(
         self,
         server: Server,
-        client: AsyncOpenAI,
+        send: Post,
         slots: AbstractAsyncContextManager[Any],
         has_answered: bool,
     ) -> None:
         self.name = server.name
         self._server = server
-        self._client = client
-        self._options: Any = {"headers": server.sent_headers()}
+        self._send = send
         self._slots = slots
         self._endpoint = Endpoint(server.name, server.key)
         self._attempts = Attempts(self._endpoint, server.attempts, server.back_off_s, has_answered)
@@ -168,13 +151,10 @@ class Connection:
     ) -> T:
         from anyio import fail_after
 
-        # The package's own timeout is for each read: a body that trickles would never meet it.
         async with self._slots:
             started = monotonic()
             with fail_after(self._server.timeout_s):
-                text = await self._client.post(
-                    url, body=dict(payload), cast_to=str, options=self._options
-                )
+                text = await self._send(url, payload)
             seconds = monotonic() - started
             body = parse_body(self._endpoint.without_key(text))
             value = read(body)

@@ -1,0 +1,87 @@
+"""Requests over HTTP with a body of JSON, of which the text that comes back is wanted."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+from urllib.request import getproxies
+
+Post: TypeAlias = Callable[[str, Mapping[str, Any]], Awaitable[str]]
+_FIRST_ERROR = 400
+
+
+class StatusError(Exception):
+    """An error for a response whose HTTP status is one of failure.
+
+    Its attributes have the names and meanings of those of `openai.APIStatusError`.
+
+    Args:
+        status: The HTTP status.
+        text: The body of the response.
+        headers: The headers of the response.
+        reason: The words that the server says beside the status.
+
+    Attributes:
+        body: The JSON object that tells of the error, else the text of the body.
+        code: The code in that object; None if there is none.
+        type: The type in that object; None if there is none.
+    """
+
+    def __init__(self, status: int, text: str, headers: Mapping[str, str], reason: str) -> None:
+        super().__init__(f"HTTP {status}")
+        self.status_code = status
+        self.headers = headers
+        self.reason = reason
+        self.body = _error_of(text)
+        told = self.body if isinstance(self.body, dict) else {}
+        self.code = told.get("code")
+        self.type = told.get("type")
+
+
+def _error_of(text: str) -> Any:
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        return text.strip()
+    return body.get("error", body) if isinstance(body, dict) else body
+
+
+@asynccontextmanager
+async def posting(
+    headers: Mapping[str, str], verify: ssl.SSLContext | bool = True
+) -> AsyncIterator[Post]:
+    """Open a pool of connections for the time of the block.
+
+    It has neither a limit nor a time-out: its user has both. Proxies come from the environment.
+
+    Args:
+        headers: The headers of each request.
+        verify: Whether certificates are checked, or the context that checks them.
+
+    Returns:
+        A function that posts a body to a URL, and returns the body of the response. It raises
+        StatusError for a status of failure, and an error of aiohttp if the connection fails.
+    """
+    from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+
+    session = ClientSession(
+        headers=dict(headers),
+        connector=TCPConnector(limit=0, ssl=verify),
+        timeout=ClientTimeout(total=None, sock_connect=None),
+        cookie_jar=DummyCookieJar(),
+        # Looked up anew for each request, in a thread: only where there are proxies at all.
+        trust_env=bool(getproxies()),
+    )
+
+    async def post(url: str, body: Mapping[str, Any]) -> str:
+        async with session.post(url, json=body) as response:
+            text = (await response.read()).decode(errors="replace")
+            if response.status >= _FIRST_ERROR:
+                raise StatusError(response.status, text, response.headers, response.reason or "")
+            return text
+
+    async with session:
+        yield post
