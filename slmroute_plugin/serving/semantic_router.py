@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import exp, log
 from typing import Any
 
+from slmroute_plugin.plugins.methods import registered_methods
 from slmroute_plugin.serving.threshold_rule import ThresholdRule
+from slmroute_plugin.signals import (
+    ChoiceProb,
+    Confidences,
+    FirstTokenProbs,
+    HiddenState,
+    NextTokenProbs,
+    PromptStates,
+    QuestionTerms,
+    Reply,
+    Restated,
+    Samples,
+    Signal,
+    TokenLogprobs,
+    TokenStatistics,
+)
 from slmroute_plugin.storage.threshold_file import EVERYTHING
 
 # The router turns a mean log-probability l into (l + 3) / 3, cut to [0, 1].
 _SPAN = 3.0
-_WHY_NOT = {
-    "probability_margin": "the router's margin is that of log-probabilities, ours of probabilities",
-    "p_true": "the router's self-verification asks in other words, and reads a stated number",
-    "verbalization_1s": "the router's self-verification asks in other words",
-    "verbalization_2s": "the router's self-verification asks in other words",
-}
+_EXPORTED = "perplexity"
+# The first kind of signal that a method asks for says what the router lacks.
+_LACKS: Sequence[tuple[tuple[type[Signal[Any]], ...], str]] = (
+    ((Confidences,), "the router combines no confidences"),
+    ((QuestionTerms,), "the router's confidence is in an answer, and this one in a question alone"),
+    ((HiddenState, PromptStates), "the router sees no hidden states, and runs no probes"),
+    ((Samples,), "the router asks the small model once, and draws no samples"),
+    (
+        (NextTokenProbs, FirstTokenProbs, Reply, Restated),
+        "the router's self-verification asks in its own words, and reads a number from the reply",
+    ),
+    (
+        (TokenStatistics,),
+        "the router sees the likeliest tokens, not the vocabulary, and its margin is a difference "
+        "of log-probabilities, not of probabilities",
+    ),
+    ((TokenLogprobs, ChoiceProb), "of token probabilities, the router takes the mean logarithm"),
+)
 
 
 class CannotExport(ValueError):
@@ -56,11 +85,10 @@ def normalised_threshold(rule: ThresholdRule) -> float:
     Raises:
         CannotExport: If the router does not compute this confidence, or cannot hold the threshold.
     """
-    if rule.method != "perplexity":
-        why = _WHY_NOT.get(rule.method, "the router does not compute it")
+    if rule.method != _EXPORTED:
         raise CannotExport(
-            f"{rule.method}: {why}. A threshold for perplexity, the mean log-probability, can be "
-            "exported."
+            f"{rule.method} cannot be exported: {_why_not(rule.method)}. A threshold for "
+            f"{_EXPORTED}, the mean log-probability, can"
         )
     if rule.threshold == EVERYTHING:
         raise CannotExport("the threshold sends every answer to the LLM: name the LLM alone")
@@ -70,3 +98,15 @@ def normalised_threshold(rule: ThresholdRule) -> float:
             "which the router tells answers no longer apart"
         )
     return 1.0 + log(rule.threshold) / _SPAN
+
+
+def _why_not(name: str) -> str:
+    """Say why the router does not compute a method's confidence."""
+    registered = registered_methods().get(name)
+    if registered is None:
+        return "it is not a method that is installed"
+    asks = registered.method.asks
+    for kinds, lack in _LACKS:
+        if any(isinstance(ask, kinds) for ask in asks):
+            return lack
+    return "the router does not compute it"

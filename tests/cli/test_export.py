@@ -14,6 +14,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from slmroute_plugin.cli import app
+from slmroute_plugin.plugins import registered_methods
 
 
 def export(folder: Path, threshold: Any, *further: str, **changes: Any) -> Result:
@@ -40,8 +41,19 @@ def test_the_router_decides_as_the_threshold_does(tmp_path: Path, threshold: flo
 @pytest.mark.parametrize(
     ("threshold", "changes", "fault"),
     [
-        (0.5, {"method": "p_true"}, "asks in other words"),
-        (0.5, {"method": "jaccard_degree"}, "does not compute it"),
+        (0.5, {"method": "p_true"}, "asks in its own words"),
+        (0.5, {"method": "verbalization_2s"}, "asks in its own words"),
+        (0.5, {"method": "p_ik"}, "asks in its own words"),
+        (0.5, {"method": "jaccard_degree"}, "draws no samples"),
+        (0.5, {"method": "cocoa"}, "draws no samples"),
+        (0.5, {"method": "probability_margin"}, "difference of log-probabilities"),
+        (0.5, {"method": "token_entropy"}, "not the vocabulary"),
+        (0.5, {"method": "average_token_prob"}, "takes the mean logarithm"),
+        (0.5, {"method": "sequence_prob"}, "takes the mean logarithm"),
+        (0.5, {"method": "trained_probe"}, "no hidden states"),
+        (0.5, {"method": "combined"}, "combines no confidences"),
+        (0.5, {"method": "question_length"}, "in a question alone"),
+        (0.5, {"method": "perplexiti"}, "not a method that is installed"),
         ("inf", {}, "sends every answer"),
         (0.04, {}, "not above e⁻³"),
         (0.5, {"llm": None}, "names no LLM"),
@@ -53,6 +65,16 @@ def test_what_would_mean_something_else_is_refused(
     result = export(tmp_path, threshold, **changes)
     assert result.exit_code == 1
     assert fault in result.stderr
+
+
+def test_every_other_method_is_refused_for_a_reason_of_its_own(tmp_path: Path) -> None:
+    names = registered_methods().keys() - {"perplexity"}
+    assert len(names) > 20
+    for name in names:
+        result = export(tmp_path, 0.5, method=name)
+        assert result.exit_code == 1
+        assert f"{name} cannot be exported: " in result.stderr
+        assert "does not compute it" not in result.stderr
 
 
 def test_the_routers_own_check_accepts_it(tmp_path: Path) -> None:
