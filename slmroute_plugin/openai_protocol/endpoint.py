@@ -45,6 +45,15 @@ class Endpoint:
         is_azure = "api-version" in self.query and self.key != NO_KEY
         return {"api-key": self.key} if is_azure else {}
 
+    def url_of(self, path: str) -> str:
+        """Return the URL of a path below the base URL, with the base URL's query.
+
+        >>> Endpoint("https://host/v1/?api-version=1", "none").url_of("/chat/completions")
+        'https://host/v1/chat/completions?api-version=1'
+        """
+        parts = urlsplit(self.url)
+        return urlunsplit(parts._replace(path=parts.path.rstrip("/") + path))
+
     def without_key(self, text: str) -> str:
         """Replace the key in a text by `[key]`, because servers quote a key that they refuse."""
         return text.replace(self.key, "[key]") if len(self.key) >= _SHORTEST_SECRET else text

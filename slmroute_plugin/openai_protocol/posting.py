@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies
 
-Post: TypeAlias = Callable[[str, Mapping[str, Any]], Awaitable[str]]
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse, ClientSession
+
 _FIRST_ERROR = 400
 
 
@@ -49,10 +51,61 @@ def _error_of(text: str) -> Any:
     return body.get("error", body) if isinstance(body, dict) else body
 
 
+class Poster:
+    """A poster of JSON, with a pool of connections.
+
+    Args:
+        session: The session of aiohttp, which holds the pool.
+    """
+
+    def __init__(self, session: ClientSession) -> None:
+        self._session = session
+
+    async def text(self, url: str, body: Mapping[str, Any]) -> str:
+        """Post a body, and return the body of the response.
+
+        Raises:
+            StatusError: If the status is one of failure.
+            aiohttp.ClientError: If the connection fails.
+        """
+        async with self._session.post(url, json=body) as response:
+            return await _text(response)
+
+    @asynccontextmanager
+    async def parts(
+        self, url: str, body: Mapping[str, Any], idle_s: float
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Post a body, and hand out the parts of the response as they come, for the block's time.
+
+        Args:
+            url: The URL.
+            body: The body.
+            idle_s: The seconds without a part after which TimeoutError is raised.
+
+        Raises:
+            StatusError: If the status is one of failure.
+            aiohttp.ClientError: If the connection fails, then or as the parts come.
+        """
+        from aiohttp import ClientTimeout
+
+        idle = ClientTimeout(total=None, sock_read=idle_s)
+        async with self._session.post(url, json=body, timeout=idle) as response:
+            if response.status >= _FIRST_ERROR:
+                await _text(response)
+            yield response.content.iter_any()
+
+
+async def _text(response: ClientResponse) -> str:
+    text = (await response.read()).decode(errors="replace")
+    if response.status >= _FIRST_ERROR:
+        raise StatusError(response.status, text, response.headers, response.reason or "")
+    return text
+
+
 @asynccontextmanager
 async def posting(
     headers: Mapping[str, str], verify: ssl.SSLContext | bool = True
-) -> AsyncIterator[Post]:
+) -> AsyncIterator[Poster]:
     """Open a pool of connections for the time of the block.
 
     It has neither a limit nor a time-out: its user has both. Proxies come from the environment.
@@ -60,10 +113,6 @@ async def posting(
     Args:
         headers: The headers of each request.
         verify: Whether certificates are checked, or the context that checks them.
-
-    Returns:
-        A function that posts a body to a URL, and returns the body of the response. It raises
-        StatusError for a status of failure, and an error of aiohttp if the connection fails.
     """
     from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
@@ -75,13 +124,5 @@ async def posting(
         # Looked up anew for each request, in a thread: only where there are proxies at all.
         trust_env=bool(getproxies()),
     )
-
-    async def post(url: str, body: Mapping[str, Any]) -> str:
-        async with session.post(url, json=body) as response:
-            text = (await response.read()).decode(errors="replace")
-            if response.status >= _FIRST_ERROR:
-                raise StatusError(response.status, text, response.headers, response.reason or "")
-            return text
-
     async with session:
-        yield post
+        yield Poster(session)

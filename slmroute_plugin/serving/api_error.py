@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from slmroute_plugin.openai_protocol.answer_text import encodable
+
 
 class ApiError(Exception):
     """An error for a client, whose text holds neither a key nor an upstream's address.
@@ -30,7 +32,8 @@ class ApiError(Exception):
     ) -> None:
         super().__init__(message)
         self.status = status
-        self.message = message
+        # Servers may quote half of a character.
+        self.message = encodable(message)
         self.kind = kind
         self.code = code
         self.retry_after_s = retry_after_s

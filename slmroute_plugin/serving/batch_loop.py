@@ -112,10 +112,11 @@ class BatchLoop:
         for waiting in batch:
             try:
                 instance = self._assessor.instance(*waiting.question)
-            except ValueError as error:  # the chat template refuses the conversation
+                fits = self._assessor.fits(instance)
+            except Exception as error:  # the chat template or the tokenizer refuses the text
                 self._deliver(waiting, SlmUnavailable("slm_cannot_be_asked", str(error)))
                 continue
-            if self._assessor.fits(instance):
+            if fits:
                 asked.append((waiting, instance))
             else:  # the model would see a part of it
                 self._deliver(waiting, SlmUnavailable("slm_cannot_be_asked", _TOO_LONG))

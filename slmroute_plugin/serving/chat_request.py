@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Literal
 
 from slmroute_plugin.conversation import Message
@@ -103,6 +104,9 @@ def read_chat_request(
         raise ApiError(400, "messages must be a list of at least one message.")
     if not all(isinstance(message, dict) for message in messages):
         raise ApiError(400, "each of messages must be an object with a role and a content.")
+    stream = body.get("stream")
+    if stream is not None and not isinstance(stream, bool):
+        raise ApiError(400, "stream must be true or false.")
     options = body.get("stream_options")
     include_usage = isinstance(options, dict) and options.get("include_usage") is True
     turns = [_turn(message) for message in messages]
@@ -110,7 +114,7 @@ def read_chat_request(
     return ChatRequest(
         body=body,
         target=target,
-        stream=body.get("stream") is True,
+        stream=stream is True,
         include_usage=include_usage,
         messages=[each for each in turns if not isinstance(each, str)],
         generation=_generation(body, defaults),
@@ -120,7 +124,7 @@ def read_chat_request(
 
 def _object(raw: bytes) -> dict[str, Any]:
     try:
-        body = json.loads(raw, parse_constant=_not_json)
+        body = json.loads(raw, parse_constant=_not_json, parse_float=_finite)
     except (ValueError, RecursionError):
         raise ApiError(400, "The body is not JSON.") from None
     if not isinstance(body, dict):
@@ -132,16 +136,19 @@ def _not_json(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"{text} is too large")
+    return number
+
+
 def _target(body: Mapping[str, Any], force: str | None, targets: Mapping[str, Target]) -> Target:
     model = body.get("model")
     if not isinstance(model, str):
         raise ApiError(400, "model must be a text.")
     if model not in targets:
-        raise ApiError(
-            404,
-            f"There is no model {model[:100]!r} here, but {', '.join(targets)}.",
-            code="model_not_found",
-        )
+        raise unknown_model(model, targets)
     if force is None:
         return targets[model]
     if force == "slm":
@@ -149,6 +156,12 @@ def _target(body: Mapping[str, Any], force: str | None, targets: Mapping[str, Ta
     if force == "llm":
         return "llm"
     raise ApiError(400, "x-slmroute-force must be slm or llm.")
+
+
+def unknown_model(name: str, targets: Iterable[str]) -> ApiError:
+    """Return the error for a model that the proxy does not have."""
+    text = f"There is no model {name[:100]!r} here, but {', '.join(targets)}."
+    return ApiError(404, text, code="model_not_found")
 
 
 def _unsuited(body: Mapping[str, Any], defaults: Defaults) -> str:
@@ -181,7 +194,8 @@ def _turn(message: Mapping[str, Any]) -> Message | str:
         if any(part.get("type") != "text" for part in parts):
             return "images"
         texts = [part.get("text") for part in parts]
-        content = "\n".join(text for text in texts if isinstance(text, str))
+        whole = all(isinstance(text, str) for text in texts)
+        content = "\n".join(map(str, texts)) if whole else None
     if not isinstance(content, str):
         return "no_text"
     return Message(role=role, content=content)
@@ -211,4 +225,5 @@ def _generation(body: Mapping[str, Any], defaults: Defaults) -> dict[str, Any]:
     stops = list(defaults.stops) if stop is None else [stop] if isinstance(stop, str) else stop
     if not isinstance(stops, list) or not all(isinstance(each, str) for each in stops):
         raise ApiError(400, "stop must be a text or a list of texts.")
-    return {"until": stops, "max_gen_toks": limit, "do_sample": False}
+    # An empty stop string would end every answer before its beginning.
+    return {"until": list(filter(None, stops)), "max_gen_toks": limit, "do_sample": False}

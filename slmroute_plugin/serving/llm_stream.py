@@ -3,27 +3,57 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
-from slmroute_plugin.openai_protocol.answer_text import mapping
+from slmroute_plugin.openai_protocol.answer_text import mapping, reported
 from slmroute_plugin.openai_protocol.bodies import token_count
 from slmroute_plugin.openai_protocol.endpoint import Endpoint
+from slmroute_plugin.openai_protocol.failures import BadBody
 
 _DATA = "data:"
 _DONE = "[DONE]"
+# What a line of a stream of events begins with, by the HTML standard; a comment, with a colon.
+_FIELDS = (_DATA, "event:", "id:", "retry:", ":")
 
 
 class StreamBroken(Exception):
     """An error for a stream that ended before the answer did."""
 
 
+async def beginning(lines: AsyncIterator[str]) -> list[str]:
+    """Return the lines of a stream up to its first event.
+
+    Raises:
+        BadBody: If there is no event, or if the first event reports an error.
+    """
+    begun: list[str] = []
+    async for line in lines:
+        if line and not line.startswith(_FIELDS):
+            raise BadBody("the server's answer is not a stream of events")
+        begun.append(line)
+        if line.startswith(_DATA):
+            event = _event(line)
+            if event.get("error") and not event.get("choices"):
+                raise BadBody(f"the server broke off the stream{reported(event)}")
+            return begun
+    raise BadBody("the server ended the stream before its beginning")
+
+
+def _event(line: str) -> Mapping[str, Any]:
+    """Return the object that an event holds; an empty object if it holds another thing."""
+    try:
+        return mapping(json.loads(line[len(_DATA) :]))
+    except (ValueError, RecursionError):
+        return {}
+
+
 class LlmStream:
     """A stream of server-sent events from the LLM, which has begun.
 
     Args:
-        first: The first line.
+        begun: The lines up to the first event.
         rest: The lines after it.
         where: The endpoint, whose key is cut out of every line.
         opened: What is to be closed at the end.
@@ -37,9 +67,13 @@ class LlmStream:
     """
 
     def __init__(
-        self, first: str, rest: AsyncIterator[str], where: Endpoint, opened: AsyncExitStack
+        self,
+        begun: Sequence[str],
+        rest: AsyncIterator[str],
+        where: Endpoint,
+        opened: AsyncExitStack,
     ) -> None:
-        self._first = first
+        self._begun = begun
         self._rest = rest
         self._where = where
         self._opened = opened
@@ -57,7 +91,8 @@ class LlmStream:
             StreamBroken: If the stream ends before the answer does.
         """
         try:
-            yield self._passed_on(self._first)
+            for line in self._begun:
+                yield self._passed_on(line)
             async for line in self._rest:
                 yield self._passed_on(line)
         except Exception as error:  # whatever breaks a connection
@@ -72,18 +107,15 @@ class LlmStream:
 
     def _passed_on(self, line: str) -> str:
         if line.startswith(_DATA):
-            self._note(line[len(_DATA) :].strip())
+            self._note(line)
         return self._where.without_key(line) + "\n"
 
-    def _note(self, data: str) -> None:
+    def _note(self, line: str) -> None:
         """Note what an event says of the end, the tokens and the letters of the answer."""
-        if data == _DONE:
+        if line[len(_DATA) :].strip() == _DONE:
             self._has_finished = True
             return
-        try:
-            event = mapping(json.loads(data))
-        except (ValueError, RecursionError):
-            return
+        event = _event(line)
         if usage := mapping(event.get("usage")):
             self.prompt_tokens = token_count(usage.get("prompt_tokens"))
             self.completion_tokens = token_count(usage.get("completion_tokens"))

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from slmroute_plugin.observation import Answer
@@ -77,7 +77,8 @@ class Proxy:
         """
         if self._limits.key is None:
             return
-        given = request.headers.get("authorization", "").removeprefix("Bearer ").strip()
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        given = given.strip() if scheme.lower() == "bearer" else ""
         if not hmac.compare_digest(given.encode(), self._limits.key.encode()):
             raise ApiError(401, "This key is not the proxy's.", code="invalid_api_key")
 
@@ -86,6 +87,7 @@ class Proxy:
 
         Raises:
             ApiError: If there is no answer.
+            ClientGone: If the client has gone.
         """
         if self._pending >= self._limits.most_pending:
             self.router.metrics.refused.inc()
@@ -119,11 +121,14 @@ class Proxy:
 
         Raises:
             ApiError: If it is larger than it may be, or if it does not come.
+            ClientGone: If the client has gone before its end.
         """
         try:
             return await asyncio.wait_for(self._whole_body(request), _BODY_TIMEOUT_S)
         except asyncio.TimeoutError:
             raise ApiError(408, f"The body did not come within {_BODY_TIMEOUT_S} s.") from None
+        except ClientDisconnect:
+            raise ClientGone("the client has gone") from None
 
     async def _whole_body(self, request: Request) -> bytes:
         body = bytearray()

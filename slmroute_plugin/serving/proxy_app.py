@@ -7,9 +7,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from slmroute_plugin.serving.api_error import ApiError
+from slmroute_plugin.serving.chat_request import unknown_model
 from slmroute_plugin.serving.outcome import CANCELLED
 from slmroute_plugin.serving.proxy import ClientGone, Proxy
 
@@ -33,6 +35,11 @@ def proxy_app(opened: Opened) -> FastAPI:
             app.state.proxy.router.metrics.responses.labels("none", str(error.status)).inc()
         return JSONResponse(error.body, error.status, error.headers)
 
+    @app.exception_handler(HTTPException)
+    async def unknown(request: Request, error: HTTPException) -> JSONResponse:
+        text = f"{request.method} {request.url.path} is not served: {error.detail}."
+        return JSONResponse(ApiError(error.status_code, text).body, error.status_code)
+
     @app.post("/v1/chat/completions")
     async def chat(request: Request) -> Response:
         proxy: Proxy = app.state.proxy
@@ -46,13 +53,15 @@ def proxy_app(opened: Opened) -> FastAPI:
     async def models(request: Request) -> dict[str, Any]:
         proxy: Proxy = app.state.proxy
         proxy.check_key(request)
-        return {
-            "object": "list",
-            "data": [
-                {"id": name, "object": "model", "created": 0, "owned_by": "slmroute"}
-                for name in proxy.targets
-            ],
-        }
+        return {"object": "list", "data": [_model(name) for name in proxy.targets]}
+
+    @app.get("/v1/models/{name:path}")
+    async def model(request: Request, name: str) -> dict[str, Any]:
+        proxy: Proxy = app.state.proxy
+        proxy.check_key(request)
+        if name not in proxy.targets:
+            raise unknown_model(name, proxy.targets)
+        return _model(name)
 
     @app.get("/health")
     async def health() -> dict[str, str]:
@@ -67,3 +76,7 @@ def proxy_app(opened: Opened) -> FastAPI:
         return Response(own.text(), media_type="text/plain; version=0.0.4")
 
     return app
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "slmroute"}

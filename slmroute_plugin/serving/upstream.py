@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from slmroute_plugin.llm.cache import AnswerCache, cache_key
 from slmroute_plugin.llm.endpoint_from_environment import base_url, endpoint
@@ -17,12 +17,11 @@ from slmroute_plugin.llm.settings import LlmSettings
 from slmroute_plugin.openai_protocol.attempts import Attempts
 from slmroute_plugin.openai_protocol.bodies import parse_body, read_body
 from slmroute_plugin.openai_protocol.endpoint import Endpoint
-from slmroute_plugin.openai_protocol.failures import BadBody, Failure
+from slmroute_plugin.openai_protocol.event_lines import event_lines
+from slmroute_plugin.openai_protocol.failures import Failure
+from slmroute_plugin.openai_protocol.posting import Poster, posting
 from slmroute_plugin.serving.api_error import ApiError
-from slmroute_plugin.serving.llm_stream import LlmStream
-
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+from slmroute_plugin.serving.llm_stream import LlmStream, beginning
 
 T = TypeVar("T")
 
@@ -85,20 +84,21 @@ class LlmUpstream:
 
     Args:
         settings: The model, its address, and the limits.
-        client: The client of the package `openai`.
+        poster: The poster of requests.
         where: The endpoint, with the key.
         cache: The cache of answers.
     """
 
     def __init__(
-        self, settings: LlmSettings, client: AsyncOpenAI, where: Endpoint, cache: AnswerCache
+        self, settings: LlmSettings, poster: Poster, where: Endpoint, cache: AnswerCache
     ) -> None:
         from anyio import Semaphore
 
         self.name = settings.name
         self._settings = settings
-        self._client = client
+        self._poster = poster
         self._where = where
+        self._url = where.url_of("/chat/completions")
         self._cache = cache
         self._limits = Limits(
             Budget(settings.max_cost_usd),
@@ -131,7 +131,7 @@ class LlmUpstream:
         return answer
 
     async def stream(self, body: Mapping[str, Any]) -> LlmStream:
-        """Open a stream, and return it once its first line is there.
+        """Open a stream, and return it once its first event is there.
 
         Raises:
             UpstreamError: If no stream begins.
@@ -188,9 +188,8 @@ class LlmUpstream:
         from anyio import fail_after
 
         await self._let_through(sent)
-        # The package's own timeout is for each read: a body that trickles would never meet it.
         with fail_after(self._settings.timeout_s):
-            raw = await self._client.post("/chat/completions", body=dict(sent), cast_to=str)
+            raw = await self._poster.text(self._url, sent)
         answer = self._read(self._where.without_key(raw), needs_text=needs_text)
         estimate = cost_usd(
             self.name, self._prompt_tokens(sent), estimated_tokens(len(answer.text or ""))
@@ -216,18 +215,13 @@ class LlmUpstream:
 
         await self._let_through(sent)
         async with AsyncExitStack() as attempt:
-            with fail_after(self._settings.timeout_s):
-                response = await attempt.enter_async_context(
-                    self._client.chat.completions.with_streaming_response.create(
-                        model=self.name, messages=[], extra_body=dict(sent)
-                    )
-                )
-                lines = response.iter_lines()
-                first = await anext(lines, None)
-            if first is None:
-                raise BadBody("the server ended the stream before its beginning")
+            within_s = self._settings.timeout_s
+            with fail_after(within_s):
+                opened = self._poster.parts(self._url, sent, within_s)
+                lines = event_lines(await attempt.enter_async_context(opened))
+                begun = await beginning(lines)
             stack.push_async_exit(attempt.pop_all())
-        stream = LlmStream(first, lines, self._where, stack)
+        stream = LlmStream(begun, lines, self._where, stack)
         stream.on_end = partial(self._paid, sent, stream)
         return stream
 
@@ -258,18 +252,9 @@ async def llm_upstream(settings: LlmSettings, results: Path) -> AsyncIterator[Ll
     Raises:
         LlmError: If there is no key where one is needed, or if the cache cannot be used.
     """
-    from openai import AsyncOpenAI
-
     where = endpoint(base_url(settings.base_url), settings.api_key_env)
     path = None if settings.cache is None else results / settings.cache
-    opened = AsyncOpenAI(
-        api_key=where.key,
-        base_url=where.address,
-        default_query=where.query,
-        default_headers=where.headers,
-        timeout=settings.timeout_s,
-        max_retries=0,
-    )
+    headers = {"Authorization": f"Bearer {where.key}", **where.headers}
     with AnswerCache(path) as cache:
-        async with opened as client:
-            yield LlmUpstream(settings, client, where, cache)
+        async with posting(headers) as poster:
+            yield LlmUpstream(settings, poster, where, cache)

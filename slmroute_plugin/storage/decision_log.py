@@ -46,12 +46,12 @@ class DecisionLog:
         """Append an event; a line that cannot be written costs no answer."""
         if self._file is None:
             return
-        line = _line({"event": event, "time": _now(), **fields})
         try:
+            line = _line({"event": event, "time": _now(), **fields})
             written = os.write(self._file, line)
             if written != len(line):
                 raise OSError(f"{written} of {len(line)} bytes were written")
-        except OSError as error:
+        except (OSError, ValueError, RecursionError) as error:
             if not self.failures:
                 logger.error("%s: a line could not be written: %s", self._path, error)
             self.failures += 1

@@ -29,8 +29,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
 
 
 async def posted(url: str, headers: dict[str, str]) -> str:
-    async with posting(headers) as post:
-        return await post(url, BODY)
+    async with posting(headers) as poster:
+        return await poster.text(url, BODY)
 
 
 async def with_openai(url: str) -> str:

@@ -62,7 +62,9 @@ def llm_answers(words: int = 3, breaks_after: int | None = None, pause_s: float 
     async def handle(request: web.Request, question: str) -> web.StreamResponse:
         body = await request.json()
         if not body.get("stream"):
-            return web.json_response(completion(f"large: {question}"))
+            usage = {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150}
+            whole = completion(f"large: {question}", usage=usage)
+            return web.json_response({**whole, "created": 1})
         response = web.StreamResponse(headers={"content-type": "text/event-stream"})
         await response.prepare(request)
 

@@ -15,7 +15,7 @@ from slmroute_plugin.openai_protocol.attempts import Attempts
 from slmroute_plugin.openai_protocol.bodies import parse_body
 from slmroute_plugin.openai_protocol.endpoint import NO_KEY, Endpoint
 from slmroute_plugin.openai_protocol.failures import Failure
-from slmroute_plugin.openai_protocol.posting import Post, posting
+from slmroute_plugin.openai_protocol.posting import Poster, posting
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -95,8 +95,8 @@ class Server:
         """
         from anyio import Semaphore
 
-        async with posting(self.sent_headers(), self._trusted()) as post:
-            yield Connection(self, post, Semaphore(self.concurrency), has_answered)
+        async with posting(self.sent_headers(), self._trusted()) as poster:
+            yield Connection(self, poster, Semaphore(self.concurrency), has_answered)
 
     def _trusted(self) -> ssl.SSLContext | bool:
         verify = self.verify
@@ -117,13 +117,13 @@ class Connection:
     def __init__(
         self,
         server: Server,
-        send: Post,
+        poster: Poster,
         slots: AbstractAsyncContextManager[Any],
         has_answered: bool,
     ) -> None:
         self.name = server.name
         self._server = server
-        self._send = send
+        self._poster = poster
         self._slots = slots
         self._endpoint = Endpoint(server.name, server.key)
         self._attempts = Attempts(self._endpoint, server.attempts, server.back_off_s, has_answered)
@@ -154,7 +154,7 @@ class Connection:
         async with self._slots:
             started = monotonic()
             with fail_after(self._server.timeout_s):
-                text = await self._send(url, payload)
+                text = await self._poster.text(url, payload)
             seconds = monotonic() - started
             body = parse_body(self._endpoint.without_key(text))
             value = read(body)
