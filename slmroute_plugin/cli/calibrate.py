@@ -3,9 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
+
+from slmroute_plugin.cli.calibrate_options import (
+    AccuracyOption,
+    AtLeastOption,
+    BudgetUsdOption,
+    CptOption,
+    GuaranteeOption,
+    KeptAccuracyOption,
+    LlmOption,
+    MethodOption,
+    OutputOption,
+    PerTaskOption,
+    PlanOption,
+    PricesOption,
+    ProbabilityOption,
+    QuestionsOption,
+    RatioOption,
+    ResultsFolder,
+    SeedOption,
+    SlmOption,
+    SplitOption,
+    TasksOption,
+)
 
 if TYPE_CHECKING:
     from slmroute_plugin.analysis.calibration.goals import Goal, GoalKind
@@ -15,112 +38,26 @@ FOLDER = "thresholds"
 
 
 def calibrate(
-    results: Annotated[Path, typer.Argument(help="The folder of all results.", show_default=False)],
-    slm: Annotated[str, typer.Option(help="The small model: its folder's name in RESULTS.")],
-    method: Annotated[str, typer.Option("--method", "-m", help="Whose confidence decides.")],
-    llm: Annotated[
-        str | None,
-        typer.Option(help="The LLM's folder in RESULTS. --accuracy, --budget-usd, --cpt need it."),
-    ] = None,
-    ratio: Annotated[
-        float | None, typer.Option(help="At most this share of the questions goes to the LLM.")
-    ] = None,
-    accuracy: Annotated[
-        float | None,
-        typer.Option(
-            help="Overall accuracy after routing to --llm, with as few calls as it takes. With "
-            "--guarantee it is the accuracy of the answers that are kept, as --kept-accuracy."
-        ),
-    ] = None,
-    kept_accuracy: Annotated[
-        float | None,
-        typer.Option(help="Accuracy among the SLM's answers that are kept; needs no LLM."),
-    ] = None,
-    budget_usd: Annotated[
-        float | None, typer.Option(help="At most so many dollars for the LLM; see --questions.")
-    ] = None,
-    cpt: Annotated[
-        float | None,
-        typer.Option(
-            help="Share of the way from the SLM's accuracy to the LLM's, 0.8 for instance, with as "
-            "few calls as it takes (call-performance threshold)."
-        ),
-    ] = None,
-    guarantee: Annotated[
-        float | None,
-        typer.Option(
-            help="Probability with which --ratio, or the accuracy of kept answers, has to hold on "
-            "new questions of the same kind: 0.95, for instance. Default: it holds on the saved "
-            "answers, and may not on new ones."
-        ),
-    ] = None,
-    questions: Annotated[
-        int | None,
-        typer.Option(help="How many questions --budget-usd is for; default: as many as saved."),
-    ] = None,
-    prices: Annotated[
-        Path | None,
-        typer.Option(
-            help="YAML file with the price of each model: a budget then counts the small model and "
-            "the method too."
-        ),
-    ] = None,
-    tasks: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Only these tasks, with commas between; default: all. Each question counts once."
-        ),
-    ] = None,
-    seed: Annotated[
-        int, typer.Option(min=0, help="Seed of the split behind a guaranteed accuracy.")
-    ] = 0,
-    per_task: Annotated[
-        bool,
-        typer.Option(
-            "--per-task",
-            help="Let --guarantee hold on every task at once, not on their mixture alone.",
-        ),
-    ] = False,
-    plan: Annotated[
-        bool,
-        typer.Option(
-            "--plan",
-            help="Say how many answers the promise of --guarantee needs, judged by those saved, "
-            "and write nothing.",
-        ),
-    ] = False,
-    probability: Annotated[
-        bool,
-        typer.Option(
-            "--probability",
-            help="In place of a goal: fit a map from confidence to the probability of being right, "
-            "and say how far off confidences are before and after it.",
-        ),
-    ] = False,
-    at_least: Annotated[
-        float | None,
-        typer.Option(
-            help="With --probability: write the threshold too that keeps answers with this "
-            "probability of being right, or more."
-        ),
-    ] = None,
-    split: Annotated[
-        float,
-        typer.Option(
-            help="With --probability: the share of the evaluation rows to learn from, where "
-            "training rows have no confidences; the map is judged on the others."
-        ),
-    ] = 0.5,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            "--output",
-            help="The file to write; default: RESULTS/SLM/thresholds/METHOD.GOAL.json, or "
-            "RESULTS/SLM/probabilities/METHOD.json.",
-            show_default=False,
-        ),
-    ] = None,
+    results: ResultsFolder,
+    slm: SlmOption,
+    method: MethodOption,
+    llm: LlmOption = None,
+    ratio: RatioOption = None,
+    accuracy: AccuracyOption = None,
+    kept_accuracy: KeptAccuracyOption = None,
+    budget_usd: BudgetUsdOption = None,
+    cpt: CptOption = None,
+    guarantee: GuaranteeOption = None,
+    questions: QuestionsOption = None,
+    prices: PricesOption = None,
+    tasks: TasksOption = None,
+    seed: SeedOption = 0,
+    per_task: PerTaskOption = False,
+    plan: PlanOption = False,
+    probability: ProbabilityOption = False,
+    at_least: AtLeastOption = None,
+    split: SplitOption = 0.5,
+    output: OutputOption = None,
 ) -> None:
     """Find the threshold for a goal, or the probabilities behind confidences, and write a file.
 
@@ -143,8 +80,8 @@ def calibrate(
     Use it: metadata: {slmroute: {route: {method: perplexity, threshold_from: FILE, llm: …}}}
     """
     from slmroute_plugin.cli import calibrate_probability as probability_command
-    from slmroute_plugin.cli.calibrate_output import say_plan, say_threshold
-    from slmroute_plugin.storage.atomic_write import check_writable, written_whole
+    from slmroute_plugin.cli.calibrate_output import say_plan
+    from slmroute_plugin.storage.atomic_write import check_writable
 
     given: dict[GoalKind, float | None] = {
         "ratio": ratio,
@@ -153,9 +90,10 @@ def calibrate(
         "budget_usd": budget_usd,
         "cpt": cpt,
     }
+    names = _task_names(tasks or [])
     if probability:
         probability_command.check_options(given, guarantee, questions, at_least, split)
-        selection = _selection(results, slm, method, None, tasks or [])
+        selection = _selection(results, slm, method, None, names)
         path = output or results / slm / probability_command.FOLDER / f"{method}.json"
         name = f"{method}.probability-{at_least or 0:g}.json"
         threshold = results / slm / FOLDER / name
@@ -168,33 +106,60 @@ def calibrate(
     if goal.needs_llm and llm is None:
         raise typer.BadParameter("this goal needs the answers of an LLM: name it with --llm.")
     if plan:
-        if goal.guarantee is None:
-            raise typer.BadParameter("--plan goes with --guarantee.")
-        if goal.per_task:
-            raise typer.BadParameter("--plan is for one task: name it with --tasks.")
-        say_plan(_selection(results, slm, method, llm, tasks or []).answers, goal)
+        _check_plan(goal)
+        say_plan(_selection(results, slm, method, llm, names).answers, goal)
         return
     path = output or _default_path(results, slm, method, llm, goal)
     check_writable(path)
-    selection = _selection(results, slm, method, llm, tasks or [], prices)
+    selection = _selection(results, slm, method, llm, names, prices)
+    if not _write_threshold(selection, goal, seed, path):
+        raise typer.Exit(1)
 
+
+def _write_threshold(selection: Selection, goal: Goal, seed: int, path: Path) -> bool:
+    """Calibrate, write the threshold file, and say what it promises.
+
+    Returns:
+        Whether the goal is attainable.
+
+    Raises:
+        typer.BadParameter: the goal makes no sense for these answers.
+    """
     from slmroute_plugin.analysis.calibration import thresholds
     from slmroute_plugin.analysis.calibration.goals import GoalError
     from slmroute_plugin.analysis.calibration.provenance import threshold_file
+    from slmroute_plugin.cli.calibrate_output import say_threshold
     from slmroute_plugin.plugins.methods import method_version
+    from slmroute_plugin.storage.atomic_write import written_whole
 
     try:
         calibrated = thresholds.calibrate(selection.answers, goal, seed)
     except GoalError as error:
         raise typer.BadParameter(str(error)) from None
-    file = threshold_file(selection, goal, calibrated, seed, method_version(method))
+    file = threshold_file(selection, goal, calibrated, seed, method_version(selection.method))
     with written_whole(path) as unfinished:
         unfinished.write_text(file.model_dump_json(indent=2) + "\n", encoding="utf-8")
     say_threshold(file, calibrated, path)
     for problem in selection.left_out:
         typer.echo(f"Left out: {problem.where}: {problem.why}", err=True)
-    if calibrated.threshold is None:
-        raise typer.Exit(1)
+    return calibrated.threshold is not None
+
+
+def _check_plan(goal: Goal) -> None:
+    """Refuse to plan for what has no plan.
+
+    Raises:
+        typer.BadParameter: the goal has no guarantee, or one on each of several tasks.
+    """
+    if goal.guarantee is None:
+        raise typer.BadParameter("--plan goes with --guarantee.")
+    if goal.per_task:
+        raise typer.BadParameter("--plan is for one task: name it with --tasks.")
+
+
+def _task_names(listed: list[str]) -> list[str]:
+    """Return the names in lists with commas between."""
+    return [name.strip() for names in listed for name in names.split(",") if name.strip()]
 
 
 def _goal(
@@ -246,11 +211,10 @@ def _selection(
     if llm is not None:
         _must_hold(results, llm)
     stated = stated_prices(prices)
-    names = [name.strip() for listed in tasks for name in listed.split(",") if name.strip()]
     try:
         with Console(stderr=True).status(f"Reading {results}"):
             study = read_study(results, [llm] if llm is not None else [], prices=stated)
-        return select(study, slm, method, llm, names)
+        return select(study, slm, method, llm, tasks)
     except SelectionError as error:
         raise typer.BadParameter(str(error)) from None
 

@@ -21,40 +21,48 @@ from slmroute_plugin.cli.slm_options import (
     ThresholdPath,
     slm_choice,
     threshold_rule,
+    warn_of_changes,
 )
 
 if TYPE_CHECKING:
+    from slmroute_plugin.conversation import Message
     from slmroute_plugin.observation import Answer
     from slmroute_plugin.serving.threshold_rule import ThresholdRule
 
 _MOST_TOKENS = 512
 
+QuestionArgument = Annotated[str, typer.Argument(help="The question to ask.", show_default=False)]
+LlmOption = Annotated[
+    str | None,
+    typer.Option(help="The LLM, for its price; default: the threshold file's."),
+]
+MethodsOption = Annotated[
+    str,
+    typer.Option(
+        help="Methods to show beside the threshold's: names and sets with commas between "
+        "(paper, free), or auto, or all; what the model cannot serve is left out of sets."
+    ),
+]
+SystemOption = Annotated[str | None, typer.Option(help="A system prompt.")]
+MaxTokensOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="The largest number of tokens of the answer; default: the study's, else "
+        f"{_MOST_TOKENS}.",
+    ),
+]
+
 
 def explain(
     threshold_file: ThresholdPath,
-    question: Annotated[str, typer.Argument(help="The question to ask.", show_default=False)],
+    question: QuestionArgument,
     slm: SlmOption,
     slm_args: SlmArgs = "",
-    llm: Annotated[
-        str | None,
-        typer.Option(help="The LLM, for its price; default: the threshold file's."),
-    ] = None,
-    methods: Annotated[
-        str,
-        typer.Option(
-            help="Methods to show beside the threshold's: names and sets with commas between "
-            "(paper, free), or auto, or all; what the model cannot serve is left out of sets."
-        ),
-    ] = "paper",
-    system: Annotated[str | None, typer.Option(help="A system prompt.")] = None,
-    max_tokens: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="The largest number of tokens of the answer; default: the study's, else "
-            f"{_MOST_TOKENS}.",
-        ),
-    ] = None,
+    llm: LlmOption = None,
+    methods: MethodsOption = "paper",
+    system: SystemOption = None,
+    max_tokens: MaxTokensOption = None,
     kind: KindOption = "free",
     cue: CueOption = "",
     method_options: MethodOptions = "{}",
@@ -75,24 +83,28 @@ def explain(
         threshold_file, slm, slm_args, kind, cue, method_options, seed, probes, dataset, prices
     )
     from slmroute_plugin.backends.generation import Generation
-    from slmroute_plugin.conversation import Message
     from slmroute_plugin.serving.slm_model import SlmError, quiet_lm_eval
     from slmroute_plugin.settings.schema import SettingsError
 
+    warn_of_changes(rule, choice)
     quiet_lm_eval()
     try:
-        with Console(stderr=True).status(f"Loading {slm}"):
-            assessor = choice.assessor(choice.load(), _methods(methods, rule.method))
-        turns = [Message(role="system", content=system)] if system is not None else []
-        turns.append(Message(role="user", content=question))
         studied = Generation.of(rule.generation, _MOST_TOKENS)
         limit = max_tokens or studied.max_tokens
         generation = {"until": list(studied.stops), "max_gen_toks": limit, "do_sample": False}
-        (answer,) = assessor.answers([assessor.instance(turns, generation)])
+        with Console(stderr=True).status(f"Loading {slm}"):
+            assessor = choice.assessor(choice.load(), _methods(methods, rule.method))
+        (answer,) = assessor.answers([assessor.instance(_chat(system, question), generation)])
     except (SlmError, SettingsError, ValueError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from None
     _say(rule, answer, llm or rule.file.llm)
+
+
+def _chat(system: str | None, question: str) -> list[Message]:
+    """Return the chat that asks a question."""
+    asked: Message = {"role": "user", "content": question}
+    return [asked] if system is None else [{"role": "system", "content": system}, asked]
 
 
 def _methods(given: str, deciding: str) -> str | list[str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
@@ -12,73 +11,39 @@ from rich.progress import Progress, TaskID
 
 from slmroute_plugin.cli.bars import work_bars
 from slmroute_plugin.cli.report_decisions import report_decisions
+from slmroute_plugin.cli.report_options import (
+    FiguresOption,
+    JobsOption,
+    LeastGainOption,
+    LlmOption,
+    OutOption,
+    PageOption,
+    PaperOption,
+    PricesOption,
+    ResamplesOption,
+    ResultsFolder,
+    SeedOption,
+    Unparsed,
+    UnparsedOption,
+)
 
 if TYPE_CHECKING:
     from slmroute_plugin.analysis.report import Report
 
 
-class Unparsed(str, Enum):
-    """The treatment of answers without a confidence."""
-
-    leave_out = "leave-out"
-    route = "route"
-
-
 def report(
-    results: Annotated[
-        Path,
-        typer.Argument(
-            help="Folder of results: the --output_path of your runs; or a log of slmroute serve."
-        ),
-    ] = Path("results"),
-    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("report"),
-    resamples: Annotated[
-        int, typer.Option(min=0, help="Bootstrap resamples for 95% intervals; 0 for none.")
-    ] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples.")] = 0,
-    unparsed: Annotated[
-        Unparsed,
-        typer.Option(
-            help="Answers without a confidence: left out of the curves (the share that is left "
-            "stands beside each figure), or routed to the LLM first, as a live router does."
-        ),
-    ] = Unparsed.leave_out,
-    llm: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A model to route to although its run has confidences, as plain runs are without "
-            "being named. May be given several times."
-        ),
-    ] = None,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Processes at the same time; default: one per core.")
-    ] = None,
-    figures: Annotated[bool, typer.Option(help="Draw the figures, and write LaTeX tables.")] = True,
-    page: Annotated[bool, typer.Option(help="Write index.html.")] = True,
-    paper: Annotated[
-        bool,
-        typer.Option(
-            "--paper",
-            help="Draw the paper's figures 1 to 11, panel by panel, in place of the report's own, "
-            "and say what they lack.",
-        ),
-    ] = False,
-    prices: Annotated[
-        Path | None,
-        typer.Option(
-            help="YAML file with the price of each model, by token or by the hour of a GPU: costs "
-            "then count the small model and the method too."
-        ),
-    ] = None,
-    least_gain: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            max=1,
-            help="Gain in accuracy below which the LLM alone, the SLM alone or random routing "
-            "counts as just as good.",
-        ),
-    ] = 0.01,
+    results: ResultsFolder = Path("results"),
+    out: OutOption = Path("report"),
+    resamples: ResamplesOption = 1000,
+    seed: SeedOption = 0,
+    unparsed: UnparsedOption = Unparsed.leave_out,
+    llm: LlmOption = None,
+    jobs: JobsOption = None,
+    figures: FiguresOption = True,
+    page: PageOption = True,
+    paper: PaperOption = False,
+    prices: PricesOption = None,
+    least_gain: LeastGainOption = 0.01,
 ) -> None:
     """Measure how well confidence agrees with correctness, and what routing by it is worth.
 

@@ -4,10 +4,30 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from slmroute_plugin.cli.serve_options import (
+    MOST_TOKENS,
+    AnyTemperatureOption,
+    ApiKeyEnvOption,
+    CompareByOption,
+    HostOption,
+    LlmBaseUrlOption,
+    LlmOption,
+    LlmSetOption,
+    LogOption,
+    LogTextOption,
+    MaxBodyBytesOption,
+    MaxTokensOption,
+    MostPendingOption,
+    MostWaitingOption,
+    PortOption,
+    ShadowBudgetUsdOption,
+    ShadowOption,
+    SlmTimeoutOption,
+)
 from slmroute_plugin.cli.slm_options import (
     CueOption,
     DatasetOption,
@@ -21,89 +41,42 @@ from slmroute_plugin.cli.slm_options import (
     ThresholdPath,
     slm_choice,
     threshold_rule,
+    warn_of_changes,
 )
 
 if TYPE_CHECKING:
     from slmroute_plugin.llm.settings import LlmSettings
+    from slmroute_plugin.serving.opened_proxy import ProxySettings
+    from slmroute_plugin.serving.slm_model import SlmChoice
+    from slmroute_plugin.serving.threshold_rule import ThresholdRule
 
 _EXTRA = 'it needs more packages: pip install "slmroute[serve]"'
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 # A client waits: what does not come soon is given up, and answers stay off the disk unless asked.
 _LLM_DEFAULTS: dict[str, Any] = {"max_attempts": 2, "timeout_s": 60.0, "cache": None}
-_MOST_TOKENS = 512
 
 
 def serve(
     threshold_file: ThresholdPath,
     slm: SlmOption,
     slm_args: SlmArgs = "",
-    llm: Annotated[
-        str | None,
-        typer.Option(help="The LLM's name at its server; default: the threshold file's."),
-    ] = None,
-    llm_base_url: Annotated[
-        str | None,
-        typer.Option(help="The LLM's server; default: $OPENAI_BASE_URL, else OpenAI's."),
-    ] = None,
-    llm_set: Annotated[
-        list[str] | None,
-        typer.Option(help="A further setting of the LLM, as max_cost_usd=2; see docs/routing.md."),
-    ] = None,
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on.")] = 8080,
-    api_key_env: Annotated[
-        str | None,
-        typer.Option(help="The environment variable with the key that clients must send."),
-    ] = None,
-    log: Annotated[
-        Path | None,
-        typer.Option(help="The file that decisions are appended to.", show_default=False),
-    ] = Path("decisions.jsonl"),
-    log_text: Annotated[
-        bool, typer.Option("--log-text", help="Log questions and answers too.")
-    ] = False,
-    shadow: Annotated[
-        float,
-        typer.Option(
-            min=0, max=1, help="The share of kept requests that is sent to the LLM too, to compare."
-        ),
-    ] = 0.0,
-    shadow_budget_usd: Annotated[
-        float | None, typer.Option(min=0, help="At most so many dollars for that.")
-    ] = None,
-    compare_by: Annotated[
-        str,
-        typer.Option(
-            help="A scoring rule (number, math, choice, boolean, …) by whose final answers the two "
-            "are compared; default: by their words."
-        ),
-    ] = "",
-    max_tokens: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="The SLM's largest number of tokens where a request does not say; default: the "
-            f"study's, else {_MOST_TOKENS}.",
-        ),
-    ] = None,
-    any_temperature: Annotated[
-        bool,
-        typer.Option(
-            "--any-temperature",
-            help="Ask the SLM requests with a temperature too; its answers are greedy.",
-        ),
-    ] = False,
-    slm_timeout: Annotated[
-        float, typer.Option(min=0.001, help="The seconds until the SLM is given up.")
-    ] = 30.0,
-    most_waiting: Annotated[
-        int, typer.Option(min=1, help="Questions that may wait for an SLM in this process.")
-    ] = 64,
-    most_pending: Annotated[
-        int, typer.Option(min=1, help="Requests at work; a further one gets status 429.")
-    ] = 256,
-    max_body_bytes: Annotated[int, typer.Option(min=1, help="The largest body of a request.")] = 4
-    * 2**20,
+    llm: LlmOption = None,
+    llm_base_url: LlmBaseUrlOption = None,
+    llm_set: LlmSetOption = None,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8080,
+    api_key_env: ApiKeyEnvOption = None,
+    log: LogOption = Path("decisions.jsonl"),
+    log_text: LogTextOption = False,
+    shadow: ShadowOption = 0.0,
+    shadow_budget_usd: ShadowBudgetUsdOption = None,
+    compare_by: CompareByOption = "",
+    max_tokens: MaxTokensOption = None,
+    any_temperature: AnyTemperatureOption = False,
+    slm_timeout: SlmTimeoutOption = 30.0,
+    most_waiting: MostWaitingOption = 64,
+    most_pending: MostPendingOption = 256,
+    max_body_bytes: MaxBodyBytesOption = 4 * 2**20,
     kind: KindOption = "free",
     cue: CueOption = "",
     method_options: MethodOptions = "{}",
@@ -127,25 +100,17 @@ def serve(
     choice = slm_choice(
         threshold_file, slm, slm_args, kind, cue, method_options, seed, probes, dataset, prices
     )
-    try:
-        import uvicorn
-
-        from slmroute_plugin.serving.opened_proxy import ProxySettings, opened_proxy
-        from slmroute_plugin.serving.proxy import ProxyLimits
-        from slmroute_plugin.serving.proxy_app import proxy_app
-    except ImportError as error:
-        raise typer.BadParameter(f"{error}: {_EXTRA}.") from None
+    _check_extra()
     from slmroute_plugin.backends.generation import Generation
-    from slmroute_plugin.llm.exchange import LlmError
     from slmroute_plugin.serving.chat_request import Defaults
+    from slmroute_plugin.serving.opened_proxy import ProxySettings
+    from slmroute_plugin.serving.proxy import ProxyLimits
     from slmroute_plugin.serving.shadow import ShadowSettings
-    from slmroute_plugin.serving.slm_model import SlmError, quiet_lm_eval
-    from slmroute_plugin.settings.schema import SettingsError
 
     upstream = _llm_settings(llm or rule.file.llm, llm_base_url, llm_set or [])
     _check_budget(upstream.name, shadow, shadow_budget_usd)
     _check_rule(compare_by)
-    studied = Generation.of(rule.generation, _MOST_TOKENS)
+    studied = Generation.of(rule.generation, MOST_TOKENS)
     settings = ProxySettings(
         llm=upstream,
         defaults=Defaults(max_tokens or studied.max_tokens, studied.stops, any_temperature),
@@ -162,9 +127,43 @@ def serve(
         typer.echo(
             f"Warning: whoever reaches {host} can ask both models: set --api-key-env.", err=True
         )
+    warn_of_changes(rule, choice)
+    _run(rule, choice, settings, host, port)
+
+
+def _check_extra() -> None:
+    """Refuse to start without the packages of the extra.
+
+    Raises:
+        typer.BadParameter: a package is not installed.
+    """
+    try:
+        import uvicorn  # noqa: F401
+
+        import slmroute_plugin.serving.proxy_app  # noqa: F401
+    except ImportError as error:
+        raise typer.BadParameter(f"{error}: {_EXTRA}.") from None
+
+
+def _run(
+    rule: ThresholdRule, choice: SlmChoice, settings: ProxySettings, host: str, port: int
+) -> None:
+    """Load the SLM, and serve until a signal ends it.
+
+    Raises:
+        typer.Exit: a model cannot be used.
+    """
+    import uvicorn
+
+    from slmroute_plugin.llm.exchange import LlmError
+    from slmroute_plugin.serving.opened_proxy import opened_proxy
+    from slmroute_plugin.serving.proxy_app import proxy_app
+    from slmroute_plugin.serving.slm_model import SlmError, quiet_lm_eval
+    from slmroute_plugin.settings.schema import SettingsError
+
     quiet_lm_eval()
     try:
-        typer.echo(f"Loading {slm}", err=True)
+        typer.echo(f"Loading {choice.model}", err=True)
         lm = choice.load()
         assessor = choice.assessor(lm, [rule.method])
         app = proxy_app(lambda: opened_proxy(rule, lm, assessor, settings))
@@ -173,7 +172,7 @@ def serve(
         raise typer.Exit(1) from None
     typer.echo(
         f"Model slmroute/{rule.name}: answers of {rule.file.slm} with {rule.method} below "
-        f"{rule.threshold:.6g} go to {upstream.name}",
+        f"{rule.threshold:.6g} go to {settings.llm.name}",
         err=True,
     )
     uvicorn.run(

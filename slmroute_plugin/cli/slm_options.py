@@ -110,6 +110,25 @@ def threshold_rule(path: Path) -> ThresholdRule:
         raise typer.BadParameter(str(error)) from None
 
 
+def warn_of_changes(rule: ThresholdRule, choice: SlmChoice) -> None:
+    """Warn of what differs between the threshold's calibration and this SLM."""
+    from slmroute_plugin.analysis.calibration.setup_changes import file_changes, start_changes
+    from slmroute_plugin.plugins.methods import method_version
+
+    start = {
+        "method": rule.method,
+        "slm": rule.file.slm,
+        "threshold": rule.threshold,
+        **choice.facts,
+    }
+    changes = [
+        *start_changes(rule.file, start),
+        *file_changes(rule.file, method_version(rule.method)),
+    ]
+    for change in changes:
+        typer.echo(f"Warning: not as in the calibration: {change}.", err=True)
+
+
 def _mapping(text: str) -> dict[str, dict[str, Any]]:
     try:
         options = json.loads(text)

@@ -1,0 +1,126 @@
+"""`slmroute serve`: what it refuses and warns of before it serves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from running_proxy import slm_answers, sure_if_easy
+from scripted_server import KEY, ScriptedServer
+from typer.testing import CliRunner, Result
+
+from slmroute_plugin.cli import app
+from slmroute_plugin.plugins.methods import method_version
+
+
+@pytest.fixture
+def slm(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
+    """An SLM that tells log-probabilities."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    server = ScriptedServer()
+    server.start()
+    server.otherwise = slm_answers(sure_if_easy)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """How it would have been served."""
+    calls: list[dict[str, Any]] = []
+    monkeypatch.setattr(uvicorn, "run", lambda app, **how: calls.append(how))
+    return calls
+
+
+def serve(folder: Path, content: Any, slm: str, *further: str) -> Result:
+    path = folder / "strict.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    command = ["serve", str(path), "--slm", slm, "--slm-args", "model=tiny", *further]
+    return CliRunner().invoke(app, command, env={"COLUMNS": "200"})
+
+
+WHOLE = {"threshold": 0.5, "method": "perplexity", "slm": "tiny", "llm": "gpt-4.1-mini"}
+
+
+def without(name: str) -> dict[str, Any]:
+    return {key: value for key, value in WHOLE.items() if key != name}
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("", "is not a threshold file"),
+        ("{", "is not a threshold file"),
+        ("[]", "is not a threshold file"),
+        ("[" * 100_000, "is not a threshold file"),
+        (without("threshold"), "threshold"),
+        (without("method"), "method"),
+        (WHOLE | {"threshold": 1.5}, "less than or equal to 1"),
+        ('{"threshold": NaN}', "NaN is not JSON"),
+        (WHOLE | {"threshold": None}, "not attainable"),
+        (WHOLE | {"treshold": 1}, "treshold"),
+        (WHOLE | {"llm": None}, "name it with --llm"),
+    ],
+)
+def test_what_is_not_a_threshold_is_refused(
+    tmp_path: Path, served: list[Any], content: Any, fault: str
+) -> None:
+    result = serve(tmp_path, content, "http://127.0.0.1:9/v1")
+    assert result.exit_code == 2, result.output
+    assert fault in result.output
+    assert not served
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (WHOLE | {"method": "perplexiti"}, "perplexity"),
+        (WHOLE | {"method": "trained_probe"}, "trained_probe"),
+        (WHOLE | {"method": "token_entropy"}, "token_entropy cannot run"),
+    ],
+)
+def test_a_method_that_cannot_be_served_is_named(
+    tmp_path: Path, slm: ScriptedServer, served: list[Any], content: Any, fault: str
+) -> None:
+    result = serve(tmp_path, content, slm.url)
+    assert result.exit_code == 1, result.output
+    assert fault in result.stderr
+    assert not served
+
+
+def test_a_threshold_of_another_model_is_warned_of(
+    tmp_path: Path, slm: ScriptedServer, served: list[Any]
+) -> None:
+    setup = {"arguments": {"model": "other"}, "seed": 3}
+    known = {
+        "reference": {"gsm8k": {"setup": setup}},
+        "method_version": method_version("perplexity"),
+    }
+    result = serve(tmp_path, WHOLE | {"provenance": known}, slm.url)
+    assert result.exit_code == 0, result.output
+    warnings = [line for line in result.stderr.splitlines() if line.startswith("Warning")]
+    assert warnings == [
+        "Warning: not as in the calibration: gsm8k: the seed is 0, and was 3.",
+        "Warning: not as in the calibration: gsm8k: the model's model is 'tiny', and was 'other'.",
+    ]
+    assert [how["host"] for how in served] == ["127.0.0.1"]
+
+
+def test_whoever_may_reach_it_is_warned_of(
+    tmp_path: Path, slm: ScriptedServer, served: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = serve(tmp_path, WHOLE, slm.url, "--host", "0.0.0.0")
+    assert "whoever reaches 0.0.0.0 can ask both models" in result.stderr
+    monkeypatch.setenv("MY_KEY", "sk-proxy")
+    result = serve(tmp_path, WHOLE, slm.url, "--host", "0.0.0.0", "--api-key-env", "MY_KEY")
+    assert "Warning" not in result.stderr
+    assert "sk-proxy" not in result.output
+    assert len(served) == 2
+    monkeypatch.setenv("MY_KEY", " ")
+    result = serve(tmp_path, WHOLE, slm.url, "--api-key-env", "MY_KEY")
+    assert result.exit_code == 2
