@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 NAME = "load"
 SURE, UNSURE = 0.9, 0.1
+WARM_UP = 20
 
 
 @dataclass(frozen=True)
@@ -265,29 +266,48 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
     raise AssertionError("the proxy does not listen")
 
 
+class Asked(NamedTuple):
+    """The latency of requests that were made one at a time."""
+
+    name: str
+    seconds: Sequence[float]
+
+    @property
+    def median_ms(self) -> float:
+        """The median, in milliseconds."""
+        return float(np.median(self.seconds)) * 1e3
+
+    @property
+    def line(self) -> str:
+        """A line of the report."""
+        return f"| {self.name} | {len(self.seconds)} | 1 | {percentiles(self.seconds)} |"
+
+
+def _one_at_a_time(name: str, url: str, model: str, asked: Sequence[Question]) -> Asked:
+    """Ask questions one at a time, once connections are made."""
+    asyncio.run(ask_all(url, model, asked[:WARM_UP], 1))
+    answered = asyncio.run(ask_all(url, model, asked, 1))
+    return Asked(name, [each.seconds for each in answered])
+
+
 def _measured(load: Load, urls: Sequence[str], log: Path, proxy: psutil.Process) -> list[str]:
     """Ask the servers directly and through the proxy, and return the report's lines."""
     every = questions(load)
     fine = [each._replace(streams=False) for each in every if not each.fails][:500]
     easy = [each for each in fine if not each.is_hard]
+    hard = [each for each in fine if each.is_hard]
+    model = f"slmroute/{NAME}"
+    slm = _one_at_a_time("the SLM directly", urls[0], "slm", easy)
+    llm = _one_at_a_time("the LLM directly", urls[1], "llm", hard)
+    before = cpu_seconds(proxy)
+    by_slm = _one_at_a_time("the proxy, answers of the SLM", urls[2], model, easy)
+    cpu_s = (cpu_seconds(proxy) - before) / (len(easy) + len(easy[:WARM_UP]))
+    by_llm = _one_at_a_time("the proxy, answers of the LLM", urls[2], model, hard)
     lines = [
         "| asked | requests | at once | p50 ms | p95 ms | p99 ms |",
         "|---|---|---|---|---|---|",
+        *(each.line for each in (slm, llm, by_slm, by_llm)),
     ]
-    medians: dict[str, float] = {}
-    cpu_s = 0.0
-    model = f"slmroute/{NAME}"
-    for name, url, called in (
-        ("the SLM directly", urls[0], "slm"),
-        ("the proxy, answers of the SLM", urls[2], model),
-    ):
-        asyncio.run(ask_all(url, called, easy[:20], 1))  # connections are made before
-        before = cpu_seconds(proxy)
-        seconds = [each.seconds for each in asyncio.run(ask_all(url, called, easy, 1))]
-        cpu_s = (cpu_seconds(proxy) - before) / len(easy)
-        medians[name] = float(np.median(seconds))
-        lines.append(f"| {name} | {len(easy)} | 1 | {percentiles(seconds)} |")
-    added = (medians["the proxy, answers of the SLM"] - medians["the SLM directly"]) * 1e3
     log.write_text("")
     memory = [memory_mib(proxy)]
     started = time.perf_counter()
@@ -308,8 +328,10 @@ def _measured(load: Load, urls: Sequence[str], log: Path, proxy: psutil.Process)
     return [
         *lines,
         "",
-        f"Added by the proxy at p50, one request at a time: {added:.1f} ms, of which it computes "
-        f"for {cpu_s * 1e3:.1f} ms.",
+        "Added by the proxy at p50, one request at a time: "
+        f"{by_slm.median_ms - slm.median_ms:.1f} ms to answers of the SLM, for which it computes "
+        f"{cpu_s * 1e3:.1f} ms; "
+        f"{by_llm.median_ms - slm.median_ms - llm.median_ms:.1f} ms to answers of the LLM.",
         f"{len(answered) / seconds_in_all:.0f} requests per second, {load.concurrency} at once, "
         f"with servers that take {load.delay_s * 1e3:.0f} ms.",
         f"Memory of the proxy in MiB, after each part: {', '.join(f'{m:.0f}' for m in memory)}.",
