@@ -13,6 +13,7 @@ from uq_plugins.combined_ood import CombinedOod
 from uq_plugins.eccentricity import Eccentricity
 from uq_plugins.eig_val_laplacian import EigValLaplacian
 from uq_plugins.jaccard_degree import JaccardDegree
+from uq_plugins.logprob_margin import LogprobMargin
 from uq_plugins.min_token_prob import MinTokenProb
 from uq_plugins.ood_probe import OodProbe
 from uq_plugins.p_ik import PIk
@@ -41,6 +42,7 @@ __all__ = [
     "Eccentricity",
     "EigValLaplacian",
     "JaccardDegree",
+    "LogprobMargin",
     "MinTokenProb",
     "OodProbe",
     "PIk",
@@ -84,6 +86,7 @@ def slmroute_methods() -> tuple[AnyMethod, ...]:
         MinTokenProb(),
         TokenEntropy(),
         ProbabilityMargin(),
+        LogprobMargin(),
         SelfCertainty(),
         SemanticEntropy(),
         Cocoa(),

@@ -33,8 +33,8 @@ def export(
     """Write a threshold as a part of another router's configuration.
 
     For vLLM Semantic Router it is the modelRefs and the algorithm of a decision. Of the methods
-    that it knows, the mean log-probability is one of ours: perplexity. Its margin and its
-    self-verification are other quantities than ours, and thresholds of other methods are refused.
+    that it knows, the mean log-probability is our perplexity, and the margin our logprob_margin.
+    Its self-verification asks in its own words: thresholds of other methods are refused.
 
     Example: slmroute export perplexity.ratio-0.3.json --to vllm-sr --out decision.yaml
     """
@@ -51,8 +51,7 @@ def export(
         raise typer.Exit(1) from None
     about = (
         f"# {rule.name}: {rule.method} below {rule.threshold:.6g} goes to the LLM.\n"
-        f"# Goal: {rule.file.goal or 'unknown'}. The threshold is (l + 3) / 3 of the mean\n"
-        "# log-probability l, as the router scales it.\n"
+        f"# Goal: {rule.file.goal or 'unknown'}. The threshold is on the router's scale.\n"
     )
     text = about + yaml.safe_dump(part, sort_keys=False, allow_unicode=True)
     if out is None:

@@ -27,7 +27,8 @@ from slmroute_plugin.storage.threshold_file import EVERYTHING
 
 # The router turns a mean log-probability l into (l + 3) / 3, cut to [0, 1].
 _SPAN = 3.0
-_EXPORTED = "perplexity"
+# The names of our methods at the router.
+_EXPORTED = {"perplexity": "avg_logprob", "logprob_margin": "margin"}
 # The first kind of signal that a method asks for says what the router lacks.
 _LACKS: Sequence[tuple[tuple[type[Signal[Any]], ...], str]] = (
     ((Confidences,), "the router combines no confidences"),
@@ -40,8 +41,8 @@ _LACKS: Sequence[tuple[tuple[type[Signal[Any]], ...], str]] = (
     ),
     (
         (TokenStatistics,),
-        "the router sees the likeliest tokens, not the vocabulary, and its margin is a difference "
-        "of log-probabilities, not of probabilities",
+        "the router sees the likeliest tokens alone, and takes the difference of their "
+        "log-probabilities, as logprob_margin does",
     ),
     ((TokenLogprobs, ChoiceProb), "of token probabilities, the router takes the mean logarithm"),
 )
@@ -65,9 +66,16 @@ def decision_part(rule: ThresholdRule, slm: str | None, llm: str | None) -> dict
     models = [slm or rule.file.slm, llm or rule.file.llm]
     if None in models:
         raise CannotExport("the threshold file names no LLM: name it with --llm")
+    if rule.method not in _EXPORTED:
+        raise CannotExport(
+            f"{rule.method} cannot be exported: {_why_not(rule.method)}. Thresholds for "
+            f"{' and '.join(_EXPORTED)} can"
+        )
+    if rule.threshold == EVERYTHING:
+        raise CannotExport("the threshold sends every answer to the LLM: name the LLM alone")
     confidence = {
-        "confidence_method": "avg_logprob",
-        "threshold": normalised_threshold(rule),
+        "confidence_method": _EXPORTED[rule.method],
+        "threshold": _scaled(rule),
         "escalation_order": "declared",
         "on_error": "skip",
     }
@@ -77,27 +85,28 @@ def decision_part(rule: ThresholdRule, slm: str | None, llm: str | None) -> dict
     }
 
 
-def normalised_threshold(rule: ThresholdRule) -> float:
-    """Return a threshold of `perplexity` on the router's scale of mean log-probabilities.
+def _scaled(rule: ThresholdRule) -> float:
+    """Return a threshold on the router's scale.
 
-    `perplexity` is exp(l) for the mean log-probability l of the answer's tokens.
+    `perplexity` is exp(l) for the mean log-probability l of the answer's tokens; `logprob_margin`
+    is on the router's scale.
 
     Raises:
-        CannotExport: If the router does not compute this confidence, or cannot hold the threshold.
+        CannotExport: If the router cannot hold the threshold.
     """
-    if rule.method != _EXPORTED:
+    if rule.method == "perplexity":
+        if rule.threshold <= exp(-_SPAN):
+            raise CannotExport(
+                f"the threshold of {rule.threshold:g} is not above e⁻³ ({exp(-_SPAN):.4f}), below "
+                "which the router tells answers no longer apart"
+            )
+        return 1.0 + log(rule.threshold) / _SPAN
+    if rule.threshold == 0:
         raise CannotExport(
-            f"{rule.method} cannot be exported: {_why_not(rule.method)}. A threshold for "
-            f"{_EXPORTED}, the mean log-probability, can"
+            "the threshold keeps every answer, and the router takes a 0 for its own default: name "
+            "the SLM alone"
         )
-    if rule.threshold == EVERYTHING:
-        raise CannotExport("the threshold sends every answer to the LLM: name the LLM alone")
-    if rule.threshold <= exp(-_SPAN):
-        raise CannotExport(
-            f"the threshold of {rule.threshold:g} is not above e⁻³ ({exp(-_SPAN):.4f}), below "
-            "which the router tells answers no longer apart"
-        )
-    return 1.0 + log(rule.threshold) / _SPAN
+    return rule.threshold
 
 
 def _why_not(name: str) -> str:

@@ -38,6 +38,14 @@ def test_the_router_decides_as_the_threshold_does(tmp_path: Path, threshold: flo
         assert (score >= confidence["threshold"] - 1e-12) == (exp(mean) >= threshold)
 
 
+@pytest.mark.parametrize("threshold", [0.01, 0.3, 1.0])
+def test_a_margin_is_exported_as_it_is(tmp_path: Path, threshold: float) -> None:
+    result = export(tmp_path, threshold, method="logprob_margin")
+    assert result.exit_code == 0, result.output
+    confidence = yaml.safe_load(result.stdout)["algorithm"]["confidence"]
+    assert (confidence["confidence_method"], confidence["threshold"]) == ("margin", threshold)
+
+
 @pytest.mark.parametrize(
     ("threshold", "changes", "fault"),
     [
@@ -46,8 +54,10 @@ def test_the_router_decides_as_the_threshold_does(tmp_path: Path, threshold: flo
         (0.5, {"method": "p_ik"}, "asks in its own words"),
         (0.5, {"method": "jaccard_degree"}, "draws no samples"),
         (0.5, {"method": "cocoa"}, "draws no samples"),
-        (0.5, {"method": "probability_margin"}, "difference of log-probabilities"),
-        (0.5, {"method": "token_entropy"}, "not the vocabulary"),
+        (0.5, {"method": "probability_margin"}, "as logprob_margin does"),
+        (0.5, {"method": "token_entropy"}, "the likeliest tokens alone"),
+        (0.0, {"method": "logprob_margin"}, "keeps every answer"),
+        ("inf", {"method": "logprob_margin"}, "sends every answer"),
         (0.5, {"method": "average_token_prob"}, "takes the mean logarithm"),
         (0.5, {"method": "sequence_prob"}, "takes the mean logarithm"),
         (0.5, {"method": "trained_probe"}, "no hidden states"),
@@ -68,7 +78,7 @@ def test_what_would_mean_something_else_is_refused(
 
 
 def test_every_other_method_is_refused_for_a_reason_of_its_own(tmp_path: Path) -> None:
-    names = registered_methods().keys() - {"perplexity"}
+    names = registered_methods().keys() - {"perplexity", "logprob_margin"}
     assert len(names) > 20
     for name in names:
         result = export(tmp_path, 0.5, method=name)

@@ -44,6 +44,7 @@ def test_free_methods_read_the_answer_alone() -> None:
         "min_token_prob",
         "token_entropy",
         "probability_margin",
+        "logprob_margin",
         "self_certainty",
     }
 

@@ -42,6 +42,7 @@ ON_REQUEST = frozenset(
         "cocoa",
         "eccentricity",
         "eig_val_laplacian",
+        "logprob_margin",
         "min_token_prob",
         "p_ik",
         "probability_margin",

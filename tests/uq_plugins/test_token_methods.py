@@ -15,6 +15,7 @@ from scipy.stats import entropy
 
 from slmroute_plugin import NoConfidence, VocabularyStatistics
 from uq_plugins import (
+    LogprobMargin,
     MinTokenProb,
     Perplexity,
     ProbabilityMargin,
@@ -87,6 +88,9 @@ def test_two_tokens_by_hand() -> None:
     # Entropies log 2 and log 4; the uniform distribution is 0 from uniform, over what can come.
     assert of_vocabulary(TokenEntropy(), HALVES, FOURTHS) == pytest.approx(2**-1.5)
     assert of_vocabulary(ProbabilityMargin(), [0.7, 0.1, 0.2], FOURTHS) == pytest.approx(0.25)
+    # Margins log(0.7 / 0.2) and 0.
+    expected = 1 - (0.7 / 0.2) ** (-1 / 6)
+    assert of_vocabulary(LogprobMargin(), [0.7, 0.1, 0.2], FOURTHS) == pytest.approx(expected)
     assert of_vocabulary(SelfCertainty(), FOURTHS, HALVES) == 0
     skewed = [0.9, 0.1]
     divergence = -(log(0.9) + log(0.1)) / 2 - log(2)
@@ -97,6 +101,7 @@ def test_a_token_without_rival_is_sure() -> None:
     sure = [1.0, 0.0, 0.0]
     assert of_vocabulary(TokenEntropy(), sure) == 1
     assert of_vocabulary(ProbabilityMargin(), sure) == 1
+    assert of_vocabulary(LogprobMargin(), sure) == pytest.approx(1, abs=1e-12)
 
 
 CHANCES = st.lists(st.floats(1e-3, 1.0), min_size=5, max_size=5)
@@ -113,9 +118,13 @@ def test_any_distributions_by_scipy(raw: list[list[float]]) -> None:
     ordered = [sorted(each) for each in every]
     margin = np.mean([each[-1] - each[-2] for each in ordered])
     assert of_vocabulary(ProbabilityMargin(), *every) == pytest.approx(margin)
+    ratio = np.mean([np.log(each[-1] / each[-2]) for each in ordered])
+    assert of_vocabulary(LogprobMargin(), *every) == pytest.approx(1 - exp(-ratio / 3))
 
 
-@pytest.mark.parametrize("method", [TokenEntropy(), ProbabilityMargin(), SelfCertainty()])
+@pytest.mark.parametrize(
+    "method", [TokenEntropy(), ProbabilityMargin(), LogprobMargin(), SelfCertainty()]
+)
 def test_an_empty_answer_has_no_statistics(method: Any) -> None:
     seen = observed(method, "", (), TokenStatistics=VocabularyStatistics((), (), (), (), ()))
     with pytest.raises(NoConfidence, match="empty"):
