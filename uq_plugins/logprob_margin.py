@@ -41,5 +41,9 @@ class LogprobMargin:
         if not told.entropy:
             raise NoConfidence("the answer is empty")
         margins = zip(told.first, told.second, strict=True)
-        mean = fmean(log(first) - log(max(second, _LEAST)) for first, second in margins)
-        return 1.0 - exp(-mean / _SCALE)
+        mean = fmean(_log(first) - _log(second) for first, second in margins)
+        return 1.0 - exp(-max(mean, 0.0) / _SCALE)
+
+
+def _log(probability: float) -> float:
+    return log(max(probability, _LEAST))

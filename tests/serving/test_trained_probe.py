@@ -17,7 +17,7 @@ from slmroute_plugin.serving.slm_model import SlmChoice, probes_beside
 from slmroute_plugin.storage.sample_files import write_samples
 
 METHOD = "trained_probe"
-TRAINING, QUESTIONS, TOKENS = 32, 10, 24
+TRAINING, QUESTIONS, TOKENS = 20, 6, 16
 
 
 def slmroute(*arguments: str) -> None:
@@ -26,6 +26,7 @@ def slmroute(*arguments: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_fitted_probe_decides_in_the_proxy_as_in_a_run(
     smollm: Any, llm: ScriptedServer, tmp_path: Path
 ) -> None:
