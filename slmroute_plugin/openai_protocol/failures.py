@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -91,7 +92,7 @@ def failure_of(error: Exception, endpoint: Endpoint) -> Failure:
         return Failure(_line(error, endpoint), may_pass=True)
     if isinstance(error, StatusError):
         return _status_failure(error, error.headers, error.reason, endpoint)
-    if isinstance(error, TimeoutError):
+    if isinstance(error, (TimeoutError, asyncio.TimeoutError)):  # two classes in Python 3.10
         return _LATE
     from aiohttp import ClientConnectorError, ClientError
     from openai import APIConnectionError, APIStatusError, APITimeoutError

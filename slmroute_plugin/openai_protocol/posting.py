@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
 
 _FIRST_ERROR = 400
+# Uvicorn, and vLLM with it, closes what is idle for 5 s: a request must not meet that.
+_KEPT_S = 4.0
 
 
 class StatusError(Exception):
@@ -118,7 +120,7 @@ async def posting(
 
     session = ClientSession(
         headers=dict(headers),
-        connector=TCPConnector(limit=0, ssl=verify),
+        connector=TCPConnector(limit=0, ssl=verify, keepalive_timeout=_KEPT_S),
         timeout=ClientTimeout(total=None, sock_connect=None),
         cookie_jar=DummyCookieJar(),
         # Looked up anew for each request, in a thread: only where there are proxies at all.

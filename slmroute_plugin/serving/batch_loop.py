@@ -114,7 +114,9 @@ class BatchLoop:
                 instance = self._assessor.instance(*waiting.question)
                 fits = self._assessor.fits(instance)
             except Exception as error:  # the chat template or the tokenizer refuses the text
-                self._deliver(waiting, SlmUnavailable("slm_cannot_be_asked", str(error)))
+                # Only our own errors are known not to quote the question.
+                why = str(error) if isinstance(error, ValueError) else type(error).__name__
+                self._deliver(waiting, SlmUnavailable("slm_cannot_be_asked", why))
                 continue
             if fits:
                 asked.append((waiting, instance))
