@@ -61,4 +61,5 @@ def test_a_fitted_probe_decides_in_the_proxy_as_in_a_run(
         method=METHOD,
         lm=smollm,
     ) as proxy:
-        check(routed, METHOD, proxy, smollm, TOKENS)
+        # The run answers in batches: float32 rounds otherwise, and thirty layers pass it on.
+        check(routed, METHOD, proxy, smollm, TOKENS, tolerance=1e-4)
