@@ -38,7 +38,8 @@ def proxy_app(opened: Opened) -> FastAPI:
     @app.exception_handler(HTTPException)
     async def unknown(request: Request, error: HTTPException) -> JSONResponse:
         text = f"{request.method} {request.url.path} is not served: {error.detail}."
-        return JSONResponse(ApiError(error.status_code, text).body, error.status_code)
+        body = ApiError(error.status_code, text).body
+        return JSONResponse(body, error.status_code, error.headers)
 
     @app.post("/v1/chat/completions")
     async def chat(request: Request) -> Response:

@@ -29,7 +29,7 @@ from slmroute_plugin.storage.threshold_file import EVERYTHING
 _SPAN = 3.0
 # The names of our methods at the router.
 _EXPORTED = {"perplexity": "avg_logprob", "logprob_margin": "margin"}
-# The first kind of signal that a method asks for says what the router lacks.
+# The first of these kinds of signals that a method asks for says what the router lacks.
 _LACKS: Sequence[tuple[tuple[type[Signal[Any]], ...], str]] = (
     ((Confidences,), "the router combines no confidences"),
     ((QuestionTerms,), "the router's confidence is in an answer, and this one in a question alone"),

@@ -251,6 +251,7 @@ def test_what_is_not_served_has_openais_form(
         response = opened.request(method, f"{proxy.root}{path}")
     assert response.status_code == status
     assert set(response.json()["error"]) == {"message", "type", "param", "code"}
+    assert ("allow" in response.headers) == (status == 405)
 
 
 def test_a_model_can_be_retrieved(proxy: RunningProxy) -> None:
