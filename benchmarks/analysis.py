@@ -64,13 +64,14 @@ def measure(folder: Path, resamples: int, jobs: int) -> Measured:
     from slmroute_plugin.analysis.study.reading import read_study
     from slmroute_plugin.analysis.tables.setting_tables import MeasureOptions
     from slmroute_plugin.analysis.tables.study_tables import measured
+    from slmroute_plugin.analysis.workers import workers
 
     begun = time.perf_counter()
     study = read_study(folder)
     read = time.perf_counter()
-    with tempfile.TemporaryDirectory() as out:
+    with tempfile.TemporaryDirectory() as out, workers(jobs) as pool:
         measured(
-            study.settings, MeasureOptions(resamples), jobs, Path(out), lambda done, total: None
+            study.settings, MeasureOptions(resamples), pool, Path(out), lambda done, total: None
         )
     ended = time.perf_counter()
     # On Linux, in KiB. Children share nothing with their parent but libraries: an upper bound.

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -31,6 +32,7 @@ from slmroute_plugin.analysis.tables.study_tables import compared, measured
 from slmroute_plugin.analysis.tables.tables import Tables
 from slmroute_plugin.analysis.tables.verdict_rows import verdict_lines
 from slmroute_plugin.analysis.tables.verdicts import verdicts
+from slmroute_plugin.analysis.workers import Workers, begun, workers
 from slmroute_plugin.llm.model_price import PriceList
 from slmroute_plugin.storage.atomic_write import check_writable
 
@@ -44,7 +46,7 @@ class ReportSettings:
     Attributes:
         options: the options that the figures depend on.
         llms: the models that count as LLMs too although their runs have confidences.
-        jobs: the number of processes at the same time.
+        jobs: the number of processes that work at the same time.
         figures: whether figures are drawn, and LaTeX tables written.
         page: whether the page is written.
         paper: whether the figures are those of the paper, not those of the report's own layout.
@@ -105,16 +107,18 @@ def make_report(results: Path, out: Path, settings: ReportSettings, progress: Pr
     for path in (out / "index.html", out / FOLDER / "report.json"):
         check_writable(path)
     settings = _with_prices(settings)
-    study = read_study(
-        results, settings.llms, lambda at, of: progress("Reading", at, of), settings.prices
-    )
-    if not study.settings:
-        return Report(study.problems, study.notes, {})
-    tables = _tables(study, settings, out, progress)
+    with workers(settings.jobs) as pool:
+        study = read_study(
+            results, settings.llms, partial(progress, "Reading"), settings.prices, pool
+        )
+        if not study.settings:
+            return Report(study.problems, study.notes, {})
+        tables = _tables(study, settings, out, progress, pool)
     further = [*verdicts(tables.combined), *envelope_notes(study, tables.envelope)]
     study = replace(study, notes=[*study.notes, *further])
     with unfinished_report(out) as new:
-        written = _written(tables, study, settings, new, progress)
+        with workers(settings.jobs) as pool:
+            written = _written(tables, study, settings, new, progress, pool)
         files = {
             part: [path.relative_to(new).as_posix() for path in paths]
             for part, paths in written.paths.items()
@@ -147,24 +151,29 @@ def _below(out: Path, files: Mapping[str, Sequence[str]]) -> dict[str, list[Path
     return {part: [out / name for name in names] for part, names in files.items()}
 
 
-def _tables(study: Study, settings: ReportSettings, out: Path, progress: Progress) -> Tables:
+def _tables(
+    study: Study, settings: ReportSettings, out: Path, progress: Progress, pool: Workers
+) -> Tables:
     """Make all tables of a study."""
-    given = (study.settings, settings.options, settings.jobs, out)
-    by_setting = measured(*given, lambda at, of: progress("Measuring", at, of))
-    by_slm = compared(*given, lambda at, of: progress("Comparing", at, of))
+    given = (study.settings, settings.options, pool, out)
+    by_setting = measured(*given, partial(progress, "Measuring"))
+    # Each of these is one piece of work, which other processes do beside the comparing.
+    best = begun(pool, envelope_tables, study, settings.options)
+    distances = begun(pool, distributions_table, study)
+    by_slm = compared(*given, partial(progress, "Comparing"))
     progress("Distances", 0, 1)
-    distributions = distributions_table(study)
+    distributions = distances()
     insight = insight_table(distributions, seed=settings.options.seed)
     progress("Distances", 1, 1)
     progress("Envelope", 0, 1)
-    best = envelope_tables(study, settings.options)
+    at_budgets = best()
     progress("Envelope", 1, 1)
     both = {
         name: below([getattr(by_setting, name), getattr(by_slm, name)])
         for name in ("calibration", "reliability")
     }
     return Tables(
-        **{**by_setting._asdict(), **by_slm._asdict(), **both, **best._asdict()},
+        **{**by_setting._asdict(), **by_slm._asdict(), **both, **at_budgets._asdict()},
         distributions=distributions,
         insight=insight,
     )
@@ -178,7 +187,12 @@ class _Written(NamedTuple):
 
 
 def _written(
-    tables: Tables, study: Study, settings: ReportSettings, folder: Path, progress: Progress
+    tables: Tables,
+    study: Study,
+    settings: ReportSettings,
+    folder: Path,
+    progress: Progress,
+    pool: Workers,
 ) -> _Written:
     """Write tables, figures and the page into a folder."""
     paths: dict[str, Sequence[Path]] = {"tables": list(_write_tables(tables, folder))}
@@ -188,17 +202,21 @@ def _written(
     steps = iter(range(1, sum(parts) + 1))
     if sum(parts):
         progress("Drawing", 0, sum(parts))
+    page = folder / "index.html"
+    if settings.page:
+        page_written = begun(pool, write_page, tables, study, page, unparsed)
     if settings.figures:
+        given = (tables, folder / "figures", unparsed, pool)
         if settings.paper:
-            paths["figures"], notes = draw_paper_figures(tables, folder / "figures", unparsed)
+            paths["figures"], notes = draw_paper_figures(*given)
         else:
-            paths["figures"] = draw_figures(tables, folder / "figures", unparsed)
+            paths["figures"] = draw_figures(*given)
         progress("Drawing", next(steps), sum(parts))
         paths["latex"] = latex_tables(tables, folder / "latex")
         progress("Drawing", next(steps), sum(parts))
     if settings.page:
-        paths["page"] = [folder / "index.html"]
-        write_page(tables, study, folder / "index.html", unparsed)
+        page_written()
+        paths["page"] = [page]
         progress("Drawing", next(steps), sum(parts))
     return _Written(paths, notes)
 

@@ -21,7 +21,7 @@ def drawn(tables: Tables) -> Drawings:
     """All figures, laid out."""
     with figure_style():
         found = {}
-        for one in figures(tables):
+        for one in (one for pages in figures(tables) for one in pages()):
             one.figure.draw_without_rendering()
             found[one.name] = one.figure
         return found

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from slmroute_plugin.analysis.tables.setting_tables import Unparsed
 from slmroute_plugin.analysis.tables.tables import Tables
+from slmroute_plugin.analysis.workers import Workers, done_by
 
 if TYPE_CHECKING:
-    from slmroute_plugin.analysis.figures.saving import Drawn
+    from slmroute_plugin.analysis.figures.saving import Pages
 
 # Matplotlib takes a while to load, and `slmroute --help` draws nothing: it is imported below.
+
+MANY = 8
+"""The number of figures from which on several processes draw them sooner than one does."""
 
 
 class PaperFigures(NamedTuple):
@@ -27,7 +32,9 @@ class PaperFigures(NamedTuple):
     notes: Sequence[str]
 
 
-def draw_figures(tables: Tables, folder: Path, unparsed: Unparsed = "leave-out") -> list[Path]:
+def draw_figures(
+    tables: Tables, folder: Path, unparsed: Unparsed = "leave-out", pool: Workers = None
+) -> list[Path]:
     """Draw all figures that the tables have rows for, as PNG and SVG.
 
     The same tables give the same bytes. Figures that would be empty are not made.
@@ -36,6 +43,7 @@ def draw_figures(tables: Tables, folder: Path, unparsed: Unparsed = "leave-out")
         tables: what the figures show.
         folder: where the files go; it is made if it is not there.
         unparsed: what the tables did with answers without a confidence.
+        pool: the processes that draw, if there are many figures.
 
     Returns:
         Paths of the files.
@@ -43,15 +51,13 @@ def draw_figures(tables: Tables, folder: Path, unparsed: Unparsed = "leave-out")
     Raises:
         OSError: the folder cannot be written to.
     """
-    from slmroute_plugin.analysis.figures.appearance import figure_style
     from slmroute_plugin.analysis.figures.catalogue import figures
 
-    with figure_style():
-        return _saved(figures(tables, unparsed), folder)
+    return _saved(figures(tables, unparsed), folder, pool)
 
 
 def draw_paper_figures(
-    tables: Tables, folder: Path, unparsed: Unparsed = "leave-out"
+    tables: Tables, folder: Path, unparsed: Unparsed = "leave-out", pool: Workers = None
 ) -> PaperFigures:
     """Draw the paper's figures 1 to 11, as far as there are runs of its models, as PNG and SVG.
 
@@ -61,11 +67,11 @@ def draw_paper_figures(
         tables: what the figures show.
         folder: where the files go; it is made if it is not there.
         unparsed: what the tables did with answers without a confidence.
+        pool: the processes that draw, if there are many figures.
 
     Raises:
         OSError: the folder cannot be written to.
     """
-    from slmroute_plugin.analysis.figures.appearance import figure_style
     from slmroute_plugin.analysis.figures.catalogue import with_categories
     from slmroute_plugin.analysis.figures.paper.drawing import drawings
     from slmroute_plugin.analysis.figures.paper.missing import missing
@@ -74,19 +80,23 @@ def draw_paper_figures(
     from slmroute_plugin.analysis.figures.paper.specification import FIGURES
 
     runs = PaperRuns.among(with_categories(tables))
-    paths: list[Path] = []
+    planned: list[Pages] = []
     notes = [*passed_over(runs.slms), *passed_over(runs.llms)]
-    with figure_style():
-        for figure in FIGURES:
-            files = _saved(drawings(figure, runs, unparsed), folder)
-            paths += files
-            if line := missing(figure, runs, is_drawn=bool(files)):
-                notes.append(line)
-    return PaperFigures(paths, notes)
+    for figure in FIGURES:
+        own = list(drawings(figure, runs, unparsed))
+        planned += own
+        if line := missing(figure, runs, is_drawn=bool(own)):
+            notes.append(line)
+    return PaperFigures(_saved(planned, folder, pool), notes)
 
 
-def _saved(figures: Iterable[Drawn], folder: Path) -> list[Path]:
-    """Save each figure as it is drawn, so that no more than one figure is held."""
-    from slmroute_plugin.analysis.figures.saving import save
+def _saved(figures: Iterable[Pages], folder: Path, pool: Workers) -> list[Path]:
+    """Draw and save figures, and list the files in their order."""
+    from slmroute_plugin.analysis.figures.saving import save_pages
 
-    return [path for drawn in figures for path in save(drawn, folder)]
+    planned = dict(enumerate(figures))
+    paths: dict[int, list[Path]] = {}
+    pool = pool if len(planned) >= MANY else None
+    for number, own in done_by(pool, partial(save_pages, folder=folder), planned):
+        paths[number] = own
+    return [path for number in planned for path in paths[number]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import partial
 
 import pandas as pd
 
@@ -18,13 +19,13 @@ from slmroute_plugin.analysis.figures import (
     reliability,
 )
 from slmroute_plugin.analysis.figures.names import Names
-from slmroute_plugin.analysis.figures.saving import Drawn
+from slmroute_plugin.analysis.figures.saving import Pages
 from slmroute_plugin.analysis.tables.setting_tables import Unparsed
 from slmroute_plugin.analysis.tables.tables import KEY, Tables
 
 
-def figures(tables: Tables, unparsed: Unparsed = "leave-out") -> Iterator[Drawn]:
-    """Draw the figures that the tables have rows for, so that no more than one figure is held.
+def figures(tables: Tables, unparsed: Unparsed = "leave-out") -> Iterator[Pages]:
+    """Plan the figures that the tables have rows for; each keeps its own rows alone.
 
     Args:
         tables: what the figures show.
@@ -33,9 +34,9 @@ def figures(tables: Tables, unparsed: Unparsed = "leave-out") -> Iterator[Drawn]
     quick = with_categories(tables)
     names = Names.of(quick)
     if not quick.curves.empty:
-        yield from curve_sheets.overview(quick, names, unparsed)
+        yield curve_sheets.overview(quick, names, unparsed)
     if not quick.relative_accuracy.empty:
-        yield from relative_accuracy.overview(quick, names, unparsed)
+        yield relative_accuracy.overview(quick, names, unparsed)
     if not quick.histograms.empty:
         yield from distributions.by_slm(quick, names)
     if not quick.alignment.empty:
@@ -44,9 +45,9 @@ def figures(tables: Tables, unparsed: Unparsed = "leave-out") -> Iterator[Drawn]
         yield from curve_sheets.by_llm(quick, names, unparsed)
         yield from cost_curves.by_llm(quick, names, unparsed)
     if not quick.envelope.empty:
-        yield from envelope.by_dataset(quick, names)
+        yield partial(envelope.by_dataset, quick.envelope, quick.savings, names)
     if not quick.ranks.empty:
-        yield from rank_diagrams.by_llm(quick, names)
+        yield partial(rank_diagrams.by_llm, quick.ranks, names)
     if not quick.reliability.empty:
         yield from reliability.by_slm(quick, names)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -15,7 +16,7 @@ from slmroute_plugin.analysis.figures.coverage import left_out
 from slmroute_plugin.analysis.figures.curves import line_style
 from slmroute_plugin.analysis.figures.names import Names
 from slmroute_plugin.analysis.figures.paging import PER_PAGE, pages
-from slmroute_plugin.analysis.figures.saving import Drawn
+from slmroute_plugin.analysis.figures.saving import Drawn, Pages
 from slmroute_plugin.analysis.figures.sheet import Key, PanelGrid, near_square, sheet
 from slmroute_plugin.analysis.tables import caveats
 from slmroute_plugin.analysis.tables.file_names import file_parts
@@ -25,8 +26,8 @@ from slmroute_plugin.analysis.tables.tables import Tables
 _MIXED = (0, (1, 2))
 
 
-def by_llm(tables: Tables, names: Names, unparsed: Unparsed) -> Iterator[Drawn]:
-    """Draw sheets for each LLM: a panel for each SLM, the mean over its data sets.
+def by_llm(tables: Tables, names: Names, unparsed: Unparsed) -> Iterator[Pages]:
+    """Plan sheets for each LLM: a panel for each SLM, the mean over its data sets.
 
     The costs of a data set are those of the mean question, as shares of the LLM's, so that data
     sets can be averaged. Only data sets on which all costs are known are drawn.
@@ -39,11 +40,22 @@ def by_llm(tables: Tables, names: Names, unparsed: Unparsed) -> Iterator[Drawn]:
         if of_llm.empty:
             continue
         curves = tables.curves[tables.curves["llm"] == llm]
-        for page in pages(names.in_order("slms", of_llm["slm"]), PER_PAGE):
-            yield Drawn(
-                f"cost_curves_{files[llm]}{page.suffix}",
-                _page(names.llms[llm], page.items, of_llm, curves, names, unparsed),
-            )
+        file = f"cost_curves_{files[llm]}"
+        yield partial(_pages, names.llms[llm], file, of_llm, curves, names, unparsed)
+
+
+def _pages(
+    llm: str,
+    file: str,
+    routing: pd.DataFrame,
+    curves: pd.DataFrame,
+    names: Names,
+    unparsed: Unparsed,
+) -> Iterator[Drawn]:
+    """Draw the pages of an LLM."""
+    for page in pages(names.in_order("slms", routing["slm"]), PER_PAGE):
+        figure = _page(llm, page.items, routing, curves, names, unparsed)
+        yield Drawn(f"{file}{page.suffix}", figure)
 
 
 def _page(

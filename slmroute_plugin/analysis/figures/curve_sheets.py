@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import pandas as pd
@@ -12,7 +13,7 @@ from slmroute_plugin.analysis.figures.coverage import left_out, left_out_notes
 from slmroute_plugin.analysis.figures.curves import Panel, averaged, draw, key
 from slmroute_plugin.analysis.figures.names import Names
 from slmroute_plugin.analysis.figures.paging import PER_PAGE, ROWS_PER_PAGE, pages
-from slmroute_plugin.analysis.figures.saving import Drawn
+from slmroute_plugin.analysis.figures.saving import Drawn, Pages
 from slmroute_plugin.analysis.figures.sheet import PAGE_WIDTH, PanelGrid, Sheet, near_square, sheet
 from slmroute_plugin.analysis.figures.text_size import line_height, wrapped
 from slmroute_plugin.analysis.study.dataset_groups import in_groups
@@ -60,14 +61,13 @@ class Titled(NamedTuple):
     panel: Panel
 
 
-def overview(tables: Tables, names: Names, unparsed: Unparsed) -> Iterator[Drawn]:
-    """Draw a panel for each SLM: the mean over all data sets and LLMs."""
+def overview(tables: Tables, names: Names, unparsed: Unparsed) -> Pages:
+    """Plan pages with a panel for each SLM: the mean over all data sets and LLMs."""
     llms = names.in_order("llms", tables.curves["llm"])
     to = names.llms[llms[0]] if len(llms) == 1 else f"{len(llms)} LLMs"
     title = f"Routing to {to}, {_over(tables.curves)}"
-    yield from by_slm(
-        title, "routing_curves", SheetRows(tables.curves, tables.routing), names, unparsed
-    )
+    rows = SheetRows(tables.curves, tables.routing)
+    return partial(by_slm, title, "routing_curves", rows, names, unparsed)
 
 
 def by_slm(
@@ -98,25 +98,27 @@ def by_slm(
         yield Drawn(f"{file}{page.suffix}", drawn.figure)
 
 
-def by_llm(tables: Tables, names: Names, unparsed: Unparsed) -> Iterator[Drawn]:
-    """Draw sheets for each LLM: an SLM in each row, a group of data sets in each column.
+def by_llm(tables: Tables, names: Names, unparsed: Unparsed) -> Iterator[Pages]:
+    """Plan sheets for each LLM: an SLM in each row, a group of data sets in each column.
 
     Few data sets have a column each.
     """
     files = file_parts(tables.curves["llm"].unique())
     for llm in names.in_order("llms", tables.curves["llm"]):
         of_llm = SheetRows(tables.curves, tables.routing).where("llm", [llm])
-        columns = _columns(of_llm.curves["dataset"].unique(), names)
-        for page in pages(names.in_order("slms", of_llm.curves["slm"]), ROWS_PER_PAGE):
-            figure = _llm_page(
-                f"Routing to {names.llms[llm]}",
-                of_llm.where("slm", page.items),
-                page.items,
-                columns,
-                names,
-                unparsed,
-            ).figure
-            yield Drawn(f"routing_curves_{files[llm]}{page.suffix}", figure)
+        title = f"Routing to {names.llms[llm]}"
+        yield partial(_by_column, title, f"routing_curves_{files[llm]}", of_llm, names, unparsed)
+
+
+def _by_column(
+    title: str, file: str, rows: SheetRows, names: Names, unparsed: Unparsed
+) -> Iterator[Drawn]:
+    """Draw the sheets of an LLM; the arguments are those of `by_slm`."""
+    columns = _columns(rows.curves["dataset"].unique(), names)
+    for page in pages(names.in_order("slms", rows.curves["slm"]), ROWS_PER_PAGE):
+        on_page = rows.where("slm", page.items)
+        drawn = _llm_page(title, on_page, page.items, columns, names, unparsed)
+        yield Drawn(f"{file}{page.suffix}", drawn.figure)
 
 
 def _panel(rows: SheetRows, methods: Collection[str], unparsed: Unparsed) -> Panel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -13,7 +14,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from slmroute_plugin.analysis.figures.appearance import Look, look
 from slmroute_plugin.analysis.figures.names import Names
 from slmroute_plugin.analysis.figures.paging import PER_PAGE, pages
-from slmroute_plugin.analysis.figures.saving import Drawn
+from slmroute_plugin.analysis.figures.saving import Drawn, Pages
 from slmroute_plugin.analysis.figures.sheet import Key, PanelGrid, blank, near_square, sheet
 from slmroute_plugin.analysis.study.dataset_groups import in_groups
 from slmroute_plugin.analysis.tables import caveats
@@ -23,12 +24,13 @@ from slmroute_plugin.analysis.tables.tables import Tables
 BAR_COLOUR = "#c8c8c8"
 
 
-def by_slm(tables: Tables, names: Names) -> Iterator[Drawn]:
-    """Draw sheets for each SLM: a panel for each method."""
+def by_slm(tables: Tables, names: Names) -> Iterator[Pages]:
+    """Plan sheets for each SLM: a panel for each method."""
     slms = names.in_order("slms", tables.histograms["slm"])
     files = file_parts(slms)
     for slm in slms:
-        yield from by_method(
+        yield partial(
+            by_method,
             f"Confidences of {names.slms[slm]}: all data sets, and each of them",
             f"distributions_{files[slm]}",
             tables.histograms[tables.histograms["slm"] == slm],

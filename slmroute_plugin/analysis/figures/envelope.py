@@ -18,7 +18,6 @@ from slmroute_plugin.analysis.figures.names import Names
 from slmroute_plugin.analysis.figures.paging import PER_PAGE, pages
 from slmroute_plugin.analysis.figures.saving import Drawn
 from slmroute_plugin.analysis.figures.sheet import Key, PanelGrid, near_square, sheet
-from slmroute_plugin.analysis.tables.tables import Tables
 from slmroute_plugin.analysis.tables.verdict_rows import OVER_ALL
 
 _MIXED = (0, (1, 2))
@@ -32,10 +31,10 @@ _NOTE = (
 )
 
 
-def by_dataset(tables: Tables, names: Names) -> Iterator[Drawn]:
+def by_dataset(envelope: pd.DataFrame, savings: pd.DataFrame, names: Names) -> Iterator[Drawn]:
     """Draw the envelope over all data sets, if there are several, and on each of them."""
-    table = tables.envelope.assign(dataset=tables.envelope["dataset"].astype(str))
-    savings = tables.savings.assign(dataset=tables.savings["dataset"].astype(str))
+    table = envelope.assign(dataset=envelope["dataset"].astype(str))
+    savings = savings.assign(dataset=savings["dataset"].astype(str))
     datasets = names.in_order("datasets", table["dataset"])
     if len(datasets) > 1 and OVER_ALL in set(table["dataset"]):
         datasets = [OVER_ALL, *datasets]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from slmroute_plugin.analysis.figures.appearance import (
 )
 from slmroute_plugin.analysis.figures.names import Names
 from slmroute_plugin.analysis.figures.paging import pages
-from slmroute_plugin.analysis.figures.saving import Drawn
+from slmroute_plugin.analysis.figures.saving import Drawn, Pages
 from slmroute_plugin.analysis.figures.sheet import (
     PAGE_HEIGHT,
     PAGE_WIDTH,
@@ -52,13 +53,13 @@ class Axis(NamedTuple):
     shown: Sequence[str]
 
 
-def by_group(tables: Tables, names: Names) -> Iterator[Drawn]:
-    """Draw sheets for each group of data sets: a heat map for each of its data sets."""
+def by_group(tables: Tables, names: Names) -> Iterator[Pages]:
+    """Plan sheets for each group of data sets: a heat map for each of its data sets."""
     table = tables.alignment
     tags = {group.name: group.tag for group in GROUPS}
     for group, members in in_groups(table["dataset"].unique()).items():
         file = f"auroc_{tags.get(group, 'other')}"
-        yield from by_dataset(f"{group}: AUROC", file, table, members, names)
+        yield partial(by_dataset, f"{group}: AUROC", file, table, members, names)
 
 
 def by_dataset(

@@ -19,7 +19,6 @@ from slmroute_plugin.analysis.figures.saving import Drawn
 from slmroute_plugin.analysis.figures.sheet import PanelGrid, blank, sheet
 from slmroute_plugin.analysis.figures.text_size import text_width
 from slmroute_plugin.analysis.tables.file_names import file_parts
-from slmroute_plugin.analysis.tables.tables import Tables
 
 _LINE = 0.15
 _BAR = 0.06
@@ -33,9 +32,8 @@ class Ranked(NamedTuple):
     rank: float
 
 
-def by_llm(tables: Tables, names: Names) -> Iterator[Drawn]:
+def by_llm(ranks: pd.DataFrame, names: Names) -> Iterator[Drawn]:
     """Draw sheets for each LLM: a diagram for each SLM."""
-    ranks = tables.ranks
     llms = names.in_order("llms", ranks["llm"])
     files = file_parts(llms)
     for llm in llms:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -14,7 +15,7 @@ from slmroute_plugin.analysis.figures.appearance import REFERENCE_COLOUR, Look
 from slmroute_plugin.analysis.figures.coverage import TOO_FEW, left_out, left_out_notes
 from slmroute_plugin.analysis.figures.names import Names
 from slmroute_plugin.analysis.figures.paging import PER_PAGE, pages
-from slmroute_plugin.analysis.figures.saving import Drawn
+from slmroute_plugin.analysis.figures.saving import Drawn, Pages
 from slmroute_plugin.analysis.figures.sheet import Key, PanelGrid, blank, near_square, sheet
 from slmroute_plugin.analysis.tables import caveats
 from slmroute_plugin.analysis.tables.setting_tables import Unparsed
@@ -46,8 +47,8 @@ EXCLUDED = Scale("least confident excluded (%)", {tick: f"{100 - tick}" for tick
 """The share of the questions that are taken away."""
 
 
-def overview(tables: Tables, names: Names, unparsed: Unparsed) -> Iterator[Drawn]:
-    """Draw a panel for each SLM, over all data sets and LLMs."""
+def overview(tables: Tables, names: Names, unparsed: Unparsed) -> Pages:
+    """Plan pages with a panel for each SLM, over all data sets and LLMs."""
     table = tables.relative_accuracy
     llms = names.in_order("llms", table["llm"])
     datasets = table["dataset"].nunique()
@@ -55,7 +56,8 @@ def overview(tables: Tables, names: Names, unparsed: Unparsed) -> Iterator[Drawn
     of = names.llms[llms[0]] if len(llms) == 1 else "the LLM"
     mean = f", means over {' and '.join(over)}" if over else ""
     title = f"Accuracy relative to {of} on the most confident questions{mean}"
-    yield from by_slm(title, "relative_accuracy", table, tables.routing, names, unparsed, KEPT)
+    given = (title, "relative_accuracy", table, tables.routing, names, unparsed, KEPT)
+    return partial(by_slm, *given)
 
 
 def by_slm(

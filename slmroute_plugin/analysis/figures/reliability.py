@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from slmroute_plugin.analysis.figures.appearance import (
 )
 from slmroute_plugin.analysis.figures.names import Names
 from slmroute_plugin.analysis.figures.paging import PER_PAGE, pages
-from slmroute_plugin.analysis.figures.saving import Drawn
+from slmroute_plugin.analysis.figures.saving import Drawn, Pages
 from slmroute_plugin.analysis.figures.sheet import Key, PanelGrid, blank, near_square, sheet
 from slmroute_plugin.analysis.tables import caveats
 from slmroute_plugin.analysis.tables.calibration_rows import AS_IS
@@ -56,30 +57,45 @@ LINES = {
 }
 
 
-def by_slm(tables: Tables, names: Names) -> Iterator[Drawn]:
-    """Draw sheets for each SLM: a panel for each method, over all its data sets."""
+def by_slm(tables: Tables, names: Names) -> Iterator[Pages]:
+    """Plan sheets for each SLM: a panel for each method, over all its data sets."""
     slms = names.in_order("slms", tables.reliability["slm"])
     files = file_parts(slms)
     for slm in slms:
         rows = tables.reliability[tables.reliability["slm"] == slm]
         errors = tables.calibration[tables.calibration["slm"] == slm]
-        labels = caveats.labels(errors, names.methods)
-        for page in pages(names.in_order("methods", rows["method"]), PER_PAGE):
-            columns, width, height = near_square(len(page.items))
-            on_page = errors[errors["method"].isin(page.items)]
-            drawn = sheet(
-                f"Reliability of the confidences of {names.slms[slm]}, over all data sets",
-                PanelGrid(len(page.items), columns, width, height, below=0.08, tail=0.3),
-                _key(rows),
-                _notes(on_page),
-                "confidence, or probability that it is mapped to",
-                "share of right answers (%)",
-            )
-            for number, (axes, method) in enumerate(zip(drawn.panels, page.items, strict=True)):
-                draw(axes, rows[rows["method"] == method], on_page[on_page["method"] == method])
-                axes.tick_params("x", labelbottom=number + columns >= len(page.items))
-                axes.set_title(labels[method], y=1.0)
-            yield Drawn(f"reliability_{files[slm]}{page.suffix}", drawn.figure)
+        yield partial(_of_slm, names.slms[slm], f"reliability_{files[slm]}", rows, errors, names)
+
+
+def _of_slm(
+    slm: str, file: str, rows: pd.DataFrame, errors: pd.DataFrame, names: Names
+) -> Iterator[Drawn]:
+    """Draw the sheets of an SLM.
+
+    Args:
+        slm: what is shown for its name.
+        file: name of the file, without its ending and without the number of the page.
+        rows: its rows of the table `reliability`.
+        errors: its rows of the table `calibration`.
+        names: what is shown for each name.
+    """
+    labels = caveats.labels(errors, names.methods)
+    for page in pages(names.in_order("methods", rows["method"]), PER_PAGE):
+        columns, width, height = near_square(len(page.items))
+        on_page = errors[errors["method"].isin(page.items)]
+        drawn = sheet(
+            f"Reliability of the confidences of {slm}, over all data sets",
+            PanelGrid(len(page.items), columns, width, height, below=0.08, tail=0.3),
+            _key(rows),
+            _notes(on_page),
+            "confidence, or probability that it is mapped to",
+            "share of right answers (%)",
+        )
+        for number, (axes, method) in enumerate(zip(drawn.panels, page.items, strict=True)):
+            draw(axes, rows[rows["method"] == method], on_page[on_page["method"] == method])
+            axes.tick_params("x", labelbottom=number + columns >= len(page.items))
+            axes.set_title(labels[method], y=1.0)
+        yield Drawn(f"{file}{page.suffix}", drawn.figure)
 
 
 def pooled(reliability: pd.DataFrame) -> pd.DataFrame:

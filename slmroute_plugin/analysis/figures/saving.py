@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from slmroute_plugin.analysis.figures.appearance import figure_style
 from slmroute_plugin.storage.atomic_write import written_whole
 
 
@@ -17,6 +19,23 @@ class Drawn(NamedTuple):
 
     name: str
     figure: Figure
+
+
+Pages = Callable[[], Iterable[Drawn]]
+"""A function that draws the pages of a figure. It can be sent to another process."""
+
+
+def save_pages(pages: Pages, folder: Path) -> list[Path]:
+    """Draw the pages of a figure, and save each before the next is drawn.
+
+    Returns:
+        The paths of the files.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    with figure_style():
+        return [path for drawn in pages() for path in save(drawn, folder)]
 
 
 def save(drawn: Drawn, folder: Path) -> list[Path]:

@@ -90,7 +90,9 @@ def _aligned(slm: TaskRun, llm: TaskRun) -> TaskRun | Problem:
             f"{_count(other, len(slm.doc_id))} other questions in {llm.path} than in {slm.path}: "
             "run one of the models again on the same data",
         )
-    return replace(llm.taken(at), scores={})
+    # The same rows need no copy: all SLMs then share those of an LLM.
+    is_same = len(at) == len(llm.doc_id) and bool((at == np.arange(len(at))).all())
+    return replace(llm if is_same else llm.taken(at), scores={})
 
 
 def _count(doc_ids: Any, rows: int) -> str:

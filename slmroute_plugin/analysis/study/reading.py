@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from slmroute_plugin.analysis.study.sample_file import SampleFile, shown_name
 from slmroute_plugin.analysis.study.stock_rows import answer_text, answering_lines
 from slmroute_plugin.analysis.study.training import training_files
 from slmroute_plugin.analysis.study.work import RowWork, decides_before
+from slmroute_plugin.analysis.workers import Workers, done_by
 from slmroute_plugin.llm.model_price import PriceList
 from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.storage.sample_files import (
@@ -28,6 +30,9 @@ from slmroute_plugin.storage.sample_files import (
     routes_before,
     sample_files,
 )
+
+_MUCH = 30_000_000
+"""The bytes of sample files that several processes read sooner than one does."""
 
 
 class SampleText(NamedTuple):
@@ -48,6 +53,7 @@ def read_study(
     llms: Collection[str] = (),
     done: Callable[[int, int], None] = lambda read, total: None,
     prices: PriceList | None = None,
+    pool: Workers = None,
 ) -> Study:
     """Read the newest samples of every model and task below a folder of results.
 
@@ -61,6 +67,7 @@ def read_study(
         llms: models that count as LLMs too although their runs have confidences.
         done: called as files are read, with their number so far and in all.
         prices: the prices that a user states, by model.
+        pool: the processes that read, if there is much to read.
 
     Raises:
         UnknownName: `llms` names a model that the folder does not hold.
@@ -74,15 +81,14 @@ def read_study(
     runs: list[TaskRun] = []
     problems: list[Problem] = []
     done(0, len(files))
-    for number, run in enumerate((_run_or_problem(file, prices) for file in files), 1):
+    for run in _all_read(files, prices, pool, lambda read: done(read, len(files))):
         if isinstance(run, Problem):
             problems.append(run)
         else:
             runs.append(run)
             problems.extend(_shortfalls(run))
-        done(number, len(files))
     settings, mismatches = join_runs(runs, llms)
-    settings, damaged = with_training(results, settings)
+    settings, damaged = with_training(results, settings, pool)
     problems += damaged
     llm_runs = [run for setting in settings for run in setting.llms.values()]
     if estimated := sorted({run.model for run in llm_runs if run.cost_is_estimated}):
@@ -94,25 +100,48 @@ def read_study(
 
 
 def with_training(
-    results: Path, settings: Sequence[Setting]
+    results: Path, settings: Sequence[Setting], pool: Workers = None
 ) -> tuple[list[Setting], list[Problem]]:
     """Put the training rows of each setting beside it, where they have confidences.
+
+    Args:
+        results: the folder of results.
+        settings: the settings.
+        pool: the processes that read, if there is much to read.
 
     Returns:
         The settings, and a problem for each file that cannot be used.
     """
-    files = {(file.model, file.task): file for file in training_files(results)}
+    keys = {(setting.slm.model, setting.slm.task) for setting in settings}
+    files = [file for file in training_files(results) if (file.model, file.task) in keys]
+    read = zip(files, _all_read(files, None, pool), strict=True)
+    by_key = {(file.model, file.task): run for file, run in read}
     joined: list[Setting] = []
     problems: list[Problem] = []
     for setting in settings:
-        file = files.get((setting.slm.model, setting.slm.task))
-        run = _run_or_problem(file) if file else None
+        run = by_key.get((setting.slm.model, setting.slm.task))
         if isinstance(run, Problem):
             problems.append(Problem(f"{run.where} (training)", run.why))
         elif run is not None:
             setting = replace(setting, training=run)
         joined.append(setting)
     return joined, problems
+
+
+def _all_read(
+    files: Sequence[SampleFile],
+    prices: PriceList | None,
+    pool: Workers,
+    done: Callable[[int], None] = lambda read: None,
+) -> list[TaskRun | Problem]:
+    """Read runs, in the order of their files; little is not worth another process."""
+    size = sum(file.path.stat().st_size for file in files if file.path.exists())
+    work = partial(_run_or_problem, prices=prices)
+    runs: dict[SampleFile, TaskRun | Problem] = {}
+    for file, run in done_by(pool if size > _MUCH else None, work, {file: file for file in files}):
+        runs[file] = run
+        done(len(runs))
+    return [runs[file] for file in files]
 
 
 def _run_or_problem(file: SampleFile, prices: PriceList | None = None) -> TaskRun | Problem:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ import pyarrow.compute
 from slmroute_plugin.analysis.study.stock_rows import answering_lines
 from slmroute_plugin.analysis.study.work import (
     NEGATIVE,
-    value_of,
+    values_of,
     work_numbers,
     work_numbers_among,
 )
@@ -29,6 +30,7 @@ _CONFIDENCE, _CORRECT = "confidence/", "acc/"
 _METHOD_COST = "method_cost_usd/"
 _TEXTS = ("doc_hash", "prompt_hash")
 _TEXTS_BY_METHOD = ("fitted_on/", "combines/")
+_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -81,13 +83,14 @@ def read_columns(path: Path) -> Columns:
     unread: list[UnreadLine] = []
     wanted: Wanted | None = None
     columns: dict[str, list[Any]] = {}
-    for line in answering_lines(path, unread.append):
-        row = line.row
+    rows = (line.row for line in answering_lines(path, unread.append))
+    # Many rows at a time take less than half as long as one by one.
+    while some := list(islice(rows, _AT_ONCE)):
         if wanted is None:
-            wanted = _wanted(path, row)
+            wanted = _wanted(path, some[0])
             columns = {name: [] for name in _schema(wanted).names}
         for name, values in columns.items():
-            values.append(value_of(row, name))
+            values += values_of(some, name)
     if wanted is None:
         damage = f" ({lines_in_words(unread)})" if unread else ""
         raise SampleFileError(f"{path}: no rows of answers{damage}")
@@ -171,7 +174,7 @@ def _fault(row: Mapping[str, Any], wanted: Wanted) -> str | None:
     if not isinstance(doc_id, int) or isinstance(doc_id, bool) or abs(doc_id) >= 2**63:
         return f"`doc_id` is {doc_id!r}, not a whole number"
     for name in wanted.numbers:
-        value = value_of(row, name)
+        (value,) = values_of([row], name)
         if value is not None and not (_is_number(value) and math.isfinite(value)):
             return f"`{name}` is {value!r}, not a number"
     for name in wanted.texts:

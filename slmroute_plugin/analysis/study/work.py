@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -104,23 +103,16 @@ def work_numbers_among(names: Iterable[str]) -> list[str]:
     return [name for name in names if _WITHIN in name]
 
 
-def value_of(row: Mapping[str, Any], name: str) -> Any:
-    """Return the value of a row that a name stands for, within a column if it says so.
+def values_of(rows: Sequence[Mapping[str, Any]], name: str) -> list[Any]:
+    """List the value of each row that a name stands for, within a column if it says so.
 
-    >>> value_of({"work/answer": {"read": 7}}, "work/answer → read")
-    7
+    >>> values_of([{"work/answer": {"read": 7}}, {}], "work/answer → read")
+    [7, None]
     """
-    if _WITHIN not in name:
-        return row.get(name)
-    value: Any = row
-    for key in _path(name):
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
-
-
-@cache
-def _path(name: str) -> tuple[str, ...]:
-    return tuple(name.split(_WITHIN))
+    values: list[Any] = list(rows)
+    for key in name.split(_WITHIN):
+        values = [value.get(key) if isinstance(value, dict) else None for value in values]
+    return values
 
 
 def _names(method: str | None, *, before: bool = False) -> list[str]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +15,7 @@ import pyarrow as pa
 
 from slmroute_plugin.analysis.study.runs import Setting, TaskRun
 from slmroute_plugin.analysis.tables.setting_tables import MeasureOptions
+from slmroute_plugin.analysis.workers import Workers, done_by
 from slmroute_plugin.storage.atomic_write import written_whole
 
 FOLDER = ".figures"
@@ -45,7 +45,7 @@ def kept_or_new(
     size: Callable[[Part], int],
     kind: type[Frames],
     folder: Path,
-    jobs: int,
+    pool: Workers,
     done: Callable[[int, int], None],
 ) -> list[Frames]:
     """Load the figures of the parts that are kept, and make the others in several processes.
@@ -58,7 +58,7 @@ def kept_or_new(
         size: returns how long that takes, in proportion.
         kind: the named tuple of frames that `work` returns.
         folder: the folder where figures are kept.
-        jobs: the number of processes at the same time.
+        pool: the processes that make figures.
         done: called with the number of parts that are done, and of all.
 
     Returns:
@@ -72,7 +72,7 @@ def kept_or_new(
             done(len(by_key), len(parts))
     # The largest first, so that no process is left alone with it at the end.
     new = sorted((key for key in parts if key not in by_key), key=lambda key: -size(parts[key]))
-    for key, figures in _made({key: parts[key] for key in new}, work, jobs):
+    for key, figures in done_by(pool, work, {key: parts[key] for key in new}):
         _keep(folder, key, figures)
         by_key[key] = figures
         done(len(by_key), len(parts))
@@ -89,20 +89,6 @@ def below(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """
     filled = [frame for frame in frames if len(frame)]
     return pd.concat(filled, ignore_index=True) if filled else frames[0]
-
-
-def _made(
-    parts: Mapping[str, Part], work: Callable[[Part], Frames], jobs: int
-) -> Iterator[tuple[str, Frames]]:
-    """Yield the key and the figures of each part as they are made, in up to `jobs` processes."""
-    if jobs == 1 or len(parts) < 2:
-        for key, part in parts.items():
-            yield key, work(part)
-        return
-    with ProcessPoolExecutor(min(jobs, len(parts))) as pool:
-        running = {pool.submit(work, part): key for key, part in parts.items()}
-        for done in as_completed(running):
-            yield running.pop(done), done.result()
 
 
 def _load(folder: Path, key: str, kind: type[Frames]) -> Frames | None:

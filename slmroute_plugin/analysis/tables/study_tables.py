@@ -23,6 +23,7 @@ from slmroute_plugin.analysis.tables.setting_tables import (
     without_rows,
 )
 from slmroute_plugin.analysis.tables.verdict_rows import verdict_table
+from slmroute_plugin.analysis.workers import Workers
 
 _BY_SLM = "slms"
 
@@ -42,7 +43,7 @@ class SlmTables(NamedTuple):
 def measured(
     settings: Sequence[Setting],
     options: MeasureOptions,
-    jobs: int,
+    pool: Workers,
     out: Path,
     done: Callable[[int, int], None],
 ) -> SettingTables:
@@ -53,20 +54,20 @@ def measured(
     Args:
         settings: the settings of the study, one or more.
         options: the options that the figures depend on.
-        jobs: the number of processes at the same time.
+        pool: the processes that measure.
         out: the report's folder.
         done: called with the number of settings that are measured, and of all.
     """
     parts = {figures_key([setting], options): setting for setting in settings}
     work = partial(setting_tables, options=options)
-    tables = kept_or_new(parts, work, _rows, SettingTables, out / FOLDER, jobs, done)
+    tables = kept_or_new(parts, work, _rows, SettingTables, out / FOLDER, pool, done)
     return SettingTables(*map(below, zip(without_rows(), *tables, strict=True)))
 
 
 def compared(
     settings: Sequence[Setting],
     options: MeasureOptions,
-    jobs: int,
+    pool: Workers,
     out: Path,
     done: Callable[[int, int], None],
 ) -> SlmTables:
@@ -77,7 +78,7 @@ def compared(
     parts = {figures_key(of_slm, options): of_slm for of_slm in by_slm(settings).values()}
     work = partial(slm_tables, options=options)
     folder = out / FOLDER / _BY_SLM
-    tables = kept_or_new(parts, work, _all_rows, SlmTables, folder, jobs, done)
+    tables = kept_or_new(parts, work, _all_rows, SlmTables, folder, pool, done)
     return SlmTables(*map(below, zip(*tables, strict=True)))
 
 

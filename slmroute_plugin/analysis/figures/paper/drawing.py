@@ -1,8 +1,9 @@
-"""Drawing the paper's figures: a sheet for each data set, or for each model and method."""
+"""The paper's figures: a sheet for each data set, or for each model and method."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from slmroute_plugin.analysis.figures import (
     curve_sheets,
@@ -13,13 +14,13 @@ from slmroute_plugin.analysis.figures import (
 from slmroute_plugin.analysis.figures.curve_sheets import SheetRows
 from slmroute_plugin.analysis.figures.paper.rows import PaperRuns
 from slmroute_plugin.analysis.figures.paper.specification import DATASETS, METHODS, Figure, Kind
-from slmroute_plugin.analysis.figures.saving import Drawn
+from slmroute_plugin.analysis.figures.saving import Pages
 from slmroute_plugin.analysis.tables.file_names import file_part
 from slmroute_plugin.analysis.tables.setting_tables import Unparsed
 
 
-def drawings(figure: Figure, runs: PaperRuns, unparsed: Unparsed) -> Iterator[Drawn]:
-    """Draw the panels of a figure for which there are runs.
+def drawings(figure: Figure, runs: PaperRuns, unparsed: Unparsed) -> Iterator[Pages]:
+    """Plan the panels of a figure for which there are runs.
 
     Args:
         figure: a figure of the paper.
@@ -36,15 +37,16 @@ def drawings(figure: Figure, runs: PaperRuns, unparsed: Unparsed) -> Iterator[Dr
         yield from _auroc(figure, runs)
 
 
-def _routing(figure: Figure, runs: PaperRuns, unparsed: Unparsed) -> Iterator[Drawn]:
-    """Draw a sheet for each data set: routing curves in a panel for each SLM."""
+def _routing(figure: Figure, runs: PaperRuns, unparsed: Unparsed) -> Iterator[Pages]:
+    """Plan a sheet for each data set: routing curves in a panel for each SLM."""
     rows = SheetRows(
         runs.rows_of(figure, runs.tables.curves), runs.rows_of(figure, runs.tables.routing)
     )
     for dataset in figure.datasets:
         of_dataset = rows.where("dataset", [dataset])
         if not of_dataset.curves.empty:
-            yield from curve_sheets.by_slm(
+            yield partial(
+                curve_sheets.by_slm,
                 f"{figure.label}. Routing to {_llm(figure, runs)} on {DATASETS[dataset]}",
                 f"{figure.file}_routing_to_{file_part(str(figure.llm))}_{dataset}",
                 of_dataset,
@@ -53,14 +55,15 @@ def _routing(figure: Figure, runs: PaperRuns, unparsed: Unparsed) -> Iterator[Dr
             )
 
 
-def _relative_accuracy(figure: Figure, runs: PaperRuns, unparsed: Unparsed) -> Iterator[Drawn]:
-    """Draw a sheet for each data set: relative accuracy in a panel for each SLM."""
+def _relative_accuracy(figure: Figure, runs: PaperRuns, unparsed: Unparsed) -> Iterator[Pages]:
+    """Plan a sheet for each data set: relative accuracy in a panel for each SLM."""
     table = runs.rows_of(figure, runs.tables.relative_accuracy)
     routing = runs.rows_of(figure, runs.tables.routing)
     for dataset in figure.datasets:
         of_dataset = table[table["dataset"] == dataset]
         if not of_dataset.empty:
-            yield from relative_accuracy.by_slm(
+            yield partial(
+                relative_accuracy.by_slm,
                 f"{figure.label}. Accuracy relative to {_llm(figure, runs)} on {DATASETS[dataset]}",
                 f"{figure.file}_relative_accuracy_{file_part(str(figure.llm))}_{dataset}",
                 of_dataset,
@@ -71,8 +74,8 @@ def _relative_accuracy(figure: Figure, runs: PaperRuns, unparsed: Unparsed) -> I
             )
 
 
-def _distribution(figure: Figure, runs: PaperRuns) -> Iterator[Drawn]:
-    """Draw a sheet for each SLM: a distribution over all data sets for each method."""
+def _distribution(figure: Figure, runs: PaperRuns) -> Iterator[Pages]:
+    """Plan a sheet for each SLM: a distribution over all data sets for each method."""
     histograms = runs.rows_of(figure, runs.tables.histograms)
     alignment = runs.rows_of(figure, runs.tables.alignment)
     methods = " and ".join(METHODS[method] for method in figure.methods)
@@ -82,7 +85,8 @@ def _distribution(figure: Figure, runs: PaperRuns) -> Iterator[Drawn]:
         run = runs.slms[name]
         rows = histograms[histograms["slm"] == run.run]
         if not rows.empty:
-            yield from distributions.by_method(
+            yield partial(
+                distributions.by_method,
                 f"{figure.label}. Confidence of {run.shown} by {methods}",
                 f"{figure.file}_distribution_{file_part(name)}_{'_'.join(figure.methods)}",
                 rows,
@@ -91,13 +95,14 @@ def _distribution(figure: Figure, runs: PaperRuns) -> Iterator[Drawn]:
             )
 
 
-def _auroc(figure: Figure, runs: PaperRuns) -> Iterator[Drawn]:
-    """Draw a heat map for each data set, with a row for every SLM and a column for every method."""
+def _auroc(figure: Figure, runs: PaperRuns) -> Iterator[Pages]:
+    """Plan a heat map for each data set, with a row for every SLM and a column for every method."""
     table = runs.rows_of(figure, runs.tables.alignment)
     asked = set(table["dataset"].unique())
     datasets = [dataset for dataset in figure.datasets if dataset in asked]
     if datasets:
-        yield from heat_maps.by_dataset(
+        yield partial(
+            heat_maps.by_dataset,
             f"{figure.label}. AUROC of confidence against correctness",
             f"{figure.file}_auroc_{'_'.join(figure.datasets)}",
             table,
