@@ -9,7 +9,8 @@ from rich.console import Console
 
 from slmroute_plugin.cli.sweep_output import say_end
 from slmroute_plugin.cli.sweep_progress import Watch
-from slmroute_plugin.sweep.after_cells import copy_recorded, steps_after
+from slmroute_plugin.storage.sample_files import newest_sample_files
+from slmroute_plugin.sweep.after_cells import GainOver, copy_recorded, steps_after
 from slmroute_plugin.sweep.cell_run import Order
 from slmroute_plugin.sweep.engines.accelerate import run_with_accelerate
 from slmroute_plugin.sweep.engines.local import run_locally
@@ -64,10 +65,11 @@ def run_grid(
                         failed.append(record)
         if is_whole:
             copy_recorded(grid)
-            folders = _slm_folders(plan, records)
-            files = {folder: files for own in folders.values() for folder, files in own.items()}
+            folders = _folders(plan, records)
+            slms = [folders.get(entry.name, {}) for entry in grid.slms]
+            files = {folder: files for own in slms for folder, files in own.items()}
             routed_to = [folder for name in grid.slms_as_llms for folder in folders.get(name, ())]
-            for step in steps_after(grid, files, routed_to):
+            for step in steps_after(grid, files, routed_to, _gain_over(grid, folders)):
                 console.print(f"slmroute {step.name}: {step.seconds:.0f} s", soft_wrap=True)
                 manifest.add_step(step)
                 steps.append(step)
@@ -78,16 +80,29 @@ def run_grid(
     return not failed and not any(step.exit_status for step in steps)
 
 
-def _slm_folders(plan: Plan, records: dict[str, CellRecord]) -> dict[str, dict[str, list[str]]]:
-    """List each small model's folders of results, with the files that its cells put there."""
+def _folders(plan: Plan, records: dict[str, CellRecord]) -> dict[str, dict[str, list[str]]]:
+    """List each model's folders of results, with the files that its cells put there."""
     folders: dict[str, dict[str, list[str]]] = {}
     for planned in plan.cells:
         record = records.get(planned.cell.name)
-        if planned.cell.role == "slm" and record is not None and record.state == "done":
+        if record is not None and record.state == "done":
             own = folders.setdefault(planned.cell.model, {})
             for folder in record.folders:
                 own.setdefault(folder, []).extend(record.files)
     return folders
+
+
+def _gain_over(grid: Grid, folders: dict[str, dict[str, list[str]]]) -> GainOver | None:
+    """Find the results of the LLM whose gain probes learn; None if they learn no gain."""
+    name = grid.probes.llm
+    if name is None:
+        return None
+    # A recorded run has no cells; its folder has the name by which the grid knows it.
+    own = folders.get(name) or {
+        name: sorted(map(str, newest_sample_files(grid.results / name).values()))
+    }
+    folder = next(iter(own))
+    return GainOver(folder, own[folder])
 
 
 def _records(

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from slmroute_plugin.storage.atomic_write import written_whole
 from slmroute_plugin.storage.sample_files import newest_sample_files
@@ -37,6 +38,13 @@ class Step:
     tail: tuple[str, ...] = ()
 
 
+class GainOver(NamedTuple):
+    """The LLM whose gain probes learn: its folder among the results, and its files there."""
+
+    folder: str
+    files: Sequence[str]
+
+
 def copy_recorded(grid: Grid) -> None:
     """Copy recorded runs of LLMs to the results, where they are not there already."""
     for entry in grid.llms:
@@ -52,7 +60,10 @@ def copy_recorded(grid: Grid) -> None:
 
 
 def steps_after(
-    grid: Grid, slms: Mapping[str, Sequence[str]], routed_to: Sequence[str] = ()
+    grid: Grid,
+    slms: Mapping[str, Sequence[str]],
+    routed_to: Sequence[str] = (),
+    gain_over: GainOver | None = None,
 ) -> Iterator[Step]:
     """Fit probes and score answers by them for each small model, and make the report.
 
@@ -62,12 +73,19 @@ def steps_after(
         grid: the grid whose cells have run.
         slms: the small models' folders of results, and the files that the cells put there.
         routed_to: those of them that others are routed to.
+        gain_over: the LLM whose gain probes learn; None if they learn whether answers are right.
     """
     if grid.training:
         for name, files in slms.items():
             folder = str(grid.results / name)
-            state = hashlib.sha256("\n".join(sorted(files)).encode()).hexdigest()
-            yield _step(grid.results, f"probes-fit.{name}", state, "probes", "fit", folder)
+            read, learned = list(files), []
+            # A model gains nothing over itself: its own probes learn whether it is right.
+            if gain_over is not None and gain_over.folder != name:
+                read += gain_over.files
+                learned = ["--target", "gain", "--llm", str(grid.results / gain_over.folder)]
+            state = hashlib.sha256("\n".join([*sorted(read), *learned]).encode()).hexdigest()
+            fit = ["probes", "fit", folder, *learned]
+            yield _step(grid.results, f"probes-fit.{name}", state, *fit)
             yield _step(grid.results, f"score.{name}", state, "score", folder)
     # The report itself knows whether anything has changed.
     made = ["report", str(grid.results), "--out", str(grid.report), *_prices(grid)]

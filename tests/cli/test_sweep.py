@@ -106,6 +106,30 @@ def climb(grid: dict[str, Any]) -> None:
     grid["tasks"] = {"../../words": "slmroute_demo"}
 
 
+def misspell_target(grid: dict[str, Any]) -> None:
+    grid["probes"] = {"target": "gian"}
+
+
+def forget_llm(grid: dict[str, Any]) -> None:
+    grid["probes"] = {"target": "gain"}
+
+
+def forget_target(grid: dict[str, Any]) -> None:
+    grid["probes"] = {"llm": RECORDED.name}
+
+
+def gain_over_stranger(grid: dict[str, Any]) -> None:
+    grid["probes"] = {"target": "gain", "llm": "Qwen2.5-Coder-1.5B"}
+
+
+def gain_without_training(grid: dict[str, Any]) -> None:
+    grid["probes"] = {"target": "gain", "llm": RECORDED.name}
+
+
+def misspell_probes(grid: dict[str, Any]) -> None:
+    grid["probes"] = {"targets": "gain"}
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -122,6 +146,12 @@ def climb(grid: dict[str, Any]) -> None:
         (name_two_sources, "exactly one of config, replay and slm is needed"),
         (misspell_limit, "tasks.words.limits: unknown key. Did you mean 'limit'?"),
         (climb, "../../words"),
+        (misspell_target, "probes.target: Input should be 'right' or 'gain', not 'gian'"),
+        (forget_llm, "probes: target: gain needs an llm, the name of one of the grid's llms"),
+        (forget_target, "probes: an llm goes with target: gain"),
+        (gain_over_stranger, "the llm 'Qwen2.5-Coder-1.5B' of probes is not among the llms. Did"),
+        (gain_without_training, "probes are to learn a gain, and there is no training"),
+        (misspell_probes, "probes.targets: unknown key. Did you mean 'target'?"),
     ],
 )
 def test_a_grid_that_cannot_be_run_is_refused_with_its_file_and_the_fix(

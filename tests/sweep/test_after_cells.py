@@ -11,7 +11,9 @@ import pytest
 from checkout import ROOT
 from demo_grid import RECORDED
 
-from slmroute_plugin.sweep.after_cells import copy_recorded, steps_after
+from slmroute_plugin.probes.files import load_probe, probe_path
+from slmroute_plugin.storage.sample_files import newest_sample_files, read_samples, write_samples
+from slmroute_plugin.sweep.after_cells import GainOver, copy_recorded, steps_after
 from slmroute_plugin.sweep.grid.grid_file import Grid
 
 SLM = "SmolLM2-135M-Instruct"
@@ -93,3 +95,47 @@ def test_probes_are_fitted_and_used_once_for_the_same_answers(
     assert len(list(folder.glob("samples_slmroute_a_2*"))) == 2  # the second one has the scores
     assert fitted(["answers"]) == [False, False]
     assert fitted(["other answers"]) == [True, True]
+
+
+def test_probes_learn_the_gain_over_the_llm_that_the_grid_names(
+    tmp_path: Path, written: Callable[..., Path]
+) -> None:
+    tasks = ["slmroute_a_train", "slmroute_b_train"]
+    for task, dataset in zip(tasks, "ab", strict=True):
+        folder = written(task, dataset)
+    llm = tmp_path / "llm"
+    for task in tasks:
+        rows = list(read_samples(newest_sample_files(folder)[task]))
+        # The LLM is right where the small model is wrong, but for every fifth question.
+        right = [float(row["acc"] == 0 and row["doc_id"] % 5 != 0) for row in rows]
+        write_samples(llm, task, [row | {"acc": acc} for row, acc in zip(rows, right, strict=True)])
+    grid = Grid.model_validate(
+        {
+            "slms": ["tiny.yaml", "llm.yaml"],
+            "llms": [{"slm": "llm"}],
+            "tasks": {"a": "slmroute_a"},
+            "training": {"train": tasks},
+            "probes": {"target": "gain", "llm": "llm"},
+            "results": str(tmp_path),
+            "report": str(tmp_path / "report"),
+        }
+    )
+
+    def fitted(files: list[str]) -> tuple[str, bool]:
+        """The target of a probe, and whether it was fitted now."""
+        path = probe_path(folder, "a", "trained_probe")
+        path.unlink(missing_ok=True)
+        fit = next(steps_after(grid, {folder.name: ["own"]}, (), GainOver("llm", files)))
+        assert fit.exit_status == 0, fit.tail
+        if not path.exists():
+            return "", False
+        provenance = load_probe(path).provenance
+        assert provenance.llm == "llm"
+        return provenance.target, True
+
+    assert fitted(["answers"]) == ("gain", True)
+    assert fitted(["answers"])[1] is False
+    # Other answers of the LLM are other labels.
+    assert fitted(["other answers"]) == ("gain", True)
+    own = next(steps_after(grid, {"llm": ["own"]}, (), GainOver("llm", ["own"])))
+    assert "--target" not in own.name  # it gains nothing over itself

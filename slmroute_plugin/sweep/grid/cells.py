@@ -113,7 +113,7 @@ def cells_of(grid: Grid, path: Path) -> list[Cell]:
         groups: list[tuple[Kind, str, Group]] = [
             ("evaluation", name, group) for name, group in grid.tasks.items()
         ]
-        if role == "slm":
+        if role == "slm" or entry.name == grid.probes.llm:
             groups += [("training", name, group) for name, group in grid.training.items()]
         for kind, name, tasks, limit in _resolved(groups, names, config, path):
             limit = limit or grid.limit

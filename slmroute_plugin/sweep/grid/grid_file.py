@@ -19,6 +19,7 @@ from pydantic import (
 
 from slmroute_plugin.llm.model_price import ModelPrice
 from slmroute_plugin.nearest import did_you_mean
+from slmroute_plugin.probes.labels import Target
 from slmroute_plugin.sweep.grid.model_engine import ModelEngine
 
 # Names become names of folders.
@@ -103,6 +104,30 @@ class ModelEntry(BaseModel):
         return self.config.stem if self.config is not None else Path(self.replay or "").name
 
 
+class Probes(BaseModel):
+    """What the probes of a grid learn.
+
+    Attributes:
+        target: `right`, whether the small model's answer is right, or `gain`, whether the LLM is
+            right and that answer wrong.
+        llm: for a gain, the name of the LLM in the grid, which then answers `training` too.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    target: Target = "right"
+    llm: _Name | None = None
+
+    @model_validator(mode="after")
+    def _gain_of_an_llm(self) -> Probes:
+        """Check that a gain, and nothing else, names an LLM."""
+        if self.target == "gain" and self.llm is None:
+            raise ValueError("target: gain needs an llm, the name of one of the grid's llms")
+        if self.target == "right" and self.llm is not None:
+            raise ValueError("an llm goes with target: gain")
+        return self
+
+
 _Models = list[Annotated[ModelEntry, BeforeValidator(_as_entry)]]
 _Groups = dict[_Name, Annotated[Group, BeforeValidator(_as_group)]]
 
@@ -114,11 +139,13 @@ class Grid(BaseModel):
         results: the folder for all results, relative to where the command is run.
         report: the folder for the report.
         slms: the small models, which answer `tasks` and `training`.
-        llms: the models to route to, which answer `tasks`.
+        llms: the models to route to, which answer `tasks`, and `training` if probes learn a gain
+            over them.
         tasks: the groups of lm-eval's tasks or tags, by a name of your own: a list of them, or
             `{tasks: [...], limit: 100}`. A cell of the grid, which is one run of lm-eval, is one
             model on one group.
         training: the groups of training questions for the probes.
+        probes: what the probes learn.
         limit: the number of questions per task, for groups that state none; null for all.
         limit_seed: the seed by which the questions of a limit are drawn at random; null for the
             first questions.
@@ -138,6 +165,7 @@ class Grid(BaseModel):
     llms: _Models = Field(default_factory=list)
     tasks: Annotated[_Groups, Field(min_length=1)]
     training: _Groups = Field(default_factory=dict)
+    probes: Probes = Field(default_factory=Probes)
     limit: Annotated[int, Field(ge=1)] | None = None
     limit_seed: Annotated[int, Field(ge=0)] | None = None
     engine: ModelEngine = "transformers"
@@ -162,6 +190,17 @@ class Grid(BaseModel):
             raise ValueError(f"the llm {strays[0]!r} is not among the slms. {hint}")
         return self
 
+    @model_validator(mode="after")
+    def _gain_can_be_learned(self) -> Grid:
+        """Check that the LLM whose gain probes learn is there, and has questions to answer."""
+        llm, names = self.probes.llm, [entry.name for entry in self.llms]
+        if llm is not None and llm not in names:
+            hint = did_you_mean(llm, names)
+            raise ValueError(f"the llm {llm!r} of probes is not among the llms. {hint}")
+        if llm is not None and not self.training:
+            raise ValueError("probes are to learn a gain, and there is no training for them")
+        return self
+
     @property
     def slms_as_llms(self) -> list[str]:
         """The names of the small models that others are routed to."""
@@ -174,6 +213,7 @@ _MODELS: Mapping[str, type[BaseModel]] = {
     "llms": ModelEntry,
     "tasks": Group,
     "training": Group,
+    "probes": Probes,
     "prices": ModelPrice,
 }
 

@@ -40,3 +40,18 @@ def test_a_small_model_that_others_are_routed_to_is_run_once(demo: Demo) -> None
     demo.change(llms=[{"slm": cells(demo)[0].model}])
     assert [cell.name for cell in cells(demo)] == alone
     assert load_grid(demo.grid).slms_as_llms == [cells(demo)[0].model]
+
+
+def test_the_llm_whose_gain_probes_learn_answers_their_questions_too(demo: Demo) -> None:
+    demo.change(
+        slms=["tiny-llama.yaml"],
+        llms=["tiny-qwen3.yaml"],
+        training={"train": f"{ARITHMETIC}_train"},
+    )
+
+    def trained_on() -> list[str]:
+        return [cell.name for cell in cells(demo) if cell.kind == "training"]
+
+    assert trained_on() == ["tiny-llama.train"]
+    demo.change(probes={"target": "gain", "llm": "tiny-qwen3"})
+    assert trained_on() == ["tiny-llama.train", "tiny-qwen3.train"]
