@@ -40,20 +40,21 @@ class Guaranteed(NamedTuple):
 
 
 def ratio_at_most(confidence: NDArray[np.float64], ratio: float, guarantee: float) -> Guaranteed:
-    """Choose the largest threshold that routes at most `ratio` of new questions.
+    """Choose the largest threshold that routes at most a share of new questions, with a guarantee.
 
-    Let p(t) be the probability that an answer has less confidence than t, or none. For a fixed t
-    the number k(t) of n calibration rows that are routed is binomial, so Pr(Bin(n, ratio) ≤ k(t))
-    is a p-value for p(t) > ratio. The threshold is the largest whose p-value is at most
-    1 − guarantee.
+    A question is routed if the confidence of its answer is below the threshold t, or if it has
+    none; p(t) is the probability of that for a new question. Of the n calibration rows k(t) are
+    routed, a binomial number for a fixed t. So Pr(Bin(n, ratio) ≤ k(t)) is a p-value of the
+    hypothesis that p(t) exceeds `ratio`. The threshold is the largest whose p-value is at most
+    1 − `guarantee`.
 
-    No correction for looking at all thresholds is needed, and they may come from the data, since
-    p and k both rise with t. Let t* be the largest t with p(t) ≤ ratio (p is continuous from the
-    left). The promise is broken only if a threshold above t* is chosen, and so only if some
-    t' > t* has a p-value that small. For each fixed t' > t* that has probability at most
-    1 − guarantee, and as t' falls to t* these events grow to "a threshold above t* is chosen",
-    whose probability therefore is no larger. (The argument of Bates et al. 2021, theorem A.1, for
-    monotone risks.)
+    All thresholds may be tried without a correction, and they may be confidences of the rows
+    themselves, because p and k both rise with t. Let t* be the largest threshold with
+    p(t*) ≤ `ratio`; there is one, as p is continuous from the left. The promise is broken only if a
+    threshold above t* is chosen, and then some t' > t* has a p-value of at most 1 − `guarantee`.
+    For a fixed t' > t* the probability of that is at most 1 − `guarantee`. As t' falls to t*, these
+    events grow to the event that a threshold above t* is chosen, which so has no larger probability
+    (Bates et al. 2021, theorem A.1, for risks that are monotone).
 
     Args:
         confidence: [n], n ≥ 1; NaN for an answer without a confidence.
@@ -77,22 +78,25 @@ def kept_accuracy_at_least(
     guarantee: float,
     seed: int = 0,
 ) -> Guaranteed:
-    """Choose a threshold whose kept answers are right with at least the promised frequency.
+    """Choose a threshold whose kept answers have at least a promised accuracy, with a guarantee.
 
-    For a fixed threshold t let N be the number of calibration rows with confidence ≥ t. Given N,
-    the number of right answers among them is binomial with N and a(t) = Pr(right | confidence ≥ t),
-    so Pr(Bin(N, accuracy) ≥ number right) is a p-value for a(t) < accuracy; with N = 0 it is 1.
+    An answer is kept if its confidence is not below the threshold t, and a(t) is the probability
+    that a kept answer is right. Of N kept calibration rows, the number R of right answers is
+    binomial for a fixed t. So Pr(Bin(N, accuracy) ≥ R) is a p-value of the hypothesis that a(t) is
+    below `accuracy`; without kept rows it is 1.
 
-    a(t) need not rise with t, so thresholds cannot be looked at freely. They are tested in a fixed
-    sequence, from the most cautious down, each at level 1 − guarantee, until the first that is not
-    rejected. The first threshold in the sequence that breaks the promise is then a fixed one, and
-    to choose a bad threshold its test must fail, which has probability at most 1 − guarantee (the
-    fixed-sequence procedure; Learn then Test, proposition 2). This holds if thresholds and their
-    order do not depend on the rows that are tested. Thresholds taken from the tested confidences
-    would: given the confidences, right answers among the kept ones are not binomial with a(t). So a
-    fifth of the rows, drawn by `seed`, is for learning alone (split fixed sequence testing). The
-    thresholds are cuts of these rows. The sequence starts where their lower bound of the accuracy
-    is best, and goes down in steps of a hundredth of the answers. The tests are on the other rows.
+    Because a(t) need not rise with t, not all thresholds may be tried. They are tested in a fixed
+    sequence, from the one that keeps least on, each at level 1 − `guarantee`, until a hypothesis is
+    not rejected; the last threshold before that is chosen. In the sequence, the first threshold
+    that would break the promise is a fixed one. A threshold that breaks it is chosen only if the
+    true hypothesis there is rejected, which has a probability of at most 1 − `guarantee`
+    (fixed-sequence testing; Learn then Test, proposition 2).
+
+    For this, thresholds and their order must not depend on the rows that are tested. So a fifth of
+    the rows, drawn by `seed`, serves for learning alone (split fixed-sequence testing), and all
+    others are tested. The thresholds are cuts of the rows for learning. The sequence starts where
+    the lower bound of the accuracy on these is best, and goes down in steps of a hundredth of the
+    answers.
 
     `best` is the Clopper–Pearson lower bound at the start of the sequence, which does not depend
     on `accuracy`: the promise can be made exactly if `accuracy` is no larger.

@@ -60,17 +60,20 @@ class Spent:
 
     @property
     def spared(self) -> Floats:
-        """What routing a question spares, [n]: the SLM's answer, if the method comes before it."""
+        """What is not spent on a question if it is routed, [n].
+
+        It is the SLM's answer if the method decides before there is one, and else nothing.
+        """
         return self.slm if self.is_before else np.zeros_like(self.slm)
 
     @property
     def of_routing(self) -> Floats:
-        """What routing a question adds, [n]: the LLM's answer, less what is spared."""
+        """What a question costs more if it is routed, [n]: the LLM's answer less `spared`."""
         return self.llm - self.spared
 
     @property
     def of_slm(self) -> float:
-        """What all questions take where none is routed: all answers of the SLM, and the method.
+        """The sum over all n questions if none is routed: the SLM's answers and the method.
 
         NaN if either is not known.
         """

@@ -46,7 +46,7 @@ class PaperRuns:
 
     @property
     def names(self) -> Names:
-        """What figures show for each name: the paper's terms, in the paper's order."""
+        """The names that figures show: the paper's terms for models, data sets and methods."""
         return Names(
             shown_names(self.slms), shown_names(self.llms), DATASETS, METHODS, looks(METHODS)
         )
