@@ -180,11 +180,24 @@ def test_files_of_the_last_report_that_no_longer_belong_are_deleted(
     assert mine.exists()
 
 
-def test_processes_give_the_figures_of_one(study: Path, tmp_path: Path) -> None:
-    quick(study, tmp_path / "one", "--jobs", "1")
-    quick(study, tmp_path / "two", "--jobs", "2")
-    for name in ("alignment.csv", "routing.csv", "comparison.csv"):
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+def test_processes_give_the_files_of_one(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Let them share all of this little work.
+    monkeypatch.setattr("slmroute_plugin.analysis.study.reading.MUCH", 0)
+    monkeypatch.setattr("slmroute_plugin.analysis.figures.MANY", 1)
+
+    def contents(jobs: str) -> dict[Path, bytes]:
+        out = tmp_path / jobs
+        done = report(study, "--out", out, "--resamples", "50", "--jobs", jobs)
+        assert done.exit_code == 0, done.output
+        files = [path.relative_to(out) for path in out.rglob("*.*") if path.is_file()]
+        return {path: (out / path).read_bytes() for path in files if path.parts[0][0] != "."}
+
+    alone, shared = contents("1"), contents("2")
+    assert {path.suffix for path in alone} == {".csv", ".parquet", ".png", ".svg", ".tex", ".html"}
+    assert alone.keys() == shared.keys()
+    assert [path for path, content in alone.items() if shared[path] != content] == []
 
 
 def test_what_cannot_be_used_is_named_and_the_rest_is_done(

@@ -31,7 +31,7 @@ from slmroute_plugin.storage.sample_files import (
     sample_files,
 )
 
-_MUCH = 30_000_000
+MUCH = 30_000_000
 """The bytes of sample files that several processes read sooner than one does."""
 
 
@@ -138,7 +138,7 @@ def _all_read(
     size = sum(file.path.stat().st_size for file in files if file.path.exists())
     work = partial(_run_or_problem, prices=prices)
     runs: dict[SampleFile, TaskRun | Problem] = {}
-    for file, run in done_by(pool if size > _MUCH else None, work, {file: file for file in files}):
+    for file, run in done_by(pool if size > MUCH else None, work, {file: file for file in files}):
         runs[file] = run
         done(len(runs))
     return [runs[file] for file in files]
