@@ -38,8 +38,8 @@ def ranks_table(study: Study) -> pd.DataFrame:
     """
     rows: list[tuple[object, ...]] = []
     for slm, settings in by_slm(setting for setting in study.settings if setting.llms).items():
-        for llm in sorted({name for setting in settings for name in setting.llms}):
-            methods, table = _complete(_areas_on_all_rows(settings, llm))
+        for llm, by_dataset in sorted(_areas_on_all_rows(settings).items()):
+            methods, table = _complete(by_dataset)
             if not methods:
                 continue
             mean_ranks = _ranks(table).mean(axis=0)
@@ -70,18 +70,19 @@ def critical_difference(methods: int, datasets: int) -> float:
     return float(q * np.sqrt(methods * (methods + 1) / (6 * datasets)))
 
 
-def _areas_on_all_rows(settings: Sequence[Setting], llm: str) -> dict[str, dict[str, float]]:
-    """Compute the area of each method by data set, over all rows of those that the LLM answered."""
-    return {
-        setting.slm.task: {
-            method: float(areas(Routable(scores.confidence, scores.correct, right)).area[0, 0])
-            for method, scores in setting.slm.scores.items()
-            if scores.known.any()
-        }
-        for setting in settings
-        if llm in setting.llms
-        for right in [setting.llms[llm].correct[:, None]]
-    }
+def _areas_on_all_rows(settings: Sequence[Setting]) -> dict[str, dict[str, dict[str, float]]]:
+    """Compute areas by LLM, data set and method, over all rows of what the LLM answered."""
+    by_llm: dict[str, dict[str, dict[str, float]]] = {}
+    for setting in settings:
+        for llm in setting.llms:
+            by_llm.setdefault(llm, {})[setting.slm.task] = {}
+        right = np.column_stack([run.correct for run in setting.llms.values()])
+        for method, scores in setting.slm.scores.items():
+            if scores.known.any():
+                area = areas(Routable(scores.confidence, scores.correct, right)).area[0]
+                for llm, value in zip(setting.llms, area.tolist(), strict=True):
+                    by_llm[llm][setting.slm.task][method] = value
+    return by_llm
 
 
 def _complete(

@@ -30,7 +30,8 @@ _CONFIDENCE, _CORRECT = "confidence/", "acc/"
 _METHOD_COST = "method_cost_usd/"
 _TEXTS = ("doc_hash", "prompt_hash")
 _TEXTS_BY_METHOD = ("fitted_on/", "combines/")
-_AT_ONCE = 1000
+# Of more rows, the garbage collector would look through again and again.
+_AT_ONCE = 10
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def read_columns(path: Path) -> Columns:
     wanted: Wanted | None = None
     columns: dict[str, list[Any]] = {}
     rows = (line.row for line in answering_lines(path, unread.append))
-    # Many rows at a time take less than half as long as one by one.
+    # Several rows at a time take half as long as one by one.
     while some := list(islice(rows, _AT_ONCE)):
         if wanted is None:
             wanted = _wanted(path, some[0])
