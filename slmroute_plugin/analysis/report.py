@@ -107,7 +107,9 @@ def make_report(results: Path, out: Path, settings: ReportSettings, progress: Pr
     for path in (out / "index.html", out / FOLDER / "report.json"):
         check_writable(path)
     settings = _with_prices(settings)
-    with workers(settings.jobs) as pool:
+    # Each process takes a moment to start, and few files are not worth many.
+    jobs = max(1, min(settings.jobs, len(newest_files(results)[0])))
+    with workers(jobs) as pool:
         study = read_study(
             results, settings.llms, partial(progress, "Reading"), settings.prices, pool
         )
@@ -117,7 +119,7 @@ def make_report(results: Path, out: Path, settings: ReportSettings, progress: Pr
     further = [*verdicts(tables.combined), *envelope_notes(study, tables.envelope)]
     study = replace(study, notes=[*study.notes, *further])
     with unfinished_report(out) as new:
-        with workers(settings.jobs) as pool:
+        with workers(jobs) as pool:
             written = _written(tables, study, settings, new, progress, pool)
         files = {
             part: [path.relative_to(new).as_posix() for path in paths]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import chain, combinations
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -21,7 +21,7 @@ def drawn(tables: Tables) -> Drawings:
     """All figures, laid out."""
     with figure_style():
         found = {}
-        for one in (one for pages in figures(tables) for one in pages()):
+        for one in chain.from_iterable(pages() for pages in figures(tables)):
             one.figure.draw_without_rendering()
             found[one.name] = one.figure
         return found

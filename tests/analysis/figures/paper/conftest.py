@@ -35,7 +35,8 @@ def drawn_paper(tables: Tables) -> Drawings:
         figures = {
             drawn.name: drawn.figure
             for figure in FIGURES
-            for drawn in drawings(figure, runs, "leave-out")
+            for pages in drawings(figure, runs, "leave-out")
+            for drawn in pages()
         }
         for figure in figures.values():
             figure.draw_without_rendering()
