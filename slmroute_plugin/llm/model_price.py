@@ -90,13 +90,16 @@ def price_of(model: str, stated: PriceList) -> ModelPrice | None:
     """Return the price of a model: the one that is stated, or else the known one; None for neither.
 
     Args:
-        model: The model's name, or that of its folder of results.
+        model: The model's name, or that of its folder of results. A revision or a file of weights
+            may follow it after "@"; the price need not name them.
         stated: The prices that a user states.
     """
-    for name, price in stated.items():
-        if folder_name(name) == folder_name(model):
-            return price
-    known = {folder_name(name): price for name, price in prices().items()}.get(folder_name(model))
+    names = [folder_name(name) for name in (model, model.partition("@")[0])]
+    by_name = {folder_name(name): price for name, price in stated.items()}
+    for name in names:
+        if name in by_name:
+            return by_name[name]
+    known = {folder_name(name): price for name, price in prices().items()}.get(names[-1])
     if known is None:
         return None
     return ModelPrice(input_usd=known.input_usd, output_usd=known.output_usd)

@@ -37,6 +37,10 @@ def test_a_model_is_found_by_its_name_or_its_folder() -> None:
     assert price_of("Qwen__Qwen3-0.6B", {"Qwen/Qwen3-0.6B": price}) == price
     assert price_of("Qwen/Qwen3-0.6B", {"Qwen__Qwen3-0.6B": price}) == price
     assert price_of("gpt-4.1-mini", {"gpt-4.1-mini": price}) == price
+    revised = "org/model@main@weights.gguf"
+    assert price_of(revised, {"org/model": price}) == price
+    other = ModelPrice(input_usd=9.0, output_usd=9.0)
+    assert price_of(revised, {"org/model": other, revised: price}) == price
     known = price_of("gpt-4.1-mini", {})
     assert known is not None
     assert known.dollars(1_000_000, 0, 0, 0.0) > 0
