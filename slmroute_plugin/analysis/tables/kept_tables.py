@@ -65,6 +65,7 @@ def kept_or_new(
         The figures of every part, in the order of `parts`.
     """
     by_key: dict[str, Frames] = {}
+    done(0, len(parts))
     for key in parts:
         kept = _load(folder, key, kind)
         if kept is not None:
