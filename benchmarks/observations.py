@@ -1,10 +1,14 @@
-"""The paper's observations, as figures with intervals, from a folder of results.
+"""What a study found: each method's agreement and routing, and the paper's observations.
 
-    python benchmarks/observations.py runs/small/results
+    python benchmarks/observations.py runs/study/results
 
 Figures are means over data sets, so that each data set counts the same. Intervals are of 95%, by
 1,000 resamples of the questions of each data set: they say what other questions of the same data
-sets could have given, not what other data sets or models would.
+sets could have given, not what other data sets or models would. p-values are of the same
+resamples, for the hypothesis that the mean AUROC is ½ or less, corrected by Holm's procedure over
+the methods of a model. The AUROC that "would have shown" is the smallest that so many questions
+show to be above ½ in four of five studies, by a test at 5% on two sides. Tokens are those read and
+generated for the method alone, on top of the answer.
 """
 
 from __future__ import annotations
@@ -27,6 +31,7 @@ from slmroute_plugin.analysis.measures.bootstrap_areas import (
     resampled_areas,
     resampled_counts,
 )
+from slmroute_plugin.analysis.measures.comparison import holm
 from slmroute_plugin.analysis.measures.distributions import distributions_table
 from slmroute_plugin.analysis.study.reading import read_study
 from slmroute_plugin.analysis.study.runs import Scores, Setting, Study, TaskRun, by_slm
@@ -35,72 +40,79 @@ RESAMPLES = 1000
 # Distances between whole distributions are dear.
 DISTANCE_RESAMPLES = 100
 SUREST = 0.2
+CHANCE = 0.5
+# The quantiles of a test at 5% on two sides, and of a power of 80%.
+SHOWN = 1.960 + 0.842
 Floats = NDArray[np.float64]
 
 
 class Figure(NamedTuple):
-    """A figure, and its interval."""
+    """A figure, and its resamples: [R]; NaN where a resample leaves it undefined."""
 
     value: float
-    interval: Interval
+    resampled: Floats
 
-    @classmethod
-    def of(cls, value: float, resampled: Floats) -> Figure:
-        """Take the interval of a figure from its resamples."""
-        return cls(value, Interval.of(resampled))
+    @property
+    def would_have_shown(self) -> float:
+        """The smallest distance from chance that so many questions show in four of five studies."""
+        return SHOWN * float(np.nanstd(self.resampled))
+
+    def p_above(self, chance: float) -> float:
+        """Compute the share of resamples that are at chance or below, not below 1 / (R + 1)."""
+        return (1 + float(np.sum(~(self.resampled > chance)))) / (1 + len(self.resampled))
 
     def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.interval.low:.3f}, {self.interval.high:.3f}]"
+        interval = Interval.of(self.resampled)
+        return f"{self.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
 
 
-class Routed(NamedTuple):
-    """A method on one data set, as it is and resampled.
+class Measured(NamedTuple):
+    """A method on the questions of a data set where it has a confidence.
 
     Attributes:
-        scores: its confidences, where it has any.
-        llm: the LLM's answers to the same questions.
+        scores: its confidences there.
+        llm: the LLM's answers to the same questions; None without an LLM.
         counts: the number of times that each question is in each resample.
         whole: the areas of the questions as they are.
         resampled: the areas of the resamples.
     """
 
     scores: Scores
-    llm: TaskRun
+    llm: TaskRun | None
     counts: Sequence[NDArray[np.float32]]
     whole: Areas
     resampled: Areas
 
-    @property
-    def gain(self) -> float:
-        """The area under the routing curve above that of routing at random."""
-        return float(_gain(self.whole)[0])
 
-
-def routed(setting: Setting, scores: Scores, llm: TaskRun, seed: int) -> Routed:
-    """Measure a method on the questions where it has a confidence."""
+def measured(setting: Setting, scores: Scores, seed: int) -> Measured:
+    """Measure a method on a data set, with resamples of its questions."""
     known = scores.known
     counts = [
         block[known]
         for block in resampled_counts(len(known), RESAMPLES, np.random.default_rng(seed))
     ]
-    rows = Routable(scores.confidence[known], scores.correct[known], llm.correct[known][:, None])
-    return Routed(
+    llm = next(iter(setting.llms.values()), None)
+    other = scores.correct if llm is None else llm.correct
+    rows = Routable(scores.confidence[known], scores.correct[known], other[known][:, None])
+    return Measured(
         replace(scores, confidence=scores.confidence[known], correct=scores.correct[known]),
-        replace(llm, correct=llm.correct[known]),
+        None if llm is None else replace(llm, correct=llm.correct[known]),
         counts,
         areas(rows),
         resampled_areas(rows, counts),
     )
 
 
-def mean_of(datasets: Sequence[Routed], figure: Callable[[Areas], Floats]) -> Figure:
+def mean_of(datasets: Sequence[Measured], figure: Callable[[Areas], Floats]) -> Figure:
     """Average a figure of the areas over data sets."""
     whole = [figure(dataset.whole)[0] for dataset in datasets]
-    resampled = [figure(dataset.resampled) for dataset in datasets]
-    return Figure.of(float(np.mean(whole)), np.mean(resampled, axis=0))
+    resampled = np.array([figure(dataset.resampled) for dataset in datasets])
+    defined = np.sum(~np.isnan(resampled), axis=0)
+    with np.errstate(invalid="ignore"):  # a resample without an AUROC on any data set
+        return Figure(float(np.mean(whole)), np.nansum(resampled, axis=0) / defined)
 
 
-def surest(datasets: Sequence[Routed]) -> tuple[Figure, Figure]:
+def surest(datasets: Sequence[Measured]) -> tuple[Figure, Figure]:
     """Average the accuracy of the SLM and of the LLM on the SLM's surest answers over data sets.
 
     Where confidences tie at the edge, as many of the tied answers are taken as fit, by their share.
@@ -114,9 +126,10 @@ def surest(datasets: Sequence[Routed]) -> tuple[Figure, Figure]:
         )
         total = weights.sum(axis=0)
         slm.append(dataset.scores.correct @ weights / total)
+        assert dataset.llm is not None
         llm.append(dataset.llm.correct @ weights / total)
     means = [np.mean(accuracies, axis=0) for accuracies in (slm, llm)]
-    return Figure.of(means[0][0], means[0][1:]), Figure.of(means[1][0], means[1][1:])
+    return Figure(means[0][0], means[0][1:]), Figure(means[1][0], means[1][1:])
 
 
 def _surest_weights(confidence: Floats, counts: Floats) -> Floats:
@@ -129,7 +142,7 @@ def _surest_weights(confidence: Floats, counts: Floats) -> Floats:
     )
     with np.errstate(invalid="ignore"):
         share = np.nan_to_num(taken / by_level)
-    return share[level] * counts
+    return np.asarray(share[level] * counts)
 
 
 def _gain(measured: Areas) -> Floats:
@@ -143,7 +156,7 @@ def distances(study: Study) -> Mapping[str, Figure]:
     whole = _mean_distances(study)
     drawn = [_mean_distances(_resampled(study, draw)) for _ in range(DISTANCE_RESAMPLES)]
     return {
-        name: Figure.of(value, np.array([means[name] for means in drawn]))
+        name: Figure(value, np.array([means[name] for means in drawn]))
         for name, value in whole.items()
     }
 
@@ -184,41 +197,94 @@ def rank_correlation(cells: Sequence[tuple[float, float]]) -> Figure:
         spearmanr(*pairs[draw.integers(len(pairs), size=len(pairs))].T).statistic
         for _ in range(RESAMPLES)
     ]
-    return Figure.of(float(spearmanr(*pairs.T).statistic), np.array(resampled))
+    return Figure(float(spearmanr(*pairs.T).statistic), np.array(resampled))
+
+
+def mean_tokens(scores: Sequence[Scores]) -> str:
+    """Average the tokens beyond the answer over all questions; "" if some are not known."""
+    work = [own.work for own in scores]
+    if any(own is None for own in work):
+        return ""
+    mean = np.mean(np.concatenate([own.tokens for own in work if own is not None]))
+    return "" if np.isnan(mean) else f"{mean:,.0f}"
+
+
+def by_method(settings: Sequence[Setting]) -> dict[str, list[Measured]]:
+    """Measure every method of an SLM on each data set where it has an AUROC."""
+    methods: dict[str, list[Measured]] = {}
+    for seed, setting in enumerate(settings):
+        for method, scores in setting.slm.scores.items():
+            if len(np.unique(scores.correct[scores.known])) == 2:
+                methods.setdefault(method, []).append(measured(setting, scores, seed))
+    return methods
+
+
+def accuracy_lines(study: Study) -> Iterator[str]:
+    """Yield the table of accuracies: a row for each SLM, a column for each data set."""
+    names = sorted({setting.slm.task for setting in study.settings})
+    yield "| accuracy (questions) | " + " | ".join(names) + " |"
+    yield "|---|" + "---:|" * len(names)
+    for slm, settings in by_slm(study.settings).items():
+        right = {each.slm.task: each.slm.correct for each in settings}
+        cells = (
+            f"{right[name].mean():.2f} ({len(right[name])})" if name in right else ""
+            for name in names
+        )
+        yield f"| {slm} | " + " | ".join(cells) + " |"
+
+
+def agreement_lines(
+    settings: Sequence[Setting], methods: Mapping[str, list[Measured]]
+) -> Iterator[str]:
+    """Yield the table of agreement with correctness of an SLM's methods, the best first."""
+    yield (
+        "| method | tokens beyond the answer | with a confidence | data sets | AUROC | p "
+        "| would have shown |"
+    )
+    yield "|---|---:|---:|---:|---:|---:|---:|"
+    aurocs = {name: mean_of(own, lambda areas: areas.auroc) for name, own in methods.items()}
+    names = sorted(aurocs, key=lambda name: -aurocs[name].value)
+    for name, p_value in zip(
+        names, holm([aurocs[name].p_above(CHANCE) for name in names]), strict=True
+    ):
+        scores = [each.slm.scores[name] for each in settings if name in each.slm.scores]
+        answered = np.mean(np.concatenate([own.known for own in scores]))
+        yield (
+            f"| `{name}` | {mean_tokens(scores)} | {answered:.0%} | {len(methods[name])} "
+            f"| {aurocs[name]} | {p_value:.3f} | {CHANCE + aurocs[name].would_have_shown:.2f} |"
+        )
+
+
+def routing_lines(methods: Mapping[str, list[Measured]]) -> Iterator[str]:
+    """Yield the table of what routing by an SLM's methods gains, the best first."""
+    yield (
+        f"| method | gain over random routing | accuracy on the surest {SUREST:.0%} "
+        "| LLM's on the same |"
+    )
+    yield "|---|---:|---:|---:|"
+    gains = {name: mean_of(own, _gain) for name, own in methods.items()}
+    for name in sorted(gains, key=lambda name: -gains[name].value):
+        small, large = surest(methods[name])
+        yield f"| `{name}` | {gains[name]} | {small} | {large} |"
 
 
 def lines(study: Study) -> Iterator[str]:
     """Yield the lines of the tables, in Markdown."""
+    yield from accuracy_lines(study)
     cells: list[tuple[float, float]] = []
     for slm, settings in by_slm(study.settings).items():
-        by_method: dict[str, list[Routed]] = {}
-        answered: dict[str, list[float]] = {}
-        for number, setting in enumerate(settings):
-            (llm,) = setting.llms.values()
-            for method, scores in setting.slm.scores.items():
-                answered.setdefault(method, []).append(float(scores.known.mean()))
-                if len(np.unique(scores.correct[scores.known])) < 2:
-                    continue  # no AUROC
-                by_method.setdefault(method, []).append(routed(setting, scores, llm, number))
+        methods = by_method(settings)
         yield f"\n{slm}, {len(settings)} data sets\n"
-        yield (
-            "| method | answers with a confidence | data sets | AUROC | gain over random routing "
-            f"| accuracy on the surest {SUREST:.0%} | LLM's on the same |"
-        )
-        yield "|---|---:|---:|---:|---:|---:|---:|"
-        for method, shares in answered.items():
-            datasets = by_method.get(method, [])
-            head = f"| {method} | {np.mean(shares):.0%} | {len(datasets)} |"
-            if len(datasets) < len(settings):
-                yield head + " undefined | | | |"
-                continue
-            cells += [(float(dataset.whole.auroc[0]), dataset.gain) for dataset in datasets]
-            small, large = surest(datasets)
-            auroc = mean_of(datasets, lambda measured: measured.auroc)
-            yield f"{head} {auroc} | {mean_of(datasets, _gain)} | {small} | {large} |"
-    correlation = rank_correlation(cells)
-    yield f"\nSpearman's correlation of AUROC and gain, {len(cells)} cells: {correlation}\n"
-    yield "| confidences of another | mean distance |"
+        yield from agreement_lines(settings, methods)
+        routed = [each for own in methods.values() for each in own if each.llm is not None]
+        if routed:
+            yield ""
+            yield from routing_lines(methods)
+        cells += [(float(each.whole.auroc[0]), float(_gain(each.whole)[0])) for each in routed]
+    if cells:
+        correlation = rank_correlation(cells)
+        yield f"\nSpearman's correlation of AUROC and gain, {len(cells)} cells: {correlation}"
+    yield "\n| confidences of another | mean distance |"
     yield "|---|---:|"
     for between, figure in distances(study).items():
         yield f"| {between.removesuffix('s')} | {figure} |"
@@ -229,7 +295,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("results", type=Path, help="as of `slmroute report`; with one LLM")
+    parser.add_argument("results", type=Path, help="as of `slmroute report`; with one LLM at most")
     parser.add_argument("--out", type=Path, help="file to write, in place of stdout")
     given = parser.parse_args()
     write_or_say("\n".join(lines(read_study(given.results))) + "\n", given.out)
