@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from slmroute_plugin.openai_protocol.encodable import encodable, one_line
 from slmroute_plugin.openai_protocol.failures import BadBody
 
 # The reasons for the end of an answer, as servers and the gateways before them name them.
@@ -98,7 +99,7 @@ def reported(holder: Mapping[str, Any]) -> str:
 
 def quoted(value: Any) -> str:
     """Return any value as one line of text that a log can hold."""
-    return encodable(" ".join(str(value).split()))[:_LONGEST_QUOTE]
+    return one_line(value)[:_LONGEST_QUOTE]
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
@@ -109,8 +110,3 @@ def mapping(value: Any) -> Mapping[str, Any]:
 def _finish(choice: Mapping[str, Any]) -> str | None:
     finish = choice.get("finish_reason")
     return encodable(finish).lower() if isinstance(finish, str) else None
-
-
-def encodable(text: str) -> str:
-    """Replace half of a surrogate pair by a question mark."""
-    return text.encode("utf-8", "replace").decode("utf-8")

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 from slmroute_plugin.openai_protocol.answer_text import (
     check_complete,
-    encodable,
     is_cut,
     mapping,
     reported,
     text_of,
     why_no_answer,
 )
+from slmroute_plugin.openai_protocol.encodable import encodable
 from slmroute_plugin.openai_protocol.failures import BadBody
 
 _MOST_TOKENS = 2**53

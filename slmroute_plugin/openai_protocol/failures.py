@@ -11,6 +11,7 @@ from math import isfinite
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
+from slmroute_plugin.openai_protocol.encodable import one_line
 from slmroute_plugin.openai_protocol.endpoint import Endpoint
 from slmroute_plugin.openai_protocol.posting import StatusError
 
@@ -145,7 +146,7 @@ def _message(body: object) -> object:
 
 
 def _line(text: object, endpoint: Endpoint) -> str:
-    return endpoint.without_key(" ".join(str(text).split()))[:_LONGEST_TEXT]
+    return endpoint.without_key(one_line(text))[:_LONGEST_TEXT]
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from slmroute_plugin.openai_protocol.answer_text import encodable
+from slmroute_plugin.openai_protocol.encodable import encodable
 
 
 class ApiError(Exception):

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from slmroute_plugin.observation import Answer
-from slmroute_plugin.openai_protocol.answer_text import encodable
+from slmroute_plugin.openai_protocol.encodable import encodable
 
 # White space goes with the word before it.
 _PIECES = re.compile(r"\S*\s*")

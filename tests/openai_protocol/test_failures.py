@@ -1,4 +1,4 @@
-"""How long to wait before the next attempt."""
+"""What a failure says, and how long to wait before the next attempt."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slmroute_plugin.openai_protocol.failures import Failure, retry_after_s
+from slmroute_plugin.openai_protocol.endpoint import Endpoint
+from slmroute_plugin.openai_protocol.failures import Failure, failure_of, retry_after_s
+from slmroute_plugin.openai_protocol.posting import StatusError
 
 
 @pytest.mark.parametrize(
@@ -70,3 +72,9 @@ def test_waits_are_jittered_and_their_mean_doubles() -> None:
         means.append(sum(waits) / len(waits))
     # Uniform between 0 and 0.5 · 2^attempt.
     assert means == pytest.approx([0.5, 1.0, 2.0], rel=0.05)
+
+
+def test_what_a_server_says_can_be_written_to_a_log() -> None:
+    error = StatusError(500, '{"message": "half \\ud800\\n of a pair"}', {}, "")
+    failure = failure_of(error, Endpoint("a server", "key"))
+    assert failure.text == "HTTP 500: half ? of a pair"
