@@ -76,6 +76,18 @@ class NumberedRow(NamedTuple):
     row: dict[str, Any]
 
 
+class Run(NamedTuple):
+    """A run of lm-eval on a task.
+
+    Attributes:
+        task: the name of the task.
+        results: lm-eval's file of results, beside the samples; it may not be there.
+    """
+
+    task: str
+    results: Path
+
+
 class _Timed(NamedTuple):
     time: str
     path: Path
@@ -89,6 +101,12 @@ def newest_sample_files(folder: Path) -> dict[str, Path]:
 def sample_files(folder: Path) -> dict[str, list[Path]]:
     """Return the sample files of each task in a model's folder of results, oldest first."""
     return {task: [run.path for run in runs] for task, runs in sorted(_timed(folder).items())}
+
+
+def run_of(path: Path) -> Run | None:
+    """Return the run that wrote a sample file; None if lm-eval gives no file such a name."""
+    match = _NAME.fullmatch(path.name)
+    return match and Run(match["task"], path.with_name(f"results_{match['time']}.json"))
 
 
 def is_unanswered(row: Mapping[str, Any]) -> bool:

@@ -19,6 +19,7 @@ from slmroute_plugin.storage.sample_files import (
     newest_sample_files,
     read_samples,
     rows_lost,
+    run_of,
     write_samples,
 )
 
@@ -74,6 +75,13 @@ def test_a_packed_file_is_read_as_a_plain_one_is(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(encoded(0) + b"\n" + encoded(1) + b"\n"))
     assert list(read_samples(path)) == [row(0), row(1)]
     assert newest_sample_files(tmp_path) == {"slmroute_a": path}
+
+
+@pytest.mark.parametrize("name", [NAME, f"{NAME}.gz"])
+def test_a_sample_file_tells_its_task_and_the_results_beside_it(name: str, tmp_path: Path) -> None:
+    run = run_of(tmp_path / name)
+    assert run == ("slmroute_a", tmp_path / "results_2026-01-01T00-00-00.000000.json")
+    assert run_of(tmp_path / f"{name}.bak") is None
 
 
 @pytest.mark.parametrize("change", [lambda data: data[:-9], lambda data: data[:-20] + bytes(20)])

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from slmroute_plugin.analysis.calibration.selection import Selection
 from slmroute_plugin.analysis.study.runs import Setting
 from slmroute_plugin.llm.prices import prices
-from slmroute_plugin.storage.sample_files import SampleFileError, read_samples
+from slmroute_plugin.storage.sample_files import SampleFileError, read_samples, run_of
 
 # A test of two samples gains little from more; the file stays small.
 MOST_CONFIDENCES = 2000
@@ -95,12 +95,12 @@ def run_setup(samples: Path) -> dict[str, Any]:
 
 
 def _of_results(samples: Path) -> dict[str, Any]:
-    name = samples.name.removesuffix(".gz").removesuffix(".jsonl")
-    task, _, time = name.removeprefix("samples_").rpartition("_")
+    run = run_of(samples)
+    if run is None:
+        return {}
     try:
-        text = samples.with_name(f"results_{time}.json").read_text(encoding="utf-8")
-        results = json.loads(text)
-        config, of_task = results["config"], results["configs"][task]
+        results = json.loads(run.results.read_text(encoding="utf-8"))
+        config, of_task = results["config"], results["configs"][run.task]
         own = of_task.get("metadata", {}).get("slmroute") or {}
         arguments = config.get("model_args") or {}
         return {
@@ -109,7 +109,7 @@ def _of_results(samples: Path) -> dict[str, Any]:
             "prompt": _digest(
                 json.dumps([of_task.get(name) for name in ("doc_to_text", "description", "cue")])
             ),
-            "fewshot": results.get("n-shot", {}).get(task),
+            "fewshot": results.get("n-shot", {}).get(run.task),
             "chat_template": results.get("chat_template_sha"),
             "system": results.get("system_instruction_sha"),
             "options": own.get("options", {}),

@@ -60,15 +60,15 @@ class Spent:
 
     @property
     def spared(self) -> Floats:
-        """What is not spent on a question if it is routed, [n].
+        """The cost that routing a question saves, [n].
 
-        It is the SLM's answer if the method decides before there is one, and else nothing.
+        It is the SLM's answer if the method decides before there is an answer, and else nothing.
         """
         return self.slm if self.is_before else np.zeros_like(self.slm)
 
     @property
     def of_routing(self) -> Floats:
-        """What a question costs more if it is routed, [n]: the LLM's answer less `spared`."""
+        """The cost that routing a question adds, [n]: the LLM's answer less `spared`."""
         return self.llm - self.spared
 
     @property
