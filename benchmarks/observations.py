@@ -145,9 +145,9 @@ def _surest_weights(confidence: Floats, counts: Floats) -> Floats:
     return np.asarray(share[level] * counts)
 
 
-def _gain(measured: Areas) -> Floats:
+def _gain(of: Areas) -> Floats:
     """Compute the area under the routing curve above that of routing at random: [R]."""
-    return measured.area[:, 0] - (measured.slm + measured.llms[:, 0]) / 2
+    return of.area[:, 0] - (of.slm + of.llms[:, 0]) / 2
 
 
 def distances(study: Study) -> Mapping[str, Figure]:
@@ -242,7 +242,7 @@ def agreement_lines(
         "| would have shown |"
     )
     yield "|---|---:|---:|---:|---:|---:|---:|"
-    aurocs = {name: mean_of(own, lambda areas: areas.auroc) for name, own in methods.items()}
+    aurocs = {name: mean_of(own, lambda of: of.auroc) for name, own in methods.items()}
     names = sorted(aurocs, key=lambda name: -aurocs[name].value)
     for name, p_value in zip(
         names, holm([aurocs[name].p_above(CHANCE) for name in names]), strict=True
