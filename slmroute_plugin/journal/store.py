@@ -79,6 +79,19 @@ class Journal:
             logger.warning("%s: %d questions are damaged and are asked again", self.path, damaged)
         return records
 
+    def kept(self, keys: Sequence[bytes]) -> frozenset[bytes]:
+        """Return those of the keys that the journal holds, without reading their records.
+
+        Raises:
+            JournalError: If the file cannot be read.
+        """
+        held: set[bytes] = set()
+        with self._survived():
+            for part in _parts(keys):
+                select = f"SELECT key FROM questions WHERE key IN ({_places(part)})"
+                held.update(key for (key,) in self._connection.execute(select, part))
+        return frozenset(held)
+
     def keep(self, task: TaskFacts, records: Mapping[bytes, QuestionRecord]) -> None:
         """Put finished questions on disk, all or none; they are on disk once this returns.
 
@@ -129,11 +142,10 @@ class Journal:
             )
 
     def _rows(self, keys: Sequence[bytes]) -> Iterator[tuple[bytes, tuple[str, bytes, bytes]]]:
-        remaining = iter(keys)
-        while part := list(islice(remaining, _AT_ONCE)):
+        for part in _parts(keys):
             select = (
                 "SELECT key, record, arrays, checksum FROM questions "
-                f"WHERE key IN ({', '.join('?' * len(part))}) "
+                f"WHERE key IN ({_places(part)}) "
                 "AND length(CAST(record AS BLOB)) + length(arrays) <= ?"
             )
             for key, *row in self._connection.execute(select, (*part, self._largest_row)):
@@ -181,6 +193,18 @@ class Journal:
                 self._pass_over(error)
             except OSError as error:
                 raise _unusable(self.path, error) from error
+
+
+def _parts(keys: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """Yield the keys in parts of as many as one statement takes."""
+    remaining = iter(keys)
+    while part := list(islice(remaining, _AT_ONCE)):
+        yield part
+
+
+def _places(part: Sequence[bytes]) -> str:
+    """Return the placeholders of a statement for so many values."""
+    return ", ".join("?" * len(part))
 
 
 def _unusable(path: Path, error: Exception) -> JournalError:

@@ -30,14 +30,14 @@ class RunningTask:
 
     Attributes:
         name: The name of the task.
-        questions: The number of questions.
+        asked: The questions.
         journal: The journal, or None if nothing is kept.
-        done: The number of questions that are done, and kept if there is a journal.
         what: What is done with a question, as a participle.
+        done: The number of questions that are done.
     """
 
     name: str
-    questions: int
+    asked: Sequence[KeyedQuestion]
     journal: Journal | None
     _batches: Iterator[ObservedBatch]
     what: str = "answered"
@@ -55,7 +55,7 @@ class RunningTask:
                     "%s: %d of %d answers are taken from %s",
                     self.name,
                     len(batch.observed),
-                    self.questions,
+                    len(self.asked),
                     self.journal.path,
                 )
             yield batch
@@ -64,10 +64,18 @@ class RunningTask:
     @property
     def interrupted(self) -> str:
         """The message for a user who stops the run."""
-        done = f"{self.name}: stopped with {self.done} of {self.questions} questions {self.what}"
+        done = self.done if self.journal is None else self._kept(self.journal)
+        stopped = f"{self.name}: stopped with {done} of {len(self.asked)} questions {self.what}"
         if self.journal is None:
-            return f"{done}. They are lost, as no journal is kept of them."
-        return f"{done}. They are kept in {self.journal.path}: the same command goes on from there"
+            return f"{stopped}. They are lost, as no journal is kept of them."
+        return (
+            f"{stopped}. They are kept in {self.journal.path}: the same command goes on from there"
+        )
+
+    def _kept(self, journal: Journal) -> int:
+        # A run may be stopped right after a batch is kept, before the batch is counted.
+        kept = journal.kept([question.key for question in self.asked])
+        return sum(question.key in kept for question in self.asked)
 
 
 class Stage(NamedTuple):
@@ -141,7 +149,7 @@ def task_run(
             stage.observe(backend),
         )
         what = "answered" if stage.answers else "read"
-        run = RunningTask(name, len(asked), journal, batches, what)
+        run = RunningTask(name, asked, journal, batches, what)
         try:
             yield run
         except KeyboardInterrupt:

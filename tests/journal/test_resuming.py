@@ -72,6 +72,21 @@ def test_whoever_stops_a_run_is_told_how_to_go_on(runs: Make) -> None:
     )
 
 
+def test_a_batch_that_was_just_kept_counts_for_whoever_stops_the_run(
+    runs: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = runs()
+    keep = Journal.keep
+
+    def stop_once_kept(*what: Any) -> None:
+        keep(*what)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Journal, "keep", stop_once_kept)
+    with pytest.raises(KeyboardInterrupt, match="stopped with 2 of 5 questions answered"):
+        mine.run()
+
+
 def test_without_a_journal_the_user_is_told_that_answers_are_lost(runs: Make) -> None:
     mine = runs()
     with mine.prompts_read(1), pytest.raises(KeyboardInterrupt, match="They are lost"):

@@ -54,6 +54,14 @@ def rows(path: Path, statement: str, *values: object) -> list[tuple[object, ...]
         return connection.execute(statement, values).fetchall()
 
 
+def test_the_keys_of_what_is_kept_are_told_without_the_records(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        journal.keep(TASK, records(*range(2_000)))
+        asked = [key(number) for number in range(1_000, 3_000)]
+        assert journal.kept(asked) == {key(number) for number in range(1_000, 2_000)}
+        assert journal.kept([]) == frozenset()
+
+
 def test_what_is_kept_is_found_by_the_next_process(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
         journal.keep(TASK, records(1, 2))
