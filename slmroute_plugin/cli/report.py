@@ -29,6 +29,7 @@ from slmroute_plugin.cli.report_options import (
 
 if TYPE_CHECKING:
     from slmroute_plugin.analysis.report import Report
+    from slmroute_plugin.sweep.manifest import ReportOptions
 
 
 def report(
@@ -79,13 +80,14 @@ def report(
             "it draws figures, which --no-figures forbids: leave out either.",
             param_hint="--paper",
         )
+    stated = _stated_by_a_sweep(results)
     settings = ReportSettings(
         MeasureOptions(resamples, seed, unparsed.value, least_gain=least_gain),
-        tuple(llm or ()),
+        tuple(stated.llms if llm is None else llm),
         figures=figures,
         page=page,
         paper=paper,
-        prices=stated_prices(prices),
+        prices=stated.prices if prices is None else stated_prices(prices),
         **({"jobs": jobs} if jobs else {}),
     )
     console = Console(markup=False, highlight=False)
@@ -97,6 +99,18 @@ def report(
     _sum_up(made, results, out, console)
     if made.problems or not made.paths:
         raise typer.Exit(1)
+
+
+def _stated_by_a_sweep(results: Path) -> ReportOptions:
+    """Read the options that a sweep states, of those models whose results are there."""
+    from slmroute_plugin.sweep.manifest import ManifestError, report_options
+
+    try:
+        stated = report_options(results)
+    except ManifestError as error:
+        raise typer.BadParameter(str(error), param_hint="RESULTS") from None
+    there = [name for name in stated.llms if (results / name).is_dir()]
+    return stated.model_copy(update={"llms": there})
 
 
 def _sum_up(made: Report, results: Path, out: Path, console: Console) -> None:

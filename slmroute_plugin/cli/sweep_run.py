@@ -49,7 +49,7 @@ def run_grid(
     records = {
         planned.cell.name: planned.record for planned in plan.cells if planned.record is not None
     }
-    manifest = Manifest(grid.results, path, [planned.cell for planned in plan.cells])
+    manifest = Manifest(grid, path, [planned.cell for planned in plan.cells])
     failed: list[CellRecord] = []
     steps = []
     try:
@@ -68,8 +68,8 @@ def run_grid(
             folders = _folders(plan, records)
             slms = [folders.get(entry.name, {}) for entry in grid.slms]
             files = {folder: files for own in slms for folder, files in own.items()}
-            routed_to = [folder for name in grid.slms_as_llms for folder in folders.get(name, ())]
-            for step in steps_after(grid, files, routed_to, _gain_over(grid, folders)):
+            manifest.write()
+            for step in steps_after(grid, files, _gain_over(grid, folders)):
                 console.print(f"slmroute {step.name}: {step.seconds:.0f} s", soft_wrap=True)
                 manifest.add_step(step)
                 steps.append(step)

@@ -62,7 +62,6 @@ def copy_recorded(grid: Grid) -> None:
 def steps_after(
     grid: Grid,
     slms: Mapping[str, Sequence[str]],
-    routed_to: Sequence[str] = (),
     gain_over: GainOver | None = None,
 ) -> Iterator[Step]:
     """Fit probes and score answers by them for each small model, and make the report.
@@ -72,7 +71,6 @@ def steps_after(
     Args:
         grid: the grid whose cells have run.
         slms: the small models' folders of results, and the files that the cells put there.
-        routed_to: those of them that others are routed to.
         gain_over: the LLM whose gain probes learn; None if they learn whether answers are right.
     """
     if grid.training:
@@ -87,24 +85,8 @@ def steps_after(
             fit = ["probes", "fit", folder, *learned]
             yield _step(grid.results, f"probes-fit.{name}", state, *fit)
             yield _step(grid.results, f"score.{name}", state, "score", folder)
-    # The report itself knows whether anything has changed.
-    made = ["report", str(grid.results), "--out", str(grid.report), *_prices(grid)]
-    made += [f"--llm={folder}" for folder in routed_to]
-    yield _step(grid.results, "report", "", *made)
-
-
-def _prices(grid: Grid) -> list[str]:
-    """Write the grid's prices where the report can read them, and return how to name the file."""
-    import yaml
-
-    if not grid.prices:
-        return []
-    path = grid.results / FOLDER / "prices.yaml"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    stated = {name: price.model_dump(exclude_none=True) for name, price in grid.prices.items()}
-    with written_whole(path) as unfinished:
-        unfinished.write_text(yaml.safe_dump(stated), encoding="utf-8")
-    return ["--prices", str(path)]
+    # The report itself knows whether anything has changed, and reads its options in the manifest.
+    yield _step(grid.results, "report", "", "report", str(grid.results), "--out", str(grid.report))
 
 
 def _step(results: Path, name: str, state: str, *command: str) -> Step:

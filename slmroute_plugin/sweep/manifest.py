@@ -4,20 +4,44 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, Field, ValidationError
+
+from slmroute_plugin.llm.model_price import ModelPrice
 from slmroute_plugin.storage.atomic_write import written_whole
 from slmroute_plugin.sweep.after_cells import Step
 from slmroute_plugin.sweep.environment import git_commit, hardware, versions
 from slmroute_plugin.sweep.grid.cells import Cell
+from slmroute_plugin.sweep.grid.grid_file import Grid
 from slmroute_plugin.sweep.records import CellRecord, records_of
 
 NAME = "manifest.json"
 _SECONDS_BETWEEN = 30
+
+
+class ManifestError(ValueError):
+    """An error for a manifest that cannot be used; its text names the file and the fix."""
+
+
+class ReportOptions(BaseModel):
+    """The options of `slmroute report` that a sweep states for its results.
+
+    Attributes:
+        llms: the folders of those small models that others are routed to.
+        prices: the price of a model, by the name that the grid gives it.
+    """
+
+    llms: list[str] = Field(default_factory=list)
+    prices: dict[str, ModelPrice] = Field(default_factory=dict)
+
+
+class _Read(BaseModel):
+    report: ReportOptions = Field(default_factory=ReportOptions)
 
 
 class Manifest:
@@ -28,18 +52,19 @@ class Manifest:
     whenever it is written, as other jobs of an array may have ended cells meanwhile.
 
     Args:
-        results: the folder of results.
-        grid: the grid's file.
+        grid: the grid.
+        path: the grid's file.
         cells: all cells of the grid.
     """
 
-    def __init__(self, results: Path, grid: Path, cells: Sequence[Cell]) -> None:
-        self.path = results / NAME
+    def __init__(self, grid: Grid, path: Path, cells: Sequence[Cell]) -> None:
+        self.path = grid.results / NAME
+        self._grid = grid
         self._cells = cells
         self._steps: list[Step] = []
         self._written = 0.0
         self._about = {
-            "grid": str(grid),
+            "grid": str(path),
             "git_commit": git_commit(),
             "versions": versions(),
             "hardware": hardware(),
@@ -61,12 +86,40 @@ class Manifest:
         content = {
             "written": now,
             **self._about,
+            "report": self._report(records).model_dump(exclude_none=True),
             "cells": [_entry(cell, records.get(cell.name)) for cell in self._cells],
             "steps": [asdict(step) for step in self._steps],
         }
         with written_whole(self.path) as path:
             path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         self._written = time.monotonic()
+
+    def _report(self, records: Mapping[str, CellRecord]) -> ReportOptions:
+        """Gather what the report is to know of the grid, by the folders that the cells wrote."""
+        routed_to = {
+            folder: None
+            for cell in self._cells
+            if cell.model in self._grid.slms_as_llms and cell.name in records
+            for folder in sorted(records[cell.name].folders)
+        }
+        return ReportOptions(llms=list(routed_to), prices=dict(self._grid.prices))
+
+
+def report_options(results: Path) -> ReportOptions:
+    """Read what the sweep that made a folder of results states for its report, if a sweep did.
+
+    Raises:
+        ManifestError: the manifest cannot be read, or states no such options.
+    """
+    path = results / NAME
+    if not path.is_file():
+        return ReportOptions()
+    try:
+        return _Read.model_validate_json(path.read_bytes()).report
+    except (OSError, ValidationError) as error:
+        raise ManifestError(
+            f"{path}: cannot be used ({error}). Mend its `report`, or move the file away."
+        ) from None
 
 
 def _entry(cell: Cell, record: CellRecord | None) -> dict[str, Any]:

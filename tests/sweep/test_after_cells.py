@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -55,7 +56,9 @@ def test_a_small_model_serves_as_the_llm_of_others(tmp_path: Path) -> None:
             "report": str(tmp_path / "report"),
         }
     )
-    (report,) = steps_after(grid, {SLM: ["a"], "Larger": ["b"]}, ["Larger"])
+    stated = {"report": {"llms": ["Larger"]}}
+    (tmp_path / "results" / "manifest.json").write_text(json.dumps(stated), encoding="utf-8")
+    (report,) = steps_after(grid, {SLM: ["a"], "Larger": ["b"]})
     assert report.exit_status == 0, report.tail
     routing = pd.read_csv(tmp_path / "report" / "routing.csv")
     # The larger model is not routed to itself.
@@ -125,7 +128,7 @@ def test_probes_learn_the_gain_over_the_llm_that_the_grid_names(
         """The target of a probe, and whether it was fitted now."""
         path = probe_path(folder, "a", "trained_probe")
         path.unlink(missing_ok=True)
-        fit = next(steps_after(grid, {folder.name: ["own"]}, (), GainOver("llm", files)))
+        fit = next(steps_after(grid, {folder.name: ["own"]}, GainOver("llm", files)))
         assert fit.exit_status == 0, fit.tail
         if not path.exists():
             return "", False
@@ -137,5 +140,5 @@ def test_probes_learn_the_gain_over_the_llm_that_the_grid_names(
     assert fitted(["answers"])[1] is False
     # Other answers of the LLM are other labels.
     assert fitted(["other answers"]) == ("gain", True)
-    own = next(steps_after(grid, {"llm": ["own"]}, (), GainOver("llm", ["own"])))
+    own = next(steps_after(grid, {"llm": ["own"]}, GainOver("llm", ["own"])))
     assert "--target" not in own.name  # it gains nothing over itself

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 from sweep_cells import LOCAL, cell, record
 
-from slmroute_plugin.sweep.manifest import Manifest
 from slmroute_plugin.sweep.records import (
     cell_folder,
     is_done,
@@ -50,16 +48,6 @@ def test_a_cell_is_to_do_if_it_failed_changed_or_lost_a_file(results: Path) -> N
     assert not is_done(longer, record(one), results)
     (results / "m" / "samples_a.jsonl").unlink()
     assert not is_done(one, record(one), results)
-
-
-def test_a_manifest_tells_of_cells_that_other_jobs_ended_meanwhile(results: Path) -> None:
-    cells = [cell(), cell(number=1, model="other")]
-    manifest = Manifest(results, Path("grid.yaml"), cells)
-    for one in cells:
-        write_record(results, record(one))
-    manifest.write()
-    written = json.loads((results / "manifest.json").read_text(encoding="utf-8"))
-    assert [one["state"] for one in written["cells"]] == ["done", "done"]
 
 
 def test_how_a_run_goes_is_no_part_of_what_it_gives(results: Path) -> None:
