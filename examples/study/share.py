@@ -2,10 +2,13 @@
 
     python examples/study/share.py runs/study/results results/study
 
+from the folder in which the sweep was started.
 Of each row stay its ids, hashes and final answer, verdicts, confidences, and work; questions,
 prompts, right answers and whole replies do not. Numbers are rounded to six digits. Of each task,
 the newest samples are copied, packed by gzip: `slmroute report` and pandas read them as they are.
-The files beside them, lm-eval's results and the sweep's manifest, keep settings and versions.
+The files beside them, lm-eval's results and the sweep's manifest, keep settings, versions and
+times; their paths are relative to the folder of the sweep. A model that was read from `models/` is
+called by its own name.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ REPEATED = ("metrics",)
 REPEATED_BY_METHOD = "auroc/"
 # In lm-eval's results, what `slmroute` does not read, and what describes the machine in detail.
 LEFT_OUT = ("results", "higher_is_better", "pretty_env_info", "chat_template")
+# How lm-eval begins the name of a folder of results if the model's path begins with `models/`.
+LOCAL = "models__"
 DIGITS = 6
 
 
@@ -33,19 +38,28 @@ def share(results: Path, out: Path) -> None:
     """Copy the runs below a folder of results."""
     out.mkdir(parents=True, exist_ok=True)
     if (manifest := results / "manifest.json").is_file():
-        (out / manifest.name).write_bytes(manifest.read_bytes())
+        table = json.loads(manifest.read_bytes())
+        for part in (table, *table["cells"]):
+            part.get("hardware", {}).pop("host", None)
+        write(out / manifest.name, table)
     for folder in sorted(path for path in results.iterdir() if path.is_dir()):
+        own = out / folder.name.removeprefix(LOCAL)
         for source in newest_sample_files(folder).values():
-            (out / folder.name).mkdir(exist_ok=True)
+            own.mkdir(exist_ok=True)
             rows = (row for row in read_samples(source) if row.get("filter") == SLM_FILTER)
             lines = b"".join(json.dumps(without_texts(row)).encode() + b"\n" for row in rows)
             # No time in the file's head: the same rows are the same bytes.
-            (out / folder.name / f"{source.name}.gz").write_bytes(gzip.compress(lines, mtime=0))
+            (own / f"{source.name}.gz").write_bytes(gzip.compress(lines, mtime=0))
         for source in sorted(folder.glob("results_*.json")):
-            table = json.loads(source.read_text(encoding="utf-8"))
-            kept = {name: value for name, value in table.items() if name not in LEFT_OUT}
-            text = json.dumps(kept, indent=1, ensure_ascii=False) + "\n"
-            (out / folder.name / source.name).write_text(text, encoding="utf-8")
+            table = json.loads(source.read_bytes())
+            write(own / source.name, {name: table[name] for name in table if name not in LEFT_OUT})
+
+
+def write(path: Path, table: Mapping[str, Any]) -> None:
+    """Write a table as JSON, with relative paths and the models' own names."""
+    text = json.dumps(table, indent=1, ensure_ascii=False)
+    text = text.replace(f"{Path.cwd()}/", "").replace(LOCAL, "")
+    path.write_text(f"{text}\n", encoding="utf-8")
 
 
 def without_texts(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,16 +33,23 @@ def row(doc_id: int) -> dict[str, Any]:
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
     """One model's run of one task, with the rows of a second filter, as lm-eval writes it."""
-    folder = tmp_path / "results" / "small"
+    folder = tmp_path / "results" / "models__small"
     folder.mkdir(parents=True)
     rows = [row(i) for i in range(20)]
     lines = "".join(json.dumps(one) + "\n" for one in [*rows, {**rows[0], "filter": "routed"}])
     time = "2026-01-01T00-00-00.000000"
     (folder / f"samples_slmroute_a_{time}.jsonl").write_text(lines)
     (folder / f"results_{time}.json").write_text(
-        json.dumps({"config": {"model": "hf"}, "chat_template": "…", "git_hash": "abc"})
+        json.dumps(
+            {
+                "config": {"model": "hf", "output_path": str(Path.cwd() / "runs" / "a")},
+                "chat_template": "…",
+                "git_hash": "abc",
+            }
+        )
     )
-    (tmp_path / "results" / "manifest.json").write_text('{"cells": []}')
+    manifest = {"hardware": {"host": "mine", "cpus": 2}, "cells": [{"files": ["models__small/a"]}]}
+    (tmp_path / "results" / "manifest.json").write_text(json.dumps(manifest))
     return tmp_path / "results"
 
 
@@ -79,8 +86,13 @@ def test_the_same_rows_are_the_same_bytes(results: Path, tmp_path: Path) -> None
     assert filecmp.cmpfiles(first, second, names, shallow=False)[1:] == ([], [])
 
 
-def test_of_the_other_files_settings_stay(results: Path, tmp_path: Path) -> None:
+def test_of_the_other_files_settings_stay_without_the_machines_names(
+    results: Path, tmp_path: Path
+) -> None:
     SHARE["share"](results, tmp_path / "out")
-    assert (tmp_path / "out" / "manifest.json").read_text() == '{"cells": []}'
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest == {"hardware": {"cpus": 2}, "cells": [{"files": ["small/a"]}]}
     (path,) = tmp_path.joinpath("out", "small").glob("results_*.json")
-    assert json.loads(path.read_text()) == {"config": {"model": "hf"}, "git_hash": "abc"}
+    assert json.loads(path.read_text()) == {
+        "config": {"model": "hf", "output_path": "runs/a"}, "git_hash": "abc"
+    }  # fmt: skip
