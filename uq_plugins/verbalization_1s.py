@@ -74,12 +74,14 @@ class Verbalization1S:
         it for instance, does not count.
 
         Raises:
-            NoConfidence: If there is no marker, or not exactly one probability after it; see
-                `stated_confidence`.
+            NoConfidence: If there is no marker, not exactly one probability after it (see
+                `stated_confidence`), or no answer that it could be about.
         """
-        statement = self._parts(seen[self._reply]).statement
+        answer, statement = self._parts(seen[self._reply])
         if statement is None:
             raise NoConfidence(f"the reply has no line {self.marker!r}")
+        if not answer:
+            raise NoConfidence("the reply states a probability and no answer")
         return stated_confidence(statement)
 
     def answer(self, seen: Observation) -> str:

@@ -59,6 +59,8 @@ def test_the_reply_is_an_answer_and_a_confidence(
         ("B\nConfidence: 7", "B", "out of"),
         ("B\nConfidence: between 70 and 80%", "B", "range"),
         ("B\nConfidence: 120%", "B", "outside"),
+        ("Confidence: 80%", "", "no answer"),
+        ("**Confidence:** 80%\n", "", "no answer"),
     ],
 )
 def test_without_a_probability_the_answer_is_still_there(
