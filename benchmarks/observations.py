@@ -7,8 +7,10 @@ Figures are means over data sets, so that each data set counts the same. Interva
 sets could have given, not what other data sets or models would. p-values are of the same
 resamples, for the hypothesis that the mean AUROC is ½ or less, corrected by Holm's procedure over
 the methods of a model. The AUROC that "would have shown" is the smallest that so many questions
-show to be above ½ in four of five studies, by a test at 5% on two sides. Tokens are those read and
-generated for the method alone, on top of the answer.
+show to be above ½ in four of five studies, by a test at 5% on two sides. "Above" is the number of
+the model's other methods whose mean AUROC is lower, by paired tests at 5% on two sides with Holm's
+correction over all pairs. Tokens are those read and generated for the method alone, on top of the
+answer.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,10 +34,11 @@ from slmroute_plugin.analysis.measures.bootstrap_areas import (
     resampled_areas,
     resampled_counts,
 )
-from slmroute_plugin.analysis.measures.comparison import holm
+from slmroute_plugin.analysis.measures.comparison import LEVEL, holm
 from slmroute_plugin.analysis.measures.distributions import distributions_table
 from slmroute_plugin.analysis.study.reading import read_study
 from slmroute_plugin.analysis.study.runs import Scores, Setting, Study, TaskRun, by_slm
+from slmroute_plugin.sweep.manifest import report_options
 
 RESAMPLES = 1000
 # Distances between whole distributions are dear.
@@ -145,6 +149,28 @@ def _surest_weights(confidence: Floats, counts: Floats) -> Floats:
     return np.asarray(share[level] * counts)
 
 
+def above(aurocs: Mapping[str, Figure]) -> dict[str, int]:
+    """Count the methods that each method's mean AUROC is significantly above.
+
+    Args:
+        aurocs: the mean AUROC of each method over the same data sets, in the same resamples.
+    """
+    from scipy.stats import norm
+
+    pairs = list(combinations(aurocs, 2))
+    p_values = []
+    for first, second in pairs:
+        a, b = aurocs[first], aurocs[second]
+        error = float(np.nanstd(a.resampled - b.resampled))
+        # Methods with the same ranking of every question do not differ.
+        p_values.append(2 * norm.sf(abs(a.value - b.value) / error) if error else 1.0)
+    count = dict.fromkeys(aurocs, 0)
+    for (first, second), p_value in zip(pairs, holm(p_values), strict=True):
+        if p_value <= LEVEL:
+            count[max(first, second, key=lambda name: aurocs[name].value)] += 1
+    return count
+
+
 def _gain(of: Areas) -> Floats:
     """Compute the area under the routing curve above that of routing at random: [R]."""
     return of.area[:, 0] - (of.slm + of.llms[:, 0]) / 2
@@ -239,11 +265,13 @@ def agreement_lines(
     """Yield the table of agreement with correctness of an SLM's methods, the best first."""
     yield (
         "| method | tokens beyond the answer | with a confidence | data sets | AUROC | p "
-        "| would have shown |"
+        "| would have shown | above |"
     )
-    yield "|---|---:|---:|---:|---:|---:|---:|"
+    yield "|---|---:|---:|---:|---:|---:|---:|---:|"
     aurocs = {name: mean_of(own, lambda of: of.auroc) for name, own in methods.items()}
     names = sorted(aurocs, key=lambda name: -aurocs[name].value)
+    everywhere = {name: aurocs[name] for name in names if len(methods[name]) == len(settings)}
+    lower = above(everywhere)
     for name, p_value in zip(
         names, holm([aurocs[name].p_above(CHANCE) for name in names]), strict=True
     ):
@@ -251,7 +279,8 @@ def agreement_lines(
         answered = np.mean(np.concatenate([own.known for own in scores]))
         yield (
             f"| `{name}` | {mean_tokens(scores)} | {answered:.0%} | {len(methods[name])} "
-            f"| {aurocs[name]} | {p_value:.3f} | {CHANCE + aurocs[name].would_have_shown:.2f} |"
+            f"| {aurocs[name]} | {p_value:.3f} | {CHANCE + aurocs[name].would_have_shown:.2f} "
+            f"| {lower.get(name, '')} |"
         )
 
 
@@ -295,10 +324,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("results", type=Path, help="as of `slmroute report`; with one LLM at most")
+    parser.add_argument("results", type=Path, help="of a sweep with one LLM at most")
     parser.add_argument("--out", type=Path, help="file to write, in place of stdout")
     given = parser.parse_args()
-    write_or_say("\n".join(lines(read_study(given.results))) + "\n", given.out)
+    write_or_say(
+        "\n".join(lines(read_study(given.results, report_options(given.results).llms))) + "\n",
+        given.out,
+    )
 
 
 if __name__ == "__main__":

@@ -7,11 +7,14 @@ from math import sqrt
 from typing import ClassVar
 
 from slmroute_plugin import Observation
-from uq_plugins.sample_similarity import check_similarity, laplacian_spectrum, similarity
+from uq_plugins.sample_similarity import (
+    SPECTRUM_DECIMALS,
+    check_similarity,
+    laplacian_spectrum,
+    similarity,
+    without_rounding_error,
+)
 from uq_plugins.sampling_method import SamplingMethod
-
-# Eigenvalues are compared after this many decimals, so that rounding decides nothing.
-_DECIMALS = 9
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,6 @@ class Eccentricity(SamplingMethod):
         """
         samples = self.drawn(seen)
         spectrum = laplacian_spectrum(samples, similarity(seen, self.similarity))
-        places = spectrum.vectors[:, spectrum.values.round(_DECIMALS) < self.threshold]
+        places = spectrum.vectors[:, spectrum.values.round(SPECTRUM_DECIMALS) < self.threshold]
         distance = sqrt(float(((places - places.mean(axis=0)) ** 2).sum()))
-        # Rounding may leave the range by a hair.
-        return min(1.0, max(0.0, 1.0 - distance / sqrt(len(samples) - 1)))
+        return without_rounding_error(1.0 - distance / sqrt(len(samples) - 1))

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from slmroute_plugin import Observation
-from uq_plugins.sample_similarity import check_similarity, laplacian_spectrum, similarity
+from uq_plugins.sample_similarity import (
+    check_similarity,
+    laplacian_spectrum,
+    similarity,
+    without_rounding_error,
+)
 from uq_plugins.sampling_method import SamplingMethod
 
 
@@ -43,5 +48,4 @@ class EigValLaplacian(SamplingMethod):
         samples = self.drawn(seen)
         values = laplacian_spectrum(samples, similarity(seen, self.similarity)).values
         groups = sum(max(0.0, 1.0 - float(value)) for value in values)
-        # Rounding may leave the range by a hair.
-        return min(1.0, max(0.0, (len(samples) - groups) / (len(samples) - 1)))
+        return without_rounding_error((len(samples) - groups) / (len(samples) - 1))

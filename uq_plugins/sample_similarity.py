@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SIMILARITIES = ("answers", "words")
+# The decimals of eigenvalues, and of confidences made of them, that rounding leaves alone.
+SPECTRUM_DECIMALS = 9
 
 _CURRENCY = re.compile(r"[$€£¥](?=\.?\d)")
 _GROUPING = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
@@ -115,6 +117,18 @@ def laplacian_spectrum(samples: Sequence[str], alike: Callable[[str, str], float
     scale = 1 / np.sqrt(weights.sum(axis=1))
     spectrum: Any = np.linalg.eigh(np.eye(len(samples)) - scale[:, None] * weights * scale)
     return Spectrum(spectrum.eigenvalues, spectrum.eigenvectors)
+
+
+def without_rounding_error(confidence: float) -> float:
+    """Return a confidence that was computed from a spectrum, in [0, 1], without its last decimals.
+
+    Samples that are equally alike have equal confidences then, in whatever order they are: rounding
+    breaks no ties, and does not leave the range by a hair.
+
+    >>> without_rounding_error(1.0000000000000002), without_rounding_error(0.30000000000000004)
+    (1.0, 0.3)
+    """
+    return round(min(1.0, max(0.0, confidence)), SPECTRUM_DECIMALS)
 
 
 def same_answer_classes(seen: Observation, samples: Sequence[str]) -> list[list[int]]:

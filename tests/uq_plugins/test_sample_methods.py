@@ -60,10 +60,10 @@ class TestAnySamples:
     """What holds for every method, whatever the samples."""
 
     @given(texts=TEXTS, random=st.randoms())
-    def test_their_order_does_not_matter(self, method: Any, texts: list[str], random: Any) -> None:
+    def test_their_order_breaks_no_tie(self, method: Any, texts: list[str], random: Any) -> None:
         mixed = list(texts)
         random.shuffle(mixed)
-        assert confidence(method, drawn(texts)) == pytest.approx(confidence(method, drawn(mixed)))
+        assert confidence(method, drawn(texts)) == confidence(method, drawn(mixed))
 
     @pytest.mark.parametrize("text", ["7", "It is 7, so 7.", "no idea", ""])
     def test_identical_samples_are_sure(self, method: Any, text: str) -> None:
