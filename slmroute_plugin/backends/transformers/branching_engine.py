@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 import torch
 
@@ -136,9 +136,10 @@ class BranchingEngine:
         _, read = prompts.read(
             self._reader, [one.pick for one in asked], [one.chunk for one in asked]
         )
-        for row, (work, signal, prompt, *_) in enumerate(asked):
-            work.read(signal, prompt)
-            work.signals[signal] = self._words.probabilities(read.logits[row], signal.words)
+        for row, one in enumerate(asked):
+            one.work.read(one.signal, one.prompt)
+            words = self._words.probabilities(read.logits[row], one.signal.words)
+            one.work.signals[one.signal] = words
 
     def _behind_prompts(
         self, batch: Sequence[QuestionWork], prompts: Branches, signals: Sequence[_Prompted]
@@ -324,7 +325,9 @@ def _deliver_states(
 _Prompted = TypeVar("_Prompted", Restated, FirstTokenProbs)
 
 
-class _Chunk(NamedTuple, Generic[_Prompted]):
+# Not a NamedTuple: one cannot be generic in Python 3.10.
+@dataclass(frozen=True)
+class _Chunk(Generic[_Prompted]):
     """The tokens of a restated prompt behind what it shares with the question's own."""
 
     work: QuestionWork
