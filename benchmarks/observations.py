@@ -116,6 +116,19 @@ def mean_of(datasets: Sequence[Measured], figure: Callable[[Areas], Floats]) -> 
         return Figure(float(np.mean(whole)), np.nansum(resampled, axis=0) / defined)
 
 
+def mean_aurocs(methods: Mapping[str, Sequence[Measured]]) -> dict[str, Figure]:
+    """Average each method's AUROC over data sets."""
+    return {name: mean_of(own, lambda of: of.auroc) for name, own in methods.items()}
+
+
+def above_chance(aurocs: Mapping[str, Figure]) -> frozenset[str]:
+    """Find the methods whose mean AUROC is above chance after Holm's correction."""
+    p_values = holm([figure.p_above(CHANCE) for figure in aurocs.values()])
+    return frozenset(
+        name for name, p_value in zip(aurocs, p_values, strict=True) if p_value <= LEVEL
+    )
+
+
 def surest(datasets: Sequence[Measured]) -> tuple[Figure, Figure]:
     """Average the accuracy of the SLM and of the LLM on the SLM's surest answers over data sets.
 
@@ -129,9 +142,10 @@ def surest(datasets: Sequence[Measured]) -> tuple[Figure, Figure]:
             dataset.scores.confidence, np.concatenate([once, *dataset.counts], axis=1)
         )
         total = weights.sum(axis=0)
-        slm.append(dataset.scores.correct @ weights / total)
         assert dataset.llm is not None
-        llm.append(dataset.llm.correct @ weights / total)
+        with np.errstate(invalid="ignore"):  # a resample without a question that has a confidence
+            slm.append(dataset.scores.correct @ weights / total)
+            llm.append(dataset.llm.correct @ weights / total)
     means = [np.mean(accuracies, axis=0) for accuracies in (slm, llm)]
     return Figure(means[0][0], means[0][1:]), Figure(means[1][0], means[1][1:])
 
@@ -268,7 +282,7 @@ def agreement_lines(
         "| would have shown | above |"
     )
     yield "|---|---:|---:|---:|---:|---:|---:|---:|"
-    aurocs = {name: mean_of(own, lambda of: of.auroc) for name, own in methods.items()}
+    aurocs = mean_aurocs(methods)
     names = sorted(aurocs, key=lambda name: -aurocs[name].value)
     everywhere = {name: aurocs[name] for name in names if len(methods[name]) == len(settings)}
     lower = above(everywhere)

@@ -2,8 +2,9 @@
 
     python docs/pictures/make.py
 
-`report.svg` is what `slmroute report` says in a terminal, `page.png` its page in a browser, and
-`routing.svg` its figure of routing curves. This needs chromium.
+`agreement.svg` shows each method's mean AUROC, `report.svg` what `slmroute report` says in a
+terminal, `page.png` its page in a browser; `auroc_*.svg` and `routing.svg` are figures of its own.
+This needs chromium.
 """
 
 from __future__ import annotations
@@ -12,10 +13,21 @@ import io
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import matplotlib as mpl
+import numpy as np
+from matplotlib import pyplot as plt
 from rich.console import Console
 from rich.text import Text
+
+from slmroute_plugin.analysis.measures.bootstrap_areas import Interval
+from slmroute_plugin.analysis.study.reading import read_study
+from slmroute_plugin.analysis.study.runs import Setting, by_slm
+
+sys.path.insert(0, str(Path(__file__).parent.parent.parent / "benchmarks"))
+from observations import CHANCE, Figure, above_chance, by_method, mean_aurocs
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -27,8 +39,64 @@ WINDOW = "1200,1000"
 LOADING_MS = 5000
 
 
+# The same file for the same study.
+mpl.rcParams |= {"svg.hashsalt": "slmroute", "svg.fonttype": "path"}
+
+
+def draw_agreement() -> None:
+    """Draw the mean AUROC of every method, with its interval, in a panel for each SLM."""
+    slms = {
+        slm: settings
+        for slm, settings in sorted(
+            by_slm(read_study(ROOT / STUDY).settings).items(), key=lambda item: accuracy(item[1])
+        )
+    }
+    aurocs = {slm: mean_aurocs(by_method(settings)) for slm, settings in slms.items()}
+    surest = max(aurocs.values(), key=lambda own: max(figure.value for figure in own.values()))
+    names = sorted(
+        {name for own in aurocs.values() for name in own},
+        key=lambda name: surest[name].value if name in surest else 0,
+    )
+    figure, panels = plt.subplots(
+        1, len(aurocs), sharey=True, sharex=True, figsize=(10, 0.9 + 0.19 * len(names)),
+        layout="constrained",
+    )  # fmt: skip
+    for panel, (slm, own) in zip(panels, aurocs.items(), strict=True):
+        draw_panel(panel, own, names)
+        title = f"{slm}\n{len(slms[slm])} data sets, {accuracy(slms[slm]):.0%} right"
+        panel.set_title(title, fontsize=9, loc="left")
+    panels[0].set_yticks(range(len(names)), names, fontsize=8)
+    figure.supxlabel(
+        "mean AUROC with its 95% interval; filled: above chance after Holm's correction", fontsize=9
+    )
+    figure.savefig(HERE / "agreement.svg", metadata={"Date": None})
+
+
+def accuracy(settings: Sequence[Setting]) -> float:
+    """Average an SLM's accuracy over its data sets."""
+    return float(np.mean([setting.slm.correct.mean() for setting in settings]))
+
+
+def draw_panel(panel: plt.Axes, own: Mapping[str, Figure], names: list[str]) -> None:
+    """Draw the methods of one SLM."""
+    shown = above_chance(own)
+    panel.axvline(CHANCE, color="0.6", linewidth=1, linestyle=":")
+    for row, name in enumerate(names):
+        if name not in own:
+            continue
+        interval = Interval.of(own[name].resampled)
+        colour = "#0072b2" if name in shown else "0.45"
+        panel.plot([interval.low, interval.high], [row, row], color=colour, linewidth=1.5)
+        fill = colour if name in shown else "white"
+        panel.plot(own[name].value, row, "o", color=colour, markerfacecolor=fill, markersize=5)
+    panel.grid(axis="y", color="0.93")
+    panel.spines[["top", "right"]].set_visible(False)
+    panel.tick_params(labelsize=8)
+
+
 def make() -> None:
-    """Report on the study, and keep what is seen."""
+    """Draw what the study found, report on it, and keep what is seen."""
+    draw_agreement()
     command = ["slmroute", "report", STUDY, "--out", REPORT]
     done = subprocess.run(
         [sys.executable, "-m", "slmroute_plugin", *command[1:]],
@@ -39,7 +107,10 @@ def make() -> None:
     terminal = Console(record=True, width=COLUMNS, file=io.StringIO())
     terminal.print(Text(f"$ {' '.join(command)}\n{done.stdout.rstrip()}"))
     terminal.save_svg(str(HERE / "report.svg"), title="slmroute")
-    shutil.copy(ROOT / REPORT / "figures" / "routing_curves.svg", HERE / "routing.svg")
+    figures = ROOT / REPORT / "figures"
+    shutil.copy(figures / "routing_curves.svg", HERE / "routing.svg")
+    for path in figures.glob("auroc_*.svg"):
+        shutil.copy(path, HERE / path.name)
     subprocess.run(
         [
             "chromium", "--headless", "--no-sandbox", "--hide-scrollbars",

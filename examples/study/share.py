@@ -41,6 +41,9 @@ def share(results: Path, out: Path) -> None:
         table = json.loads(manifest.read_bytes())
         for part in (table, *table["cells"]):
             part.get("hardware", {}).pop("host", None)
+        prices = table.get("report", {}).get("prices", {})
+        for model in list(prices):
+            prices[model.removeprefix("models/")] = prices.pop(model)
         write(out / manifest.name, table)
     for folder in sorted(path for path in results.iterdir() if path.is_dir()):
         own = out / folder.name.removeprefix(LOCAL)

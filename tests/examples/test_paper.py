@@ -1,4 +1,4 @@
-"""The examples' grids: lm-eval takes every file, and the paper's kinds of model can be served."""
+"""The paper's grid: lm-eval takes every file, and the paper's kinds of model can be served."""
 
 from __future__ import annotations
 
@@ -19,10 +19,8 @@ from slmroute_plugin.include_path import include_path
 from slmroute_plugin.plugins.backends import backend_for
 from slmroute_plugin.settings.parsing import parse_settings
 from slmroute_plugin.signals import HiddenState, TokenLogprobs
-from slmroute_plugin.sweep.grid.cells import cells_of
-from slmroute_plugin.sweep.grid.grid_file import load_grid
 
-EXAMPLES = ROOT / "examples"
+PAPER = ROOT / "examples" / "paper"
 TASK = "slmroute_demo_arithmetic"
 
 
@@ -87,24 +85,12 @@ LLMS = {
     "gpt-4.1-mini": "gpt-4.1-mini",
 }
 THINKERS = {"phi-4-mini-reasoning", "deepseek-r1"}
-# Small models and LLMs of the grid in small: the folder and the file that each is read from.
-SMALL_SLMS = {
-    "smollm2-135m-instruct": ("SmolLM2-135M-Instruct", "SmolLM2-135M-Instruct.Q4_1.gguf"),
-    "gemma-3-270m": ("gemma-3-270m", "gemma-3-270m-q4_k_m.gguf"),
-}
-SMALL_LLMS = {
-    "qwen2.5-coder-1.5b-instruct": (
-        "Qwen2.5-Coder-1.5B-Instruct", "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"
-    ),
-}  # fmt: skip
-WITHOUT_TEMPLATE = {"gemma-3-270m"}
-MODELS = {"paper": [*SLMS, *LLMS], "small": [*SMALL_SLMS, *SMALL_LLMS]}
-FILES = [(folder, name) for folder, names in MODELS.items() for name in names]
+MODELS = [*SLMS, *LLMS]
 
 
-def loaded(name: str, folder: str = "paper") -> Any:
+def loaded(name: str) -> Any:
     """A file as lm-eval itself reads it."""
-    return EvaluatorConfig.from_config(EXAMPLES / folder / f"{name}.yaml")
+    return EvaluatorConfig.from_config(PAPER / f"{name}.yaml")
 
 
 def serve(tiny: Any, name: str) -> Any:
@@ -123,23 +109,22 @@ def serve(tiny: Any, name: str) -> Any:
     )
 
 
-@pytest.mark.parametrize("folder", MODELS)
-def test_there_is_a_file_for_every_model_and_no_other(folder: str) -> None:
-    there = {path.stem for path in (EXAMPLES / folder).glob("*.yaml")} - {"grid"}
-    assert there == set(MODELS[folder])
+def test_there_is_a_file_for_every_model_and_no_other() -> None:
+    there = {path.stem for path in PAPER.glob("*.yaml")} - {"grid"}
+    assert there == set(MODELS)
 
 
-@pytest.mark.parametrize(("folder", "name"), FILES)
-def test_lm_evals_own_class_takes_the_file(folder: str, name: str) -> None:
-    config = loaded(name, folder)
+@pytest.mark.parametrize("name", MODELS)
+def test_lm_evals_own_class_takes_the_file(name: str) -> None:
+    config = loaded(name)
     if config.model == "hf":
         assert config.model_args["dtype"] == "bfloat16"
-    assert config.apply_chat_template is (name not in WITHOUT_TEMPLATE)
+    assert config.apply_chat_template is True
     assert config.log_samples and config.output_path == "results"
     parse_settings(config.metadata.get("slmroute"))
 
 
-@pytest.mark.parametrize("name", MODELS["paper"])
+@pytest.mark.parametrize("name", MODELS)
 def test_a_file_of_the_papers_says_how_its_model_is_asked(name: str) -> None:
     config = loaded(name)
     if name in SLMS:
@@ -155,23 +140,10 @@ def test_a_file_of_the_papers_says_how_its_model_is_asked(name: str) -> None:
         assert config.model_args["think_end_token"] == "</think>"
 
 
-@pytest.mark.parametrize("name", MODELS["small"])
-def test_a_file_of_the_small_grid_says_what_the_grid_does(name: str) -> None:
-    config, path = loaded(name, "small"), EXAMPLES / "small" / "grid.yaml"
-    folder, file = (SMALL_SLMS | SMALL_LLMS)[name]
-    assert config.model == "hf"
-    assert config.model_args["pretrained"] == f"models/{folder}"
-    assert config.model_args["gguf_file"] == file
-    cells = [cell for cell in cells_of(load_grid(path), path) if cell.model == name]
-    assert config.tasks == [task for cell in cells for task in cell.tasks]
-    settings = parse_settings(config.metadata.get("slmroute"))
-    assert settings.uq == ("none" if name in SMALL_LLMS else "auto")
-
-
-@pytest.mark.parametrize(("folder", "name"), FILES)
-def test_every_task_named_is_one_of_ours(folder: str, name: str) -> None:
+@pytest.mark.parametrize("name", MODELS)
+def test_every_task_named_is_one_of_ours(name: str) -> None:
     manager = TaskManager(include_path=str(include_path()), include_defaults=False)
-    tasks = loaded(name, folder).tasks
+    tasks = loaded(name).tasks
     for tag in [tasks] if isinstance(tasks, str) else tasks:
         assert manager.match_tasks([tag]) == [tag]
 

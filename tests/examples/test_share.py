@@ -48,7 +48,11 @@ def results(tmp_path: Path) -> Path:
             }
         )
     )
-    manifest = {"hardware": {"host": "mine", "cpus": 2}, "cells": [{"files": ["models__small/a"]}]}
+    manifest = {
+        "hardware": {"host": "mine", "cpus": 2},
+        "report": {"llms": ["models__small"], "prices": {"models/small": {"gpu_hour_usd": 1}}},
+        "cells": [{"files": ["models__small/a"]}],
+    }
     (tmp_path / "results" / "manifest.json").write_text(json.dumps(manifest))
     return tmp_path / "results"
 
@@ -91,7 +95,11 @@ def test_of_the_other_files_settings_stay_without_the_machines_names(
 ) -> None:
     SHARE["share"](results, tmp_path / "out")
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
-    assert manifest == {"hardware": {"cpus": 2}, "cells": [{"files": ["small/a"]}]}
+    assert manifest == {
+        "hardware": {"cpus": 2},
+        "report": {"llms": ["small"], "prices": {"small": {"gpu_hour_usd": 1}}},
+        "cells": [{"files": ["small/a"]}],
+    }
     (path,) = tmp_path.joinpath("out", "small").glob("results_*.json")
     assert json.loads(path.read_text()) == {
         "config": {"model": "hf", "output_path": "runs/a"}, "git_hash": "abc"
