@@ -45,12 +45,8 @@ mpl.rcParams |= {"svg.hashsalt": "slmroute", "svg.fonttype": "path"}
 
 def draw_agreement() -> None:
     """Draw the mean AUROC of every method, with its interval, in a panel for each SLM."""
-    slms = {
-        slm: settings
-        for slm, settings in sorted(
-            by_slm(read_study(ROOT / STUDY).settings).items(), key=lambda item: accuracy(item[1])
-        )
-    }
+    by_name = by_slm(read_study(ROOT / STUDY).settings)
+    slms = {slm: by_name[slm] for slm in sorted(by_name, key=lambda slm: accuracy(by_name[slm]))}
     aurocs = {slm: mean_aurocs(by_method(settings)) for slm, settings in slms.items()}
     surest = max(aurocs.values(), key=lambda own: max(figure.value for figure in own.values()))
     names = sorted(
@@ -105,7 +101,8 @@ def make() -> None:
     if done.returncode not in (0, 1):  # 1: a part could not be used, and was named
         sys.exit(f"{' '.join(command)} ended with {done.returncode}")
     terminal = Console(record=True, width=COLUMNS, file=io.StringIO())
-    terminal.print(Text(f"$ {' '.join(command)}\n{done.stdout.rstrip()}"))
+    said = done.stdout.rstrip().replace(str(ROOT), "/home/you/slmroute")
+    terminal.print(Text(f"$ {' '.join(command)}\n{said}"))
     terminal.save_svg(str(HERE / "report.svg"), title="slmroute")
     figures = ROOT / REPORT / "figures"
     shutil.copy(figures / "routing_curves.svg", HERE / "routing.svg")

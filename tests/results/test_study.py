@@ -130,7 +130,10 @@ def test_the_area_under_a_routing_curve_is_that_of_plain_sorting(report: Path) -
 @pytest.mark.slow
 def test_what_the_models_cost_is_the_prices_times_their_tokens(report: Path) -> None:
     prices = json.loads((STUDY / "manifest.json").read_text("utf-8"))["report"]["prices"]
-    table = pd.read_csv(report / "routing.csv").set_index(["slm", "dataset"])
+    # A method that gives every answer a confidence: costs are of those questions that have one.
+    table = pd.read_csv(report / "routing.csv").query("method == 'perplexity'")
+    table = table.set_index(["slm", "dataset"])
+    compared = 0
     for slm, dataset, rows in evaluations():
         if (slm, dataset) in table.index:
             price = prices[slm]
@@ -138,7 +141,9 @@ def test_what_the_models_cost_is_the_prices_times_their_tokens(report: Path) -> 
             read = (work["read"] + work["cached"]) * price["input_usd"]
             expected = (read + work["generated"] * price["output_usd"]).sum() / 1e6
             stated = table.loc[(slm, dataset), "cost_slm_usd"]
-            assert np.asarray(stated) == pytest.approx(expected, rel=1e-5)
+            assert stated == pytest.approx(expected, rel=1e-5)
+            compared += 1
+    assert compared >= 8
 
 
 @pytest.mark.slow
