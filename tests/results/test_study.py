@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import runpy
 import subprocess
 import sys
@@ -182,6 +183,13 @@ def test_the_tables_of_the_page_are_those_of_the_rows(
     page = PAGE.read_text("utf-8")
     missing = [line for line in out.read_text("utf-8").splitlines() if line and line not in page]
     assert missing == []
+
+
+def test_the_table_of_the_readme_is_the_pages() -> None:
+    readme, page = ((path).read_text("utf-8") for path in (ROOT / "README.md", PAGE))
+    figures = re.findall(r"\*{0,2}(0\.\d{3})\*{0,2} (\[\S+, \S+\])", readme)
+    assert len(figures) > 20
+    assert [one for one in figures if " ".join(one) not in page] == []
 
 
 def test_no_text_of_a_data_set_is_committed() -> None:
