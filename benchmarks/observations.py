@@ -38,7 +38,7 @@ from slmroute_plugin.analysis.measures.comparison import LEVEL, holm
 from slmroute_plugin.analysis.measures.distributions import distributions_table
 from slmroute_plugin.analysis.study.reading import read_study
 from slmroute_plugin.analysis.study.runs import Scores, Setting, Study, TaskRun, by_slm
-from slmroute_plugin.sweep.manifest import report_options
+from slmroute_plugin.sweep.report_options import report_options
 
 RESAMPLES = 1000
 # Distances between whole distributions are dear.

@@ -109,7 +109,7 @@ def plan(path: Path) -> Planned:
     grid = load_grid(path)
     made = make_plan(grid, path)
     planned = time.perf_counter()
-    manifest = Manifest(grid.results, path, [cell.cell for cell in made.cells])
+    manifest = Manifest(grid, path, [cell.cell for cell in made.cells])
     manifest.write()
     ended = time.perf_counter()
     size = manifest.path.stat().st_size / 2**20

@@ -29,7 +29,7 @@ from slmroute_plugin.cli.report_options import (
 
 if TYPE_CHECKING:
     from slmroute_plugin.analysis.report import Report
-    from slmroute_plugin.sweep.manifest import ReportOptions
+    from slmroute_plugin.sweep.report_options import ReportOptions
 
 
 def report(
@@ -103,7 +103,7 @@ def report(
 
 def _stated_by_a_sweep(results: Path) -> ReportOptions:
     """Read the options that a sweep states, of those models whose results are there."""
-    from slmroute_plugin.sweep.manifest import ManifestError, report_options
+    from slmroute_plugin.sweep.report_options import ManifestError, report_options
 
     try:
         stated = report_options(results)

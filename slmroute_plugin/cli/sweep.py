@@ -63,8 +63,8 @@ def sweep(
     from slmroute_plugin.cli.sweep_run import run_grid
     from slmroute_plugin.storage.atomic_write import check_writable
     from slmroute_plugin.sweep.grid.grid_file import GridError, load_grid
-    from slmroute_plugin.sweep.manifest import NAME
     from slmroute_plugin.sweep.planning.plan import cell_number, make_plan
+    from slmroute_plugin.sweep.report_options import MANIFEST
 
     console = Console(markup=False, highlight=False)
     options = RunOptions(engine, jobs, address, store, retries)
@@ -72,7 +72,7 @@ def sweep(
         _check(options)
         loaded = load_grid(grid)
         if not dry_run:
-            check_writable(loaded.results / NAME)
+            check_writable(loaded.results / MANIFEST)
             if cell is None:
                 check_writable(loaded.report / "index.html")
         plan = make_plan(loaded, grid)

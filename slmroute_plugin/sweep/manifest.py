@@ -10,38 +10,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
-
-from slmroute_plugin.llm.model_price import ModelPrice
 from slmroute_plugin.storage.atomic_write import written_whole
 from slmroute_plugin.sweep.after_cells import Step
 from slmroute_plugin.sweep.environment import git_commit, hardware, versions
 from slmroute_plugin.sweep.grid.cells import Cell
 from slmroute_plugin.sweep.grid.grid_file import Grid
 from slmroute_plugin.sweep.records import CellRecord, records_of
+from slmroute_plugin.sweep.report_options import MANIFEST, ReportOptions
 
-NAME = "manifest.json"
 _SECONDS_BETWEEN = 30
-
-
-class ManifestError(ValueError):
-    """An error for a manifest that cannot be used; its text names the file and the fix."""
-
-
-class ReportOptions(BaseModel):
-    """The options of `slmroute report` that a sweep states for its results.
-
-    Attributes:
-        llms: the folders of those small models that others are routed to.
-        prices: the price of a model, by the name that the grid gives it.
-    """
-
-    llms: list[str] = Field(default_factory=list)
-    prices: dict[str, ModelPrice] = Field(default_factory=dict)
-
-
-class _Read(BaseModel):
-    report: ReportOptions = Field(default_factory=ReportOptions)
 
 
 class Manifest:
@@ -58,7 +35,7 @@ class Manifest:
     """
 
     def __init__(self, grid: Grid, path: Path, cells: Sequence[Cell]) -> None:
-        self.path = grid.results / NAME
+        self.path = grid.results / MANIFEST
         self._grid = grid
         self._cells = cells
         self._steps: list[Step] = []
@@ -103,23 +80,6 @@ class Manifest:
             for folder in sorted(records[cell.name].folders)
         }
         return ReportOptions(llms=list(routed_to), prices=dict(self._grid.prices))
-
-
-def report_options(results: Path) -> ReportOptions:
-    """Read what the sweep that made a folder of results states for its report, if a sweep did.
-
-    Raises:
-        ManifestError: the manifest cannot be read, or states no such options.
-    """
-    path = results / NAME
-    if not path.is_file():
-        return ReportOptions()
-    try:
-        return _Read.model_validate_json(path.read_bytes()).report
-    except (OSError, ValidationError) as error:
-        raise ManifestError(
-            f"{path}: cannot be used ({error}). Mend its `report`, or move the file away."
-        ) from None
 
 
 def _entry(cell: Cell, record: CellRecord | None) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from sweep_cells import cell, record
 
 from slmroute_plugin.llm.model_price import ModelPrice
 from slmroute_plugin.sweep.grid.grid_file import Grid
-from slmroute_plugin.sweep.manifest import Manifest, ManifestError, ReportOptions, report_options
+from slmroute_plugin.sweep.manifest import Manifest
 from slmroute_plugin.sweep.records import write_record
+from slmroute_plugin.sweep.report_options import ManifestError, ReportOptions, report_options
 
 
 def grid(results: Path) -> Grid:
