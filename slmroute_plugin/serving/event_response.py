@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from starlette.responses import StreamingResponse
 
 from slmroute_plugin.serving.api_error import ApiError
-from slmroute_plugin.serving.completion import sent
+from slmroute_plugin.serving.completion import DONE, sent
 from slmroute_plugin.serving.llm_stream import LlmStream, StreamBroken
 from slmroute_plugin.serving.outcome import CANCELLED, Outcome
 
@@ -23,7 +23,8 @@ class Events(Protocol):
 
     Attributes:
         answered_by: The model whose answer it is.
-        status: The status at the end, 499 until all events were taken.
+        status: The status at the end, 499 until the last event. A client may go once it has
+            that one, as OpenAI's does.
         fault: What went wrong; None if nothing did.
         cost_usd: The dollars of the LLM's answer, after `close`.
     """
@@ -60,8 +61,9 @@ class SlmEvents:
     async def lines(self) -> AsyncIterator[str]:
         """Yield the events."""
         for event in self._events:
+            if event == DONE:
+                self.status, self.fault = 200, self._failed
             yield event
-        self.status, self.fault = 200, self._failed
 
     async def close(self) -> None:
         """Do nothing: there is nothing behind them."""
@@ -86,6 +88,8 @@ class LlmEvents:
         """Yield the lines of the events."""
         try:
             async for line in self._stream.lines():
+                if self._stream.is_done:
+                    self.status, self.fault = 200, None
                 yield line
         except StreamBroken as error:
             self.status, self.fault = 502, f"the stream broke: {error}"

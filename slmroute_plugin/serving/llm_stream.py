@@ -62,6 +62,7 @@ class LlmStream:
         prompt_tokens: The number of tokens of the prompt, once the server has told it.
         completion_tokens: The number of tokens of the answer, once the server has told it.
         letters: The letters of the answer so far.
+        is_done: Whether the server has sent `[DONE]`, which is the last event.
         on_end: A function that is called at the end, and returns the price in dollars.
         cost_usd: The price in dollars, after the end; None if it is not known.
     """
@@ -81,6 +82,7 @@ class LlmStream:
         self.prompt_tokens: int | None = None
         self.completion_tokens: int | None = None
         self.letters = 0
+        self.is_done = False
         self.on_end: Callable[[], float | None] = lambda: None
         self.cost_usd: float | None = None
 
@@ -96,7 +98,8 @@ class LlmStream:
             async for line in self._rest:
                 yield self._passed_on(line)
         except Exception as error:  # whatever breaks a connection
-            raise StreamBroken(type(error).__name__) from error
+            if not self.is_done:
+                raise StreamBroken(type(error).__name__) from error
         if not self._has_finished:
             raise StreamBroken("the stream ended before the answer")
 
@@ -113,7 +116,7 @@ class LlmStream:
     def _note(self, line: str) -> None:
         """Note what an event says of the end, the tokens and the letters of the answer."""
         if line[len(_DATA) :].strip() == _DONE:
-            self._has_finished = True
+            self.is_done = self._has_finished = True
             return
         event = _event(line)
         if usage := mapping(event.get("usage")):

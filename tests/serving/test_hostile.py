@@ -88,6 +88,22 @@ def test_streams_may_hold_any_character(
     assert outcome["status"] == 200
 
 
+def test_a_client_that_goes_at_the_last_event_has_its_answer(
+    proxy: RunningProxy, llm: ScriptedServer
+) -> None:
+    whole = streams(delta("yes", "stop") + "data: [DONE]\n\n")
+
+    async def handle(request: web.Request, question: str) -> web.StreamResponse:
+        response = await whole(request, question)
+        await asyncio.sleep(30)  # until the proxy has closed the connection
+        return response
+
+    llm.otherwise = handle
+    assert streamed(proxy) == "yes"
+    (outcome,) = proxy.wait_for("outcome")
+    assert (outcome["status"], outcome["error"]) == (200, None)
+
+
 def test_comments_and_other_fields_before_the_first_event_are_passed_on(
     proxy: RunningProxy, llm: ScriptedServer
 ) -> None:
