@@ -39,7 +39,7 @@ _SLASH = re.compile(
 _GAP = re.compile(r"[ ]and[ ]|[ \u00a0\u2009\u202f]|\\[ ,]|")
 _FRACTION_COMMAND = re.compile(r"\\[dtc]?frac(?![a-zA-Z])")
 _ARGUMENT = re.compile(r"\s*(?:\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\}){0,200})\}|([0-9]))")
-_FULL_HOUR = re.compile(r":00(?![0-9:])")
+_FULL_HOUR = re.compile(rf":00(?![0-9:{VULGAR}]|[./^_'][0-9])")
 _MAGNITUDE = re.compile(
     r"[ \u00a0-]?(?:(?P<word>hundred|thousand|million|billion|trillion|lakh|crore)s?\b"
     r"|(?P<sign>百(?!分)|백|千(?![克米瓦卡伏赫帕焦])|천|[万萬만亿億억])(?P<more>[ ]?[0-9][^\s]*)?)",
@@ -51,7 +51,8 @@ _GOES_ON = re.compile(
     r"[ ]?(?:\\sqrt|\u221a|\\pi\b|\u03c0|sqrt\s*\(|pi\b|\\over\b\s*[0-9]*)"
     r"|_\{?\w+\}?"
     r"|[ ]?\^(?!\s?\{?\s?(?:\\circ|\\text|\\mathrm|\\prime|\u00b0|o\b|th\b|st\b|nd\b|rd\b))"
-    rf"|(?:\s?{_SLASH_SIGN}\s?[0-9{VULGAR}][0-9.]*)+|(?:[.:'\u2019][0-9{VULGAR}]+)+"
+    rf"|(?:\s?{_SLASH_SIGN}\s?\.?[0-9{VULGAR}][0-9.]*)+"
+    rf"|(?:(?:\.|[:'\u2019]\.?)[0-9{VULGAR}]+)+"
     rf"|[0-9⁰¹²³⁴-⁹{VULGAR}]+"
 )
 _MOST_DIGITS = 1000

@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from slmroute_plugin.reply_text import numerals, unwrapped
@@ -234,6 +234,9 @@ JOINED_AFTER = re.compile(r"[.:/^_']?[0-9]")
 
 
 @given(st.lists(PIECES, max_size=14).map("".join))
+@example("0'.0")
+@example("1:.5")
+@example("1/.5")
 def test_a_credited_numeral_is_never_part_of_a_longer_one(text: str) -> None:
     for number in numerals(text):
         if number.value is not None:
