@@ -10,7 +10,7 @@ from rich.console import Console
 from slmroute_plugin.cli.sweep_output import say_end
 from slmroute_plugin.cli.sweep_progress import Watch
 from slmroute_plugin.storage.sample_files import newest_sample_files
-from slmroute_plugin.sweep.after_cells import GainOver, copy_recorded, steps_after
+from slmroute_plugin.sweep.after_cells import Answered, GainOver, copy_recorded, steps_after
 from slmroute_plugin.sweep.cell_run import Order
 from slmroute_plugin.sweep.engines.accelerate import run_with_accelerate
 from slmroute_plugin.sweep.engines.local import run_locally
@@ -67,9 +67,9 @@ def run_grid(
             copy_recorded(grid)
             folders = _folders(plan, records)
             slms = [folders.get(entry.name, {}) for entry in grid.slms]
-            files = {folder: files for own in slms for folder, files in own.items()}
+            answered = {folder: answers for own in slms for folder, answers in own.items()}
             manifest.write()
-            for step in steps_after(grid, files, _gain_over(grid, folders)):
+            for step in steps_after(grid, answered, _gain_over(grid, folders)):
                 console.print(f"slmroute {step.name}: {step.seconds:.0f} s", soft_wrap=True)
                 manifest.add_step(step)
                 steps.append(step)
@@ -80,29 +80,32 @@ def run_grid(
     return not failed and not any(step.exit_status for step in steps)
 
 
-def _folders(plan: Plan, records: dict[str, CellRecord]) -> dict[str, dict[str, list[str]]]:
-    """List each model's folders of results, with the files that its cells put there."""
-    folders: dict[str, dict[str, list[str]]] = {}
+def _folders(plan: Plan, records: dict[str, CellRecord]) -> dict[str, dict[str, Answered]]:
+    """List each model's folders of results, with the answers that its cells put there."""
+    folders: dict[str, dict[str, Answered]] = {}
     for planned in plan.cells:
         record = records.get(planned.cell.name)
-        if record is not None and record.state == "done":
-            own = folders.setdefault(planned.cell.model, {})
-            for folder in record.folders:
-                own.setdefault(folder, []).extend(record.files)
+        if record is None or record.state != "done":
+            continue
+        own = folders.setdefault(planned.cell.model, {})
+        options = planned.cell.config["metadata"]["slmroute"].get("options") or {}
+        for folder in record.folders:
+            files = own[folder].files if folder in own else []
+            own[folder] = Answered([*files, *record.files], options)
     return folders
 
 
-def _gain_over(grid: Grid, folders: dict[str, dict[str, list[str]]]) -> GainOver | None:
+def _gain_over(grid: Grid, folders: dict[str, dict[str, Answered]]) -> GainOver | None:
     """Find the results of the LLM whose gain probes learn; None if they learn no gain."""
     name = grid.probes.llm
     if name is None:
         return None
     # A recorded run has no cells; its folder has the name by which the grid knows it.
     own = folders.get(name) or {
-        name: sorted(map(str, newest_sample_files(grid.results / name).values()))
+        name: Answered(sorted(map(str, newest_sample_files(grid.results / name).values())))
     }
     folder = next(iter(own))
-    return GainOver(folder, own[folder])
+    return GainOver(folder, own[folder].files)
 
 
 def _records(

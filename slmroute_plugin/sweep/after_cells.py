@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from slmroute_plugin.storage.atomic_write import written_whole
 from slmroute_plugin.storage.sample_files import newest_sample_files
@@ -38,6 +39,18 @@ class Step:
     tail: tuple[str, ...] = ()
 
 
+class Answered(NamedTuple):
+    """The answers of a small model that are among the results.
+
+    Attributes:
+        files: the files that the cells put there.
+        options: the options of its methods, by method and field.
+    """
+
+    files: Sequence[str]
+    options: Mapping[str, Mapping[str, Any]] = {}
+
+
 class GainOver(NamedTuple):
     """The LLM whose gain probes learn: its folder among the results, and its files there."""
 
@@ -61,32 +74,43 @@ def copy_recorded(grid: Grid) -> None:
 
 def steps_after(
     grid: Grid,
-    slms: Mapping[str, Sequence[str]],
+    slms: Mapping[str, Answered],
     gain_over: GainOver | None = None,
 ) -> Iterator[Step]:
     """Fit probes and score answers by them for each small model, and make the report.
 
-    Probes that were fitted on the same answers before are not fitted again.
+    Probes are fitted with the options that the models ran with. Those that were fitted so on the
+    same answers before are not fitted again.
 
     Args:
         grid: the grid whose cells have run.
-        slms: the small models' folders of results, and the files that the cells put there.
+        slms: the answers of each small model, by its folder of results.
         gain_over: the LLM whose gain probes learn; None if they learn whether answers are right.
     """
     if grid.training:
-        for name, files in slms.items():
+        for name, (files, options) in slms.items():
             folder = str(grid.results / name)
-            read, learned = list(files), []
+            read, learned = list(files), _as_arguments(options)
             # A model gains nothing over itself: its own probes learn whether it is right.
             if gain_over is not None and gain_over.folder != name:
                 read += gain_over.files
-                learned = ["--target", "gain", "--llm", str(grid.results / gain_over.folder)]
+                learned += ["--target", "gain", "--llm", str(grid.results / gain_over.folder)]
             state = hashlib.sha256("\n".join([*sorted(read), *learned]).encode()).hexdigest()
             fit = ["probes", "fit", folder, *learned]
             yield _step(grid.results, f"probes-fit.{name}", state, *fit)
             yield _step(grid.results, f"score.{name}", state, "score", folder)
     # The report itself knows whether anything has changed, and reads its options in the manifest.
     yield _step(grid.results, "report", "", "report", str(grid.results), "--out", str(grid.report))
+
+
+def _as_arguments(options: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Write the options of methods as arguments of `slmroute probes fit`."""
+    return [
+        argument
+        for method, fields in sorted(options.items())
+        for field, value in sorted(fields.items())
+        for argument in ("--option", f"{method}.{field}={json.dumps(value)}")
+    ]
 
 
 def _step(results: Path, name: str, state: str, *command: str) -> Step:

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -14,7 +15,7 @@ from demo_grid import RECORDED
 
 from slmroute_plugin.probes.files import load_probe, probe_path
 from slmroute_plugin.storage.sample_files import newest_sample_files, read_samples, write_samples
-from slmroute_plugin.sweep.after_cells import GainOver, copy_recorded, steps_after
+from slmroute_plugin.sweep.after_cells import Answered, GainOver, copy_recorded, steps_after
 from slmroute_plugin.sweep.grid.grid_file import Grid
 
 SLM = "SmolLM2-135M-Instruct"
@@ -35,7 +36,7 @@ def test_probes_without_hidden_states_are_named_and_the_report_is_made(tmp_path:
     )
     copy_recorded(grid)
     assert len(list((tmp_path / "results" / RECORDED.name).glob("samples_*"))) == 2
-    fit, score, report = steps_after(grid, {SLM: ["a", "b"]})
+    fit, score, report = steps_after(grid, {SLM: Answered(["a", "b"])})
     assert (fit.exit_status, score.exit_status, report.exit_status) == (1, 1, 0)
     assert "No probe was fitted" in " ".join(fit.tail)
     assert (tmp_path / "results" / fit.log).is_file()
@@ -58,7 +59,7 @@ def test_a_small_model_serves_as_the_llm_of_others(tmp_path: Path) -> None:
     )
     stated = {"report": {"llms": ["Larger"]}}
     (tmp_path / "results" / "manifest.json").write_text(json.dumps(stated), encoding="utf-8")
-    (report,) = steps_after(grid, {SLM: ["a"], "Larger": ["b"]})
+    (report,) = steps_after(grid, {SLM: Answered(["a"]), "Larger": Answered(["b"])})
     assert report.exit_status == 0, report.tail
     routing = pd.read_csv(tmp_path / "report" / "routing.csv")
     # The larger model is not routed to itself.
@@ -82,8 +83,8 @@ def test_probes_are_fitted_and_used_once_for_the_same_answers(
         }
     )
 
-    def fitted(files: list[str]) -> list[bool]:
-        fit, score, _ = steps_after(grid, {folder.name: files})
+    def fitted(files: list[str], options: dict[str, dict[str, Any]] | None = None) -> list[bool]:
+        fit, score, _ = steps_after(grid, {folder.name: Answered(files, options or {})})
         assert (fit.exit_status, score.exit_status) == (0, 0), (fit.tail, score.tail)
         logs = [tmp_path / step.log for step in (fit, score)]
         ran = [log.exists() for log in logs]
@@ -98,6 +99,14 @@ def test_probes_are_fitted_and_used_once_for_the_same_answers(
     assert len(list(folder.glob("samples_slmroute_a_2*"))) == 2  # the second one has the scores
     assert fitted(["answers"]) == [False, False]
     assert fitted(["other answers"]) == [True, True]
+    few: dict[str, dict[str, Any]] = {
+        "trained_probe": {"epochs": 3, "head": "logistic"},
+        "jaccard_degree": {"n": 4},
+    }
+    assert fitted(["other answers"], few) == [True, True]
+    options = load_probe(probe_path(folder, "a", "trained_probe")).provenance.options
+    assert (options["epochs"], options["head"]) == (3, "logistic")
+    assert fitted(["other answers"], few) == [False, False]
 
 
 def test_probes_learn_the_gain_over_the_llm_that_the_grid_names(
@@ -128,7 +137,7 @@ def test_probes_learn_the_gain_over_the_llm_that_the_grid_names(
         """The target of a probe, and whether it was fitted now."""
         path = probe_path(folder, "a", "trained_probe")
         path.unlink(missing_ok=True)
-        fit = next(steps_after(grid, {folder.name: ["own"]}, GainOver("llm", files)))
+        fit = next(steps_after(grid, {folder.name: Answered(["own"])}, GainOver("llm", files)))
         assert fit.exit_status == 0, fit.tail
         if not path.exists():
             return "", False
@@ -140,5 +149,5 @@ def test_probes_learn_the_gain_over_the_llm_that_the_grid_names(
     assert fitted(["answers"])[1] is False
     # Other answers of the LLM are other labels.
     assert fitted(["other answers"]) == ("gain", True)
-    own = next(steps_after(grid, {"llm": ["own"]}, GainOver("llm", ["own"])))
+    own = next(steps_after(grid, {"llm": Answered(["own"])}, GainOver("llm", ["own"])))
     assert "--target" not in own.name  # it gains nothing over itself
