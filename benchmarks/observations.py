@@ -16,178 +16,35 @@ answer.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
+from mean_figures import (
+    CHANCE,
+    RESAMPLES,
+    SUREST,
+    Figure,
+    Measured,
+    above,
+    by_method,
+    gain,
+    mean_aurocs,
+    mean_of,
+    p_above_chance,
+    surest,
+)
 from numpy.typing import NDArray
 from own_process import write_or_say
 
-from slmroute_plugin.analysis.measures.bootstrap_areas import (
-    Areas,
-    Interval,
-    Routable,
-    areas,
-    resampled_areas,
-    resampled_counts,
-)
-from slmroute_plugin.analysis.measures.comparison import LEVEL, holm
 from slmroute_plugin.analysis.measures.distributions import distributions_table
 from slmroute_plugin.analysis.study.reading import read_study
-from slmroute_plugin.analysis.study.runs import Scores, Setting, Study, TaskRun, by_slm
+from slmroute_plugin.analysis.study.runs import Scores, Setting, Study, by_slm
 from slmroute_plugin.sweep.report_options import report_options
 
-RESAMPLES = 1000
 # Distances between whole distributions are dear.
 DISTANCE_RESAMPLES = 100
-SUREST = 0.2
-CHANCE = 0.5
-# The quantiles of a test at 5% on two sides, and of a power of 80%.
-SHOWN = 1.960 + 0.842
-Floats = NDArray[np.float64]
-
-
-class Figure(NamedTuple):
-    """A figure, and its resamples: [R]; NaN where a resample leaves it undefined."""
-
-    value: float
-    resampled: Floats
-
-    @property
-    def would_have_shown(self) -> float:
-        """The smallest distance from chance that so many questions show in four of five studies."""
-        return SHOWN * float(np.nanstd(self.resampled))
-
-    def p_above(self, chance: float) -> float:
-        """Compute the share of resamples that are at chance or below, not below 1 / (R + 1)."""
-        return (1 + float(np.sum(~(self.resampled > chance)))) / (1 + len(self.resampled))
-
-    def __str__(self) -> str:
-        interval = Interval.of(self.resampled)
-        return f"{self.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
-
-
-class Measured(NamedTuple):
-    """A method on the questions of a data set where it has a confidence.
-
-    Attributes:
-        scores: its confidences there.
-        llm: the LLM's answers to the same questions; None without an LLM.
-        counts: the number of times that each question is in each resample.
-        whole: the areas of the questions as they are.
-        resampled: the areas of the resamples.
-    """
-
-    scores: Scores
-    llm: TaskRun | None
-    counts: Sequence[NDArray[np.float32]]
-    whole: Areas
-    resampled: Areas
-
-
-def measured(setting: Setting, scores: Scores, seed: int) -> Measured:
-    """Measure a method on a data set, with resamples of its questions."""
-    known = scores.known
-    counts = [
-        block[known]
-        for block in resampled_counts(len(known), RESAMPLES, np.random.default_rng(seed))
-    ]
-    llm = next(iter(setting.llms.values()), None)
-    other = scores.correct if llm is None else llm.correct
-    rows = Routable(scores.confidence[known], scores.correct[known], other[known][:, None])
-    return Measured(
-        replace(scores, confidence=scores.confidence[known], correct=scores.correct[known]),
-        None if llm is None else replace(llm, correct=llm.correct[known]),
-        counts,
-        areas(rows),
-        resampled_areas(rows, counts),
-    )
-
-
-def mean_of(datasets: Sequence[Measured], figure: Callable[[Areas], Floats]) -> Figure:
-    """Average a figure of the areas over data sets."""
-    whole = [figure(dataset.whole)[0] for dataset in datasets]
-    resampled = np.array([figure(dataset.resampled) for dataset in datasets])
-    defined = np.sum(~np.isnan(resampled), axis=0)
-    with np.errstate(invalid="ignore"):  # a resample without an AUROC on any data set
-        return Figure(float(np.mean(whole)), np.nansum(resampled, axis=0) / defined)
-
-
-def mean_aurocs(methods: Mapping[str, Sequence[Measured]]) -> dict[str, Figure]:
-    """Average each method's AUROC over data sets."""
-    return {name: mean_of(own, lambda of: of.auroc) for name, own in methods.items()}
-
-
-def above_chance(aurocs: Mapping[str, Figure]) -> frozenset[str]:
-    """Find the methods whose mean AUROC is above chance after Holm's correction."""
-    p_values = holm([figure.p_above(CHANCE) for figure in aurocs.values()])
-    return frozenset(
-        name for name, p_value in zip(aurocs, p_values, strict=True) if p_value <= LEVEL
-    )
-
-
-def surest(datasets: Sequence[Measured]) -> tuple[Figure, Figure]:
-    """Average the accuracy of the SLM and of the LLM on the SLM's surest answers over data sets.
-
-    Where confidences tie at the edge, as many of the tied answers are taken as fit, by their share.
-    """
-    slm, llm = [], []
-    for dataset in datasets:
-        # Column 0 is every question once.
-        once = np.ones((len(dataset.scores.correct), 1))
-        weights = _surest_weights(
-            dataset.scores.confidence, np.concatenate([once, *dataset.counts], axis=1)
-        )
-        total = weights.sum(axis=0)
-        assert dataset.llm is not None
-        with np.errstate(invalid="ignore"):  # a resample without a question that has a confidence
-            slm.append(dataset.scores.correct @ weights / total)
-            llm.append(dataset.llm.correct @ weights / total)
-    means = [np.mean(accuracies, axis=0) for accuracies in (slm, llm)]
-    return Figure(means[0][0], means[0][1:]), Figure(means[1][0], means[1][1:])
-
-
-def _surest_weights(confidence: Floats, counts: Floats) -> Floats:
-    """Compute how much of each question is among the surest share, in each resample: [n, R]."""
-    values, level = np.unique(-confidence, return_inverse=True)
-    by_level = np.zeros((len(values), counts.shape[1]))
-    np.add.at(by_level, level, counts)
-    taken = np.clip(
-        SUREST * counts.sum(axis=0) - (np.cumsum(by_level, axis=0) - by_level), 0, by_level
-    )
-    with np.errstate(invalid="ignore"):
-        share = np.nan_to_num(taken / by_level)
-    return np.asarray(share[level] * counts)
-
-
-def above(aurocs: Mapping[str, Figure]) -> dict[str, int]:
-    """Count the methods that each method's mean AUROC is significantly above.
-
-    Args:
-        aurocs: the mean AUROC of each method over the same data sets, in the same resamples.
-    """
-    from scipy.stats import norm
-
-    pairs = list(combinations(aurocs, 2))
-    p_values = []
-    for first, second in pairs:
-        a, b = aurocs[first], aurocs[second]
-        error = float(np.nanstd(a.resampled - b.resampled))
-        # Methods with the same ranking of every question do not differ.
-        p_values.append(2 * norm.sf(abs(a.value - b.value) / error) if error else 1.0)
-    count = dict.fromkeys(aurocs, 0)
-    for (first, second), p_value in zip(pairs, holm(p_values), strict=True):
-        if p_value <= LEVEL:
-            count[max(first, second, key=lambda name: aurocs[name].value)] += 1
-    return count
-
-
-def _gain(of: Areas) -> Floats:
-    """Compute the area under the routing curve above that of routing at random: [R]."""
-    return of.area[:, 0] - (of.slm + of.llms[:, 0]) / 2
 
 
 def distances(study: Study) -> Mapping[str, Figure]:
@@ -249,16 +106,6 @@ def mean_tokens(scores: Sequence[Scores]) -> str:
     return "" if np.isnan(mean) else f"{mean:,.0f}"
 
 
-def by_method(settings: Sequence[Setting]) -> dict[str, list[Measured]]:
-    """Measure every method of an SLM on each data set where it has an AUROC."""
-    methods: dict[str, list[Measured]] = {}
-    for seed, setting in enumerate(settings):
-        for method, scores in setting.slm.scores.items():
-            if len(np.unique(scores.correct[scores.known])) == 2:
-                methods.setdefault(method, []).append(measured(setting, scores, seed))
-    return methods
-
-
 def accuracy_lines(study: Study) -> Iterator[str]:
     """Yield the table of accuracies: a row for each SLM, a column for each data set."""
     names = sorted({setting.slm.task for setting in study.settings})
@@ -286,15 +133,14 @@ def agreement_lines(
     names = sorted(aurocs, key=lambda name: -aurocs[name].value)
     everywhere = {name: aurocs[name] for name in names if len(methods[name]) == len(settings)}
     lower = above(everywhere)
-    for name, p_value in zip(
-        names, holm([aurocs[name].p_above(CHANCE) for name in names]), strict=True
-    ):
+    p_values = p_above_chance(aurocs)
+    for name in names:
         scores = [each.slm.scores[name] for each in settings if name in each.slm.scores]
         answered = np.mean(np.concatenate([own.known for own in scores]))
         yield (
             f"| `{name}` | {mean_tokens(scores)} | {answered:.0%} | {len(methods[name])} "
-            f"| {aurocs[name]} | {p_value:.3f} | {CHANCE + aurocs[name].would_have_shown:.2f} "
-            f"| {lower.get(name, '')} |"
+            f"| {aurocs[name]} | {p_values[name]:.3f} | "
+            f"{CHANCE + aurocs[name].would_have_shown:.2f} | {lower.get(name, '')} |"
         )
 
 
@@ -305,7 +151,7 @@ def routing_lines(methods: Mapping[str, list[Measured]]) -> Iterator[str]:
         "| LLM's on the same |"
     )
     yield "|---|---:|---:|---:|"
-    gains = {name: mean_of(own, _gain) for name, own in methods.items()}
+    gains = {name: mean_of(own, gain) for name, own in methods.items()}
     for name in sorted(gains, key=lambda name: -gains[name].value):
         small, large = surest(methods[name])
         yield f"| `{name}` | {gains[name]} | {small} | {large} |"
@@ -323,7 +169,7 @@ def lines(study: Study) -> Iterator[str]:
         if routed:
             yield ""
             yield from routing_lines(methods)
-        cells += [(float(each.whole.auroc[0]), float(_gain(each.whole)[0])) for each in routed]
+        cells += [(float(each.whole.auroc[0]), float(gain(each.whole)[0])) for each in routed]
     if cells:
         correlation = rank_correlation(cells)
         yield f"\nSpearman's correlation of AUROC and gain, {len(cells)} cells: {correlation}"

@@ -23,11 +23,12 @@ from rich.console import Console
 from rich.text import Text
 
 from slmroute_plugin.analysis.measures.bootstrap_areas import Interval
+from slmroute_plugin.analysis.measures.comparison import LEVEL
 from slmroute_plugin.analysis.study.reading import read_study
 from slmroute_plugin.analysis.study.runs import Setting, by_slm
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent / "benchmarks"))
-from observations import CHANCE, Figure, above_chance, by_method, mean_aurocs
+from mean_figures import CHANCE, Figure, by_method, mean_aurocs, p_above_chance
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -75,15 +76,15 @@ def accuracy(settings: Sequence[Setting]) -> float:
 
 def draw_panel(panel: plt.Axes, own: Mapping[str, Figure], names: list[str]) -> None:
     """Draw the methods of one SLM."""
-    shown = above_chance(own)
+    p_values = p_above_chance(own)
     panel.axvline(CHANCE, color="0.6", linewidth=1, linestyle=":")
     for row, name in enumerate(names):
         if name not in own:
             continue
         interval = Interval.of(own[name].resampled)
-        colour = "#0072b2" if name in shown else "0.45"
+        colour = "#0072b2" if p_values[name] <= LEVEL else "0.45"
         panel.plot([interval.low, interval.high], [row, row], color=colour, linewidth=1.5)
-        fill = colour if name in shown else "white"
+        fill = colour if p_values[name] <= LEVEL else "white"
         panel.plot(own[name].value, row, "o", color=colour, markerfacecolor=fill, markersize=5)
     panel.grid(axis="y", color="0.93")
     panel.spines[["top", "right"]].set_visible(False)
