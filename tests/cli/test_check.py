@@ -16,6 +16,7 @@ from slmroute_plugin.cli import app
 from slmroute_plugin.storage.decision_log import DecisionLog
 
 SLM = "SmolLM2-135M-Instruct"
+WHOLE = {"pretrained": SLM, "gguf_file": f"{SLM}.Q4_1.gguf", "dtype": "float32"}
 TASKS = ["--tasks", "demo_arithmetic"]
 
 
@@ -102,6 +103,8 @@ def test_answers_that_are_wrong_are_an_alarm_too(
         ({"chat_template_sha": "other"}, "chat template: 'other', and was '872be"),
         ({"system_instruction_sha": "other"}, "system prompt: 'other', and was None"),
         ({"model_args": {"pretrained": "other"}}, "pretrained is 'other', and was 'SmolLM2-135M"),
+        ({"model_args": WHOLE | {"think_end_token": "</t>"}}, "token is '</t>', and was not given"),
+        ({"model_args": {"pretrained": SLM}}, f"gguf_file is not given, and was '{SLM}.Q4_1.gguf'"),
         ({"n-shot": {"slmroute_demo_arithmetic": 2}}, "number of examples: 2, and was 0"),
     ],
 )
@@ -140,8 +143,9 @@ def test_another_method_or_price_is_named(threshold: Path, later: Callable[..., 
 def log_of(path: Path, of: Path, confidences: list[float | None], **start: Any) -> Path:
     """A log of a proxy with these confidences."""
     file = json.loads(of.read_text())
-    arguments = {"pretrained": SLM, "device": "cuda"}
-    about = {"method": "perplexity", "slm": SLM, "slm_args": arguments, "seed": 0}
+    arguments = {name: value for name, value in WHOLE.items() if name != "dtype"}
+    arguments["device"] = "cuda"
+    about: dict[str, Any] = {"method": "perplexity", "slm": SLM, "slm_args": arguments, "seed": 0}
     about["threshold"] = str(file["threshold"])
     log = DecisionLog(path)
     log.write("start", **(about | start))

@@ -19,7 +19,11 @@ from slmroute_plugin.storage.sample_files import SampleFileError, read_samples, 
 # A test of two samples gains little from more; the file stays small.
 MOST_CONFIDENCES = 2000
 _DIGEST = 16
-_SECRETS = ("key", "token", "header")
+# The arguments of a model that its answers depend on, wherever it runs.
+OF_ANSWERS = (
+    *("pretrained", "model", "revision", "subfolder", "gguf_file", "dtype", "peft"),
+    *("enable_thinking", "think_end_token", "add_bos_token", "chat_template_args"),
+)
 
 
 def reference(
@@ -81,9 +85,9 @@ def run_setup(samples: Path) -> dict[str, Any]:
         samples: A sample file; lm-eval's file of results lies beside it.
 
     Returns:
-        `generation`, from the samples; and, from the results, `model`, `arguments`, `prompt` (a
-        digest of the templates), `fewshot`, `chat_template`, `system`, `options`, `seed`. What the
-        files do not tell is left out.
+        `generation`, from the samples; and, from the results, `model`, `arguments` (those that
+        answers depend on), `prompt` (a digest of the templates), `fewshot`, `chat_template`,
+        `system`, `options`, `seed`. What the files do not tell is left out.
     """
     setup: dict[str, Any] = {}
     try:
@@ -105,7 +109,7 @@ def _of_results(samples: Path) -> dict[str, Any]:
         arguments = config.get("model_args") or {}
         return {
             "model": config.get("model"),
-            "arguments": _without_secrets(arguments),
+            "arguments": {name: arguments[name] for name in OF_ANSWERS if name in arguments},
             "prompt": _digest(
                 json.dumps([of_task.get(name) for name in ("doc_to_text", "description", "cue")])
             ),
@@ -117,16 +121,6 @@ def _of_results(samples: Path) -> dict[str, Any]:
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
-
-
-def _without_secrets(arguments: Any) -> dict[str, Any]:
-    if not isinstance(arguments, Mapping):
-        return {}
-    return {
-        name: value
-        for name, value in arguments.items()
-        if not any(secret in name for secret in _SECRETS)
-    }
 
 
 def _digest(text: str) -> str:

@@ -6,15 +6,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from slmroute_plugin.analysis.calibration.reference import run_setup
+from slmroute_plugin.analysis.calibration.reference import OF_ANSWERS, run_setup
 from slmroute_plugin.llm.prices import prices
 from slmroute_plugin.storage.threshold_file import ThresholdFile
 
-# The arguments of a model that its answers depend on, wherever it runs.
-_OF_ANSWERS = (
-    *("pretrained", "model", "revision", "subfolder", "gguf_file", "dtype", "peft"),
-    *("enable_thinking", "think_end_token", "add_bos_token", "chat_template_args"),
-)
 _IN_WORDS = {
     "generation": "generation settings",
     "prompt": "prompt (a digest of its templates)",
@@ -83,9 +78,20 @@ def start_changes(file: ThresholdFile, start: Mapping[str, Any]) -> Iterator[str
 
 
 def _arguments(before: object, now: object) -> Iterator[str]:
-    """Say which arguments of the model differ, of those that its answers depend on."""
+    """Say which arguments of the model differ, of those that its answers depend on.
+
+    An argument that one side alone names counts where both load the weights themselves, since a
+    server sets its own; but for `dtype`, whose default may be the same.
+    """
     if not isinstance(before, Mapping) or not isinstance(now, Mapping):
         return
-    for name in _OF_ANSWERS:
-        if name in before and name in now and before[name] != now[name]:
-            yield f"the model's {name} is {now[name]!r}, and was {before[name]!r}"
+    are_alike = "pretrained" in before and "pretrained" in now
+    for name in OF_ANSWERS:
+        is_told = (name in before) + (name in now)
+        is_compared = is_told == 2 or (is_told == 1 and are_alike and name != "dtype")
+        if is_compared and before.get(name) != now.get(name):
+            yield f"the model's {name} is {_said(now, name)}, and was {_said(before, name)}"
+
+
+def _said(arguments: Mapping[str, Any], name: str) -> str:
+    return repr(arguments[name]) if name in arguments else "not given"
