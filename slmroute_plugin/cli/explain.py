@@ -26,6 +26,7 @@ from slmroute_plugin.cli.slm_options import (
 
 if TYPE_CHECKING:
     from slmroute_plugin.conversation import Message
+    from slmroute_plugin.llm.model_price import PriceList
     from slmroute_plugin.observation import Answer
     from slmroute_plugin.serving.threshold_rule import ThresholdRule
 
@@ -98,7 +99,7 @@ def explain(
     except (SlmError, SettingsError, ValueError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from None
-    _say(rule, answer, llm or rule.file.llm)
+    _say(rule, answer, llm or rule.file.llm, choice.prices)
 
 
 def _chat(system: str | None, question: str) -> list[Message]:
@@ -114,7 +115,7 @@ def _methods(given: str, deciding: str) -> str | list[str]:
     return [deciding, *(name for name in names if name != deciding)]
 
 
-def _say(rule: ThresholdRule, answer: Answer, llm: str | None) -> None:
+def _say(rule: ThresholdRule, answer: Answer, llm: str | None, stated: PriceList) -> None:
     """Print the answer, the confidences, and the decision with its price."""
     console = Console(markup=False, highlight=False, soft_wrap=True)
     console.print(f"{rule.file.slm} says: {answer}")
@@ -138,12 +139,13 @@ def _say(rule: ThresholdRule, answer: Answer, llm: str | None) -> None:
             f"Kept: {rule.method} is {decision.confidence:.6f}, not below the threshold of "
             f"{rule.threshold:.6g} ({rule.name})."
         )
-    _say_prices(rule, answer, llm if decision.routed else None)
+    _say_prices(rule, answer, llm if decision.routed else None, stated)
 
 
-def _say_prices(rule: ThresholdRule, answer: Answer, llm: str | None) -> None:
+def _say_prices(rule: ThresholdRule, answer: Answer, llm: str | None, stated: PriceList) -> None:
     """Print the price of the SLM's answer and of the method, and about that of the LLM's answer."""
-    from slmroute_plugin.llm.prices import cost_usd, estimated_tokens
+    from slmroute_plugin.llm.model_price import price_of
+    from slmroute_plugin.llm.prices import estimated_tokens
 
     own = answer.work.get("cost_usd")
     if own is not None:
@@ -154,8 +156,10 @@ def _say_prices(rule: ThresholdRule, answer: Answer, llm: str | None) -> None:
     if llm is None:
         return
     asked = sum(len(message["content"]) for message in answer.messages)
-    price = cost_usd(llm, estimated_tokens(asked), estimated_tokens(len(answer)))
-    if price is None:
-        typer.echo(f"The price of {llm} is not known.")
+    price = price_of(llm, stated)
+    tokens = estimated_tokens(asked), estimated_tokens(len(answer))
+    dollars = None if price is None else price.of_answer(*tokens)
+    if dollars is None:
+        typer.echo(f"The price of {llm} is not known: state it with --prices.")
     else:
-        typer.echo(f"An answer of {llm} that is as long would cost about ${price:.8f}.")
+        typer.echo(f"An answer of {llm} that is as long would cost about ${dollars:.8f}.")

@@ -45,6 +45,7 @@ from slmroute_plugin.cli.slm_options import (
 )
 
 if TYPE_CHECKING:
+    from slmroute_plugin.llm.model_price import PriceList
     from slmroute_plugin.llm.settings import LlmSettings
     from slmroute_plugin.serving.opened_proxy import ProxySettings
     from slmroute_plugin.serving.slm_model import SlmChoice
@@ -107,8 +108,8 @@ def serve(
     from slmroute_plugin.serving.proxy import ProxyLimits
     from slmroute_plugin.serving.shadow import ShadowSettings
 
-    upstream = _llm_settings(llm or rule.file.llm, llm_base_url, llm_set or [])
-    _check_budget(upstream.name, shadow, shadow_budget_usd)
+    upstream = _llm_settings(llm or rule.file.llm, llm_base_url, llm_set or [], choice.prices)
+    _check_budget(upstream, shadow, shadow_budget_usd)
     _check_rule(compare_by)
     studied = Generation.of(rule.generation, MOST_TOKENS)
     settings = ProxySettings(
@@ -186,7 +187,9 @@ def _run(
     )
 
 
-def _llm_settings(name: str | None, base_url: str | None, further: list[str]) -> LlmSettings:
+def _llm_settings(
+    name: str | None, base_url: str | None, further: list[str], stated: PriceList
+) -> LlmSettings:
     """Make the LLM's settings from the options.
 
     Raises:
@@ -195,11 +198,13 @@ def _llm_settings(name: str | None, base_url: str | None, further: list[str]) ->
     from pydantic import ValidationError
 
     from slmroute_plugin.cli.assignments import assigned
+    from slmroute_plugin.llm.model_price import price_of
     from slmroute_plugin.llm.settings import LlmSettings
 
     if name is None:
         raise typer.BadParameter("the threshold file names no LLM: name it with --llm.")
     raw = {**_LLM_DEFAULTS, "model": name, "base_url": base_url, **assigned(further, "--llm-set")}
+    raw.setdefault("price", price_of(str(raw["model"]), stated))
     try:
         return LlmSettings.model_validate(raw)
     except ValidationError as error:
@@ -225,18 +230,16 @@ def _key(variable: str | None) -> str | None:
     return key
 
 
-def _check_budget(llm: str, share: float, budget_usd: float | None) -> None:
+def _check_budget(llm: LlmSettings, share: float, budget_usd: float | None) -> None:
     """Refuse a budget that cannot be kept.
 
     Raises:
         typer.BadParameter: the LLM's price is not known.
     """
-    from slmroute_plugin.llm.prices import prices
-
-    if share and budget_usd is not None and llm not in prices():
+    if share and budget_usd is not None and llm.cost_usd(1, 1) is None:
         raise typer.BadParameter(
-            f"the budget cannot be kept, because the price of {llm} is not known (known are "
-            f"{', '.join(prices())}): leave it out",
+            f"the budget cannot be kept, because the price of {llm.name} is not known: state it "
+            "with --prices, or leave the budget out",
             param_hint="--shadow-budget-usd",
         )
 

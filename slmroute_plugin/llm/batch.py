@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from slmroute_plugin.conversation import Message
 from slmroute_plugin.llm.exchange import LlmReply
 from slmroute_plugin.llm.limits import Limits
-from slmroute_plugin.llm.prices import cost_usd, estimated_tokens
+from slmroute_plugin.llm.prices import estimated_tokens
 from slmroute_plugin.llm.settings import LlmSettings
 from slmroute_plugin.openai_protocol.attempts import Attempts
 from slmroute_plugin.openai_protocol.bodies import parse_body, read_body
@@ -184,9 +184,8 @@ class LlmBatch:
         # Stop strings that the server does not know end the answer here.
         stops = call.stops if "stop" in self._refused else ()
         body = read_body(parse_body(text), self._settings.think_end, stops)
-        model = self._settings.name
-        cost = cost_usd(model, body.prompt_tokens, body.completion_tokens)
-        estimate = cost_usd(model, call.prompt_tokens, _tokens([body.text or ""]))
+        cost = self._settings.cost_usd(body.prompt_tokens, body.completion_tokens)
+        estimate = self._settings.cost_usd(call.prompt_tokens, _tokens([body.text or ""]))
         # A server that counts no tokens must not make the limit void.
         self._limits.budget.spend(estimate if cost is None else cost)
         return LlmReply(

@@ -81,6 +81,24 @@ class ModelPrice(BaseModel):
         spent = read * self.input_usd + cached * of_cached + generated * self.output_usd
         return spent / _MILLION
 
+    def of_answer(self, prompt_tokens: int | None, completion_tokens: int | None) -> float | None:
+        """Return the dollars of one answer by its tokens; None if they do not tell.
+
+        They do not where a number is not known, or where the hours of a machine are paid at a pace
+        that is not stated.
+
+        >>> ModelPrice(input_usd=1, output_usd=2).of_answer(500_000, 250_000)
+        1.0
+        >>> ModelPrice(gpu_hour_usd=2).of_answer(10, 10) is None
+        True
+        """
+        if prompt_tokens is None or completion_tokens is None:
+            return None
+        if self.gpu_hour_usd is not None and self.tokens_per_second is None:
+            return None
+        dollars: float = self.dollars(float(prompt_tokens), 0.0, float(completion_tokens), 0.0)
+        return dollars
+
 
 PriceList = Mapping[str, ModelPrice]
 """Prices by the name of the model, as lm-eval is given it or as its folder of results is called."""

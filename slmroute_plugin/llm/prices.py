@@ -47,15 +47,3 @@ def estimated_tokens(letters: int) -> int:
     100
     """
     return letters // 4
-
-
-def cost_usd(model: str, prompt_tokens: int | None, completion_tokens: int | None) -> float | None:
-    """Return the dollars of one answer; None if the price or a number of tokens is unknown.
-
-    >>> cost_usd("no-such-model", 10, 10) is None
-    True
-    """
-    price = prices().get(model)
-    if price is None or prompt_tokens is None or completion_tokens is None:
-        return None
-    return (prompt_tokens * price.input_usd + completion_tokens * price.output_usd) / 1e6

@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from slmroute_plugin.llm.model_price import ModelPrice, price_of
 from slmroute_plugin.llm.prices import prices
 from slmroute_plugin.openai_protocol.endpoint import url_fault
 
@@ -47,6 +48,8 @@ class LlmSettings(BaseModel):
         max_cost_usd: The dollars after which no further question is sent. The questions that are
             left have an error for a reply. Requests on their way by then are still paid: at most
             `max_concurrency`. Cached answers cost nothing. The model's price must be known.
+        price: The model's price; null for that in `prices`, the setting or the option beside
+            these settings, or else a known one.
         cache: The file of answers, or null for none; default `<results>/.cache/llm.sqlite`.
         backend: In place of `model`, the mapping that a plugin's `slmroute_llm` is called with.
     """
@@ -64,6 +67,7 @@ class LlmSettings(BaseModel):
     max_attempts: int = Field(default=6, ge=1)
     requests_per_minute: float | None = Field(default=None, gt=0, allow_inf_nan=False, strict=False)
     tokens_per_minute: float | None = Field(default=None, gt=0, allow_inf_nan=False, strict=False)
+    price: ModelPrice | None = None  # before the limit, whose check reads it
     max_cost_usd: float | None = Field(default=None, ge=0, allow_inf_nan=False, strict=False)
     cache: Annotated[Path | None, Field(strict=False)] = Path(".cache/llm.sqlite")
     backend: dict[str, Any] | None = None
@@ -85,11 +89,19 @@ class LlmSettings(BaseModel):
     @field_validator("max_cost_usd")
     @classmethod
     def _known_price(cls, limit: float | None, others: ValidationInfo) -> float | None:
-        model = others.data.get("model")
-        if limit is not None and model is not None and model not in prices():
+        model, price = others.data.get("model"), others.data.get("price")
+        if limit is None or model is None:
+            return limit
+        price = price or price_of(model, {})
+        if price is None:
             raise ValueError(
                 f"the limit cannot be kept, because the price of {model} is not known (known are "
-                f"{', '.join(prices())}): leave it out"
+                f"{', '.join(prices())}): state it under `prices`, or leave the limit out"
+            )
+        if price.of_answer(1, 1) is None:
+            raise ValueError(
+                f"the limit cannot be kept, because the price of {model} does not tell what tokens "
+                "cost: add tokens_per_second to it"
             )
         return limit
 
@@ -111,3 +123,12 @@ class LlmSettings(BaseModel):
         if self.replay is not None:
             return self.replay.absolute().name
         return str((self.backend or {}).get("name", "plugin"))
+
+    def cost_usd(self, prompt_tokens: int | None, completion_tokens: int | None) -> float | None:
+        """Return the dollars of one answer; None if the price or a number of tokens is unknown.
+
+        >>> LlmSettings(model="no-such-model").cost_usd(10, 10) is None
+        True
+        """
+        price = self.price or price_of(self.name, {})
+        return None if price is None else price.of_answer(prompt_tokens, completion_tokens)

@@ -12,7 +12,7 @@ from slmroute_plugin.llm.cache import AnswerCache, cache_key
 from slmroute_plugin.llm.endpoint_from_environment import base_url, endpoint
 from slmroute_plugin.llm.exchange import LlmReply
 from slmroute_plugin.llm.limits import Budget, Limits, Pace
-from slmroute_plugin.llm.prices import cost_usd, estimated_tokens
+from slmroute_plugin.llm.prices import estimated_tokens
 from slmroute_plugin.llm.settings import LlmSettings
 from slmroute_plugin.openai_protocol.attempts import Attempts
 from slmroute_plugin.openai_protocol.bodies import parse_body, read_body
@@ -191,8 +191,8 @@ class LlmUpstream:
         with fail_after(self._settings.timeout_s):
             raw = await self._poster.text(self._url, sent)
         answer = self._read(self._where.without_key(raw), needs_text=needs_text)
-        estimate = cost_usd(
-            self.name, self._prompt_tokens(sent), estimated_tokens(len(answer.text or ""))
+        estimate = self._settings.cost_usd(
+            self._prompt_tokens(sent), estimated_tokens(len(answer.text or ""))
         )
         self._limits.budget.spend(estimate if answer.cost_usd is None else answer.cost_usd)
         return answer
@@ -207,7 +207,7 @@ class LlmUpstream:
         body = read_body(parse_body(raw), self._settings.think_end)
         if body.text is None and needs_text:
             raise _Refused(body.error or "the answer has no text")
-        cost = cost_usd(self.name, body.prompt_tokens, body.completion_tokens)
+        cost = self._settings.cost_usd(body.prompt_tokens, body.completion_tokens)
         return LlmAnswer(raw, body.text, cost)
 
     async def _opened(self, sent: Mapping[str, Any], stack: AsyncExitStack) -> LlmStream:
@@ -227,8 +227,10 @@ class LlmUpstream:
 
     def _paid(self, sent: Mapping[str, Any], stream: LlmStream) -> float | None:
         """Count what a stream cost; return it, None if the server told no tokens."""
-        cost = cost_usd(self.name, stream.prompt_tokens, stream.completion_tokens)
-        estimate = cost_usd(self.name, self._prompt_tokens(sent), estimated_tokens(stream.letters))
+        cost = self._settings.cost_usd(stream.prompt_tokens, stream.completion_tokens)
+        estimate = self._settings.cost_usd(
+            self._prompt_tokens(sent), estimated_tokens(stream.letters)
+        )
         self._limits.budget.spend(estimate if cost is None else cost)
         return cost
 

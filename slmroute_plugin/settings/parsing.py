@@ -75,7 +75,9 @@ _MODELS: dict[tuple[str, ...], type[BaseModel]] = {
     ("hidden_states",): HiddenStateSettings,
     ("route",): RouteSettings,
     ("route", "llm"): LlmSettings,
+    ("route", "llm", "price"): ModelPrice,
     ("judge",): JudgeSettings,
+    ("judge", "price"): ModelPrice,
 }
 
 

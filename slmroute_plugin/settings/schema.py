@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from slmroute_plugin.llm.model_price import ModelPrice
+from slmroute_plugin.llm.model_price import ModelPrice, folder_name
 from slmroute_plugin.routing.settings import RouteSettings
 from slmroute_plugin.scoring.judge.settings import JudgeSettings
 from slmroute_plugin.settings.method_sets import METHOD_SETS, MethodSet
@@ -83,7 +84,8 @@ class Settings(BaseModel):
             `--output_path`.
         route: The settings of routing to a stronger model; null for no routing.
         judge: The settings of the LLM that scores free-form answers; null to score by rule.
-        prices: The price of a model, by its name: what a run took is then in dollars too.
+        prices: The price of a model, by its name: what a run took is then in dollars too. It holds
+            for the LLMs of `route` and `judge` as well.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -98,3 +100,28 @@ class Settings(BaseModel):
     route: RouteSettings | None = None
     judge: JudgeSettings | None = None
     prices: dict[str, ModelPrice] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _priced(cls, raw: dict[str, Any]) -> dict[str, Any]:
+        """Give the LLMs the prices that are stated for them."""
+        prices, route = raw.get("prices"), raw.get("route")
+        if not isinstance(prices, dict):
+            return raw
+        by_name = {folder_name(str(name)): price for name, price in prices.items()}
+        priced = dict(raw)
+        if isinstance(route, dict) and "llm" in route:
+            priced["route"] = route | {"llm": _with_price(route["llm"], by_name)}
+        if "judge" in raw:
+            priced["judge"] = _with_price(raw["judge"], by_name)
+        return priced
+
+
+def _with_price(llm: Any, prices: Mapping[str, Any]) -> Any:
+    if not isinstance(llm, dict) or "price" in llm:
+        return llm
+    try:
+        price = ModelPrice.model_validate(prices.get(folder_name(str(llm.get("model")))))
+    except ValidationError:  # told of `prices`
+        return llm
+    return llm | {"price": price}

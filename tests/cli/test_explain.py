@@ -71,6 +71,11 @@ def test_prices_of_the_slm_are_counted(folder: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "and perplexity $0.00000000." in result.stdout
     assert "is not known" not in result.stdout
+    prices.write_text("org/large: {input_usd: 1000000, output_usd: 0}\n")
+    result = explain(folder, "inf", "--prices", str(prices), "--llm", "org/large")
+    # A dollar a token, of four letters.
+    dollars = len(QUESTION) // 4
+    assert f"An answer of org/large that is as long would cost about ${dollars}.0" in result.stdout
 
 
 def test_the_studys_generation_settings_are_the_default(folder: Path, lm: Any) -> None:

@@ -124,3 +124,17 @@ def test_whoever_may_reach_it_is_warned_of(
     monkeypatch.setenv("MY_KEY", " ")
     result = serve(tmp_path, WHOLE, slm.url, "--api-key-env", "MY_KEY")
     assert result.exit_code == 2
+
+
+def test_a_shadow_budget_needs_the_price_of_the_llm(
+    tmp_path: Path, slm: ScriptedServer, served: list[Any]
+) -> None:
+    shadow = ["--shadow", "0.1", "--shadow-budget-usd", "1", "--llm", "org/large"]
+    result = serve(tmp_path, WHOLE, slm.url, *shadow)
+    assert result.exit_code == 2
+    assert "the price of org/large is not known" in result.stderr
+    prices = tmp_path / "prices.yaml"
+    prices.write_text("org/large: {input_usd: 1, output_usd: 2}\n")
+    result = serve(tmp_path, WHOLE, slm.url, *shadow, "--prices", str(prices))
+    assert result.exit_code == 0, result.output
+    assert len(served) == 1

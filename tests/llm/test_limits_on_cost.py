@@ -65,6 +65,27 @@ def test_a_budget_for_a_model_of_unknown_price_is_an_error(llm: Llm) -> None:
         llm(model="local-model", max_cost_usd=1.0)
 
 
+def test_a_stated_price_pays_for_answers_and_bounds_them(
+    server: Any, llm: Llm, questions: Questions, completion: Any
+) -> None:
+    usage = {"prompt_tokens": 100, "completion_tokens": 50}
+    server.otherwise = server.body(completion("yes", usage=usage))
+    # 100 tokens at $5 and 50 at $10 per million.
+    price = {"input_usd": 5, "output_usd": 10}
+    client = llm(model="local-model", price=price, max_cost_usd=0.0025, max_concurrency=1)
+    replies = client.ask(questions(10), "task")
+    assert [reply.cost_usd for reply in replies] == [pytest.approx(0.001)] * 3 + [0.0] * 7
+    # By the hour, at 3,600 tokens a second: 150 tokens are a 24th of a second.
+    price = {"gpu_hour_usd": 86.4, "tokens_per_second": 3600}
+    (reply,) = llm(model="other", price=price, max_cost_usd=1).ask(questions(1), "task")
+    assert reply.cost_usd == pytest.approx(0.001)
+
+
+def test_a_budget_by_the_hour_needs_a_pace(llm: Llm) -> None:
+    with pytest.raises(ValueError, match="add tokens_per_second to it"):
+        llm(model="local-model", price={"gpu_hour_usd": 2}, max_cost_usd=1.0)
+
+
 def test_an_answer_of_unknown_price_costs_null(server: Any, llm: Llm, questions: Questions) -> None:
     (reply,) = llm(model="local-model").ask(questions(1), "task")
     assert (reply.text, reply.cost_usd) == ("answer to question 0", None)

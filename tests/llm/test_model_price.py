@@ -88,3 +88,28 @@ def test_settings_take_prices_and_offer_the_nearest_key() -> None:
     assert settings.prices == {"small": ModelPrice(gpu_hour_usd=2)}
     with pytest.raises(SettingsError, match=r"prices\.small\.input_us: .*input_usd"):
         parse_settings({"prices": {"small": {"input_us": 1, "input_usd": 1, "output_usd": 1}}})
+
+
+def test_prices_of_the_settings_are_those_of_the_llm_and_the_judge_too() -> None:
+    price = {"input_usd": 1, "output_usd": 3}
+    llm = {"model": "org/large", "max_cost_usd": 2.0}
+    route = {"method": "perplexity", "threshold": 0.5, "llm": llm}
+    raw = {"uq": ["perplexity"], "route": route, "judge": {"model": "org/large"}}
+    settings = parse_settings(raw | {"prices": {"org/large": price, "small": price}})
+    assert settings.route is not None and settings.judge is not None
+    for stated in (settings.route.llm, settings.judge.llm()):
+        assert stated.cost_usd(1_000_000, 2_000_000) == 7.0
+        assert stated.cost_usd(None, 5) is None
+    with pytest.raises(SettingsError, match=r"price of org/large is not known .* under `prices`"):
+        parse_settings(raw | {"prices": {"small": price}})
+    with pytest.raises(SettingsError, match=r"\Ametadata.slmroute.prices.org/large: "):
+        parse_settings({"judge": {"model": "org/large"}, "prices": {"org/large": {"input_usd": 1}}})
+
+
+def test_an_answer_by_its_tokens() -> None:
+    by_token = ModelPrice(input_usd=2, output_usd=8)
+    assert by_token.of_answer(500_000, 250_000) == 3.0
+    assert by_token.of_answer(0, 0) == 0.0
+    assert by_token.of_answer(None, 1) is None
+    assert by_token.of_answer(1, None) is None
+    assert ModelPrice(gpu_hour_usd=2).of_answer(1, 1) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
-from slmroute_plugin.llm.prices import cost_usd
+from slmroute_plugin.llm.model_price import PriceList, price_of
 from slmroute_plugin.sweep.grid.cells import Cell
 from slmroute_plugin.sweep.planning.workload import Ratios, TaskWork, ratios, stated_work
 from slmroute_plugin.sweep.records import CellRecord
@@ -55,6 +55,7 @@ class Estimator:
         measured: the work per task, as measured among the results.
         cells: all cells.
         records: the records of the cells that have ended.
+        prices: the prices that the grid states.
     """
 
     def __init__(
@@ -62,7 +63,9 @@ class Estimator:
         measured: Mapping[str, TaskWork],
         cells: Iterable[Cell],
         records: Mapping[str, CellRecord],
+        prices: PriceList | None = None,
     ) -> None:
+        self._prices = prices or {}
         self._measured = measured
         self._ratios = ratios()
         self._pace = self._paces(cells, records)
@@ -119,7 +122,7 @@ class Estimator:
         answers: float | None = 0.0
         if not cell.is_local:
             name = str(cell.config["model_args"].get("model"))
-            answers = cost_usd(name, round(tokens.read), round(tokens.written))
+            answers = self._paid(name, tokens)
         settings = (cell.config.get("metadata") or {}).get("slmroute") or {}
         judge = (settings.get("judge") or {}).get("model")
         if not judge or answers is None:
@@ -132,8 +135,15 @@ class Estimator:
                 asked = task.rows * verdicts
                 read += asked * (self._ratios.judge_prompt + task.prompt + task.reply)
                 written += asked * self._ratios.judge_reply
-        judged = cost_usd(str(judge), round(read), round(written))
+        judged = self._paid(str(judge), _Tokens(read, written))
         return None if judged is None else answers + judged
+
+    def _paid(self, model: str, tokens: _Tokens) -> float | None:
+        """Estimate the dollars that a model takes for tokens; None if its price is not known."""
+        price = price_of(model, self._prices)
+        if price is None:
+            return None
+        return price.of_answer(round(tokens.read), round(tokens.written))
 
     def _paces(self, cells: Iterable[Cell], records: Mapping[str, CellRecord]) -> dict[str, float]:
         """Compute the GPU-hours per token of each local model that has run, whatever it ran on."""

@@ -77,7 +77,7 @@ def make_plan(grid: Grid, path: Path) -> Plan:
     """
     cells = cells_of(grid, path)
     records = records_of(grid.results, cells)
-    estimator = Estimator(measured_work(grid.results), cells, records)
+    estimator = Estimator(measured_work(grid.results), cells, records, grid.prices)
     return Plan(
         [
             Planned(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sweep_cells import API, LOCAL, cell, record
 
+from slmroute_plugin.llm.model_price import ModelPrice
 from slmroute_plugin.llm.prices import prices
 from slmroute_plugin.sweep.planning.estimate import Estimate, Estimator
 from slmroute_plugin.sweep.planning.workload import TaskWork, ratios, stated_work
@@ -47,6 +48,9 @@ def test_dollars_are_of_the_price_list_and_unknown_without_one() -> None:
     assert usd == pytest.approx(1319 * (120 * price.input_usd + 123 * price.output_usd) / 1e6)
     nobody = API | {"model_args": {"model": "nobody"}}
     assert estimator.estimate(cell(role="llm", config=nobody)).usd is None
+    stated = Estimator({}, [], {}, {"nobody": ModelPrice(input_usd=1, output_usd=2)})
+    usd = stated.estimate(cell(role="llm", config=nobody)).usd
+    assert usd == pytest.approx(1319 * (120 * 1 + 123 * 2) / 1e6)
     judged = LOCAL | {"metadata": {"slmroute": {"judge": {"model": "gpt-4.1-mini"}}}}
     assert (estimator.estimate(cell(config=judged)).usd or 0) > 0
     choices = estimator.estimate(cell(config=judged, tasks=("slmroute_piqa",)))
