@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from math import inf
 from random import Random
 from typing import TypeVar
 
@@ -24,6 +25,7 @@ class Attempts:
         endpoint: The endpoint that the requests go to.
         most: The largest number of attempts, the first included.
         back_off_s: The scale of the waits in seconds; see `Failure.wait_s`.
+        longest_wait_s: The longest wait in seconds; what asks for a longer one has failed.
         has_answered: Whether the server has answered a request, so that a refusal is about its
             question and not about the key or the model.
     """
@@ -31,6 +33,7 @@ class Attempts:
     endpoint: Endpoint
     most: int
     back_off_s: float
+    longest_wait_s: float = inf
     has_answered: bool = False
     # A generator of its own: the seeds of the process are for the model's samples.
     _random: Random = field(default_factory=Random, repr=False, compare=False)
@@ -51,6 +54,8 @@ class Attempts:
                 return failure
             if attempt < self.most:
                 wait_s = failure.wait_s(attempt, self.back_off_s, self._random)
+                if wait_s > self.longest_wait_s:
+                    break
                 logger.info("attempt %d: %s; the next in %.1f s", attempt, failure.text, wait_s)
                 await sleep(wait_s)
         return failure._replace(text=f"{failure.text} (attempts: {attempt})")

@@ -184,9 +184,10 @@ class Router:
         try:
             if request.stream:
                 return Routed(await self.llm.stream(request.body), decided)
+            answer = await self.llm.complete(request.body)
             # A tool call is an answer to whoever asks for tools.
-            needs_text = decided.reason in BY_CONFIDENCE
-            answer = await self.llm.complete(request.body, needs_text=needs_text)
+            if decided.reason in BY_CONFIDENCE:
+                answer = answer.with_text()
         except UpstreamError as error:
             logger.warning("%s did not answer: %s", self.llm.name, error)
             kept = await self._kept_answer(request, decided)

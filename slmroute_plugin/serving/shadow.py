@@ -92,7 +92,11 @@ class Shadow:
     async def _compare(self, request_id: str, body: Mapping[str, Any], answer: str) -> None:
         plain = {name: value for name, value in body.items() if name not in _STREAMING}
         try:
-            reply = await self._llm.complete(plain, needs_text=True)
+            reply = await self._llm.complete(plain)
+            self._spent_usd += reply.charged_usd
+            text = reply.with_text().text or ""
+            # Expressions may take seconds to compare.
+            agrees = await asyncio.to_thread(self._same, answer, text)
         except UpstreamError as error:
             self._failed(request_id, str(error))
             return
@@ -104,11 +108,9 @@ class Shadow:
             self._failed(request_id, type(error).__name__)
             return
         cost = 0.0 if reply.cached else reply.cost_usd
-        self._spent_usd += cost or 0.0
         self._metrics.cost.labels("shadow").inc(cost or 0.0)
-        agrees = self._same(answer, reply.text or "")
         self._metrics.shadows.labels("agrees" if agrees else "differs").inc()
-        texts = {"slm_text": answer, "llm_text": reply.text} if self._log_text else {}
+        texts = {"slm_text": answer, "llm_text": text} if self._log_text else {}
         self._log.write("shadow", id=request_id, agrees=agrees, cost_usd=cost, error=None, **texts)
 
     def _failed(self, request_id: str, why: str) -> None:

@@ -14,6 +14,7 @@ from slmroute_plugin.llm.exchange import LlmReply
 from slmroute_plugin.llm.limits import Budget, Limits, Pace
 from slmroute_plugin.llm.prices import estimated_tokens
 from slmroute_plugin.llm.settings import LlmSettings
+from slmroute_plugin.openai_protocol.answer_text import mapping
 from slmroute_plugin.openai_protocol.attempts import Attempts
 from slmroute_plugin.openai_protocol.bodies import parse_body, read_body
 from slmroute_plugin.openai_protocol.endpoint import Endpoint
@@ -30,6 +31,10 @@ _OF_THE_REQUEST = frozenset({400, 413, 422})
 _BUSY = 429
 _BUSY_WAIT_S = 1
 BACK_OFF_S = 0.2
+# A client waits, and there is another answer for it.
+_LONGEST_WAIT_S = 2.0
+# Of an image or a sound; models differ widely.
+_TOKENS_OF_A_PART = 1000
 
 
 class UpstreamError(Exception):
@@ -70,13 +75,28 @@ class LlmAnswer(NamedTuple):
         body: The response's body, as text.
         text: The text of the answer; None if it has none, as with a call of a tool.
         cost_usd: The price in dollars; None if it is not known.
+        charged_usd: The dollars that count towards a budget: the price or, where the server tells
+            no tokens, an estimate of it; 0 if nothing was asked.
         cached: Whether nothing was asked.
+        why_no_text: Why there is no text, if there is none.
     """
 
     body: str
     text: str | None
     cost_usd: float | None
+    charged_usd: float = 0.0
     cached: bool = False
+    why_no_text: str | None = None
+
+    def with_text(self) -> LlmAnswer:
+        """Return the answer, which has a text.
+
+        Raises:
+            UpstreamError: If it has none.
+        """
+        if self.text is None:
+            raise UpstreamError(Failure(self.why_no_text or "the answer has no text"))
+        return self
 
 
 class LlmUpstream:
@@ -106,14 +126,13 @@ class LlmUpstream:
             Pace(settings.tokens_per_minute),
         )
         self._slots = Semaphore(settings.max_concurrency)
-        self._attempts = Attempts(where, settings.max_attempts, BACK_OFF_S)
+        self._attempts = Attempts(where, settings.max_attempts, BACK_OFF_S, _LONGEST_WAIT_S)
 
-    async def complete(self, body: Mapping[str, Any], *, needs_text: bool) -> LlmAnswer:
+    async def complete(self, body: Mapping[str, Any]) -> LlmAnswer:
         """Answer a request, without a stream.
 
         Args:
             body: The client's body.
-            needs_text: Whether an answer without a text counts as none.
 
         Raises:
             UpstreamError: If there is no answer.
@@ -123,9 +142,9 @@ class LlmUpstream:
         # An answer that is drawn is to be drawn anew.
         keeps = body.get("temperature") == 0
         if keeps and (kept := self._cache.get(key)) is not None and kept.text is not None:
-            return self._read(kept.text, needs_text=needs_text)._replace(cached=True)
+            return self._read(kept.text)._replace(cached=True)
         async with self._slots:
-            answer = await self._made(partial(self._completed, sent, needs_text))
+            answer = await self._made(partial(self._completed, sent))
         if keeps and answer.text is not None:
             self._cache.put(key, self.name, LlmReply(text=answer.body, cost_usd=answer.cost_usd))
         return answer
@@ -180,35 +199,33 @@ class LlmUpstream:
             _Refused: If the budget is spent.
         """
         await self._limits.requests.wait()
-        await self._limits.tokens.wait(self._prompt_tokens(sent))
+        await self._limits.tokens.wait(_prompt_tokens(sent))
         if self._limits.budget.is_spent:
             raise _Refused(self._limits.budget.refusal)
 
-    async def _completed(self, sent: Mapping[str, Any], needs_text: bool) -> LlmAnswer:
+    async def _completed(self, sent: Mapping[str, Any]) -> LlmAnswer:
         from anyio import fail_after
 
         await self._let_through(sent)
         with fail_after(self._settings.timeout_s):
             raw = await self._poster.text(self._url, sent)
-        answer = self._read(self._where.without_key(raw), needs_text=needs_text)
+        answer = self._read(self._where.without_key(raw))
         estimate = self._settings.cost_usd(
-            self._prompt_tokens(sent), estimated_tokens(len(answer.text or ""))
+            _prompt_tokens(sent), estimated_tokens(len(answer.text or ""))
         )
-        self._limits.budget.spend(estimate if answer.cost_usd is None else answer.cost_usd)
-        return answer
+        charged = (estimate if answer.cost_usd is None else answer.cost_usd) or 0.0
+        self._limits.budget.spend(charged)
+        return answer._replace(charged_usd=charged)
 
-    def _read(self, raw: str, *, needs_text: bool) -> LlmAnswer:
+    def _read(self, raw: str) -> LlmAnswer:
         """Read a response.
 
         Raises:
             BadBody: If it is not a completion.
-            _Refused: If it has no text, and needs one.
         """
         body = read_body(parse_body(raw), self._settings.think_end)
-        if body.text is None and needs_text:
-            raise _Refused(body.error or "the answer has no text")
         cost = self._settings.cost_usd(body.prompt_tokens, body.completion_tokens)
-        return LlmAnswer(raw, body.text, cost)
+        return LlmAnswer(raw, body.text, cost, why_no_text=body.error)
 
     async def _opened(self, sent: Mapping[str, Any], stack: AsyncExitStack) -> LlmStream:
         from anyio import fail_after
@@ -229,14 +246,25 @@ class LlmUpstream:
         """Count what a stream cost; return it, None if the server told no tokens."""
         cost = self._settings.cost_usd(stream.prompt_tokens, stream.completion_tokens)
         estimate = self._settings.cost_usd(
-            self._prompt_tokens(sent), estimated_tokens(stream.letters)
+            _prompt_tokens(sent), estimated_tokens(stream.letters)
         )
         self._limits.budget.spend(estimate if cost is None else cost)
         return cost
 
-    @staticmethod
-    def _prompt_tokens(sent: Mapping[str, Any]) -> int:
-        return estimated_tokens(len(str(sent.get("messages"))))
+
+def _prompt_tokens(sent: Mapping[str, Any]) -> int:
+    """Estimate the tokens of a prompt by its texts; images and sounds count as a thousand each."""
+    tokens = 0
+    messages = sent.get("messages")
+    for message in map(mapping, messages if isinstance(messages, list) else []):
+        content = message.get("content")
+        if isinstance(content, str):
+            tokens += estimated_tokens(len(content))
+        for part in content if isinstance(content, list) else []:
+            text = mapping(part).get("text")
+            is_known = isinstance(text, str)
+            tokens += estimated_tokens(len(str(text))) if is_known else _TOKENS_OF_A_PART
+    return tokens
 
 
 class _Refused(Exception):

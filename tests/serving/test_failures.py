@@ -100,6 +100,33 @@ def test_an_answer_of_the_llm_without_a_text_is_none(start: Start, llm: Scripted
     assert response.headers["x-slmroute-reason"] == "llm_failed"
 
 
+def test_an_llm_that_asks_to_wait_long_is_not_waited_for(start: Start, llm: ScriptedServer) -> None:
+    proxy = start({"max_attempts": 3})
+    llm.otherwise = llm.status(429, headers={"retry-after": "300"})
+    assert content(ask(proxy, "hard", timeout=60)) == "small"
+    assert llm.total == 1
+
+
+def test_answers_without_a_text_are_paid_too(start: Start, llm: ScriptedServer) -> None:
+    proxy = start({"max_cost_usd": 1})
+    # A million tokens of thinking, at $1.60.
+    usage = {"prompt_tokens": 0, "completion_tokens": 1_000_000}
+    llm.otherwise = llm.body(completion(None, usage=usage))
+    for question in ("hard", "hard again"):
+        assert ask(proxy, question).headers["x-slmroute-reason"] == "llm_failed"
+    assert llm.total == 1
+
+
+def test_an_image_is_not_counted_by_its_letters(start: Start, llm: ScriptedServer) -> None:
+    # 225,000 tokens, if they were letters: four minutes.
+    proxy = start({"tokens_per_minute": 60_000})
+    image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{'A' * 900_000}"}}
+    shown = [{"role": "user", "content": [{"type": "text", "text": "What is it?"}, image]}]
+    for _ in range(2):
+        ask(proxy, "", messages=shown, timeout=60)
+    assert llm.total == 2
+
+
 def test_a_call_of_a_tool_is_passed_on(start: Start, llm: ScriptedServer) -> None:
     proxy = start()
     call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}

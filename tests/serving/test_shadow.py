@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +12,7 @@ from openai import OpenAI
 from running_proxy import ROUTE, RunningProxy
 from scripted_server import ScriptedServer, completion
 
+from slmroute_plugin.serving import opened_proxy
 from slmroute_plugin.serving.shadow import ShadowSettings, same_answer
 
 Start = Callable[..., RunningProxy]
@@ -51,6 +54,53 @@ def test_the_budget_ends_shadow_requests(start: Start, llm: ScriptedServer) -> N
         if at < 2:  # an answer costs $0.00012
             proxy.wait_for("shadow", at + 1)
     assert llm.total == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [completion("yes " * 10_000, usage=None), completion(None, usage={"completion_tokens": 9000,
+                                                                      "prompt_tokens": 1})],
+    ids=["without a count of its tokens", "without a text"],
+)  # fmt: skip
+def test_answers_of_every_kind_are_charged(
+    start: Start, llm: ScriptedServer, answer: dict[str, Any]
+) -> None:
+    proxy = start(shadow=ShadowSettings(1.0, budget_usd=0.01))
+    llm.otherwise = llm.body(answer)
+    ask(proxy, "easy 0")
+    proxy.wait_for("shadow")
+    ask(proxy, "easy 1")
+    assert llm.total == 1
+
+
+def test_requests_are_answered_while_a_pair_is_compared(
+    start: Start, llm: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_answered = threading.Event()
+
+    def slow(one: str, other: str) -> bool:
+        return is_answered.wait(20)
+
+    monkeypatch.setattr(opened_proxy, "same_answer", lambda name: slow)
+    proxy = start(shadow=ShadowSettings(1.0))
+    ask(proxy, "easy 0")
+    while not llm.total:
+        time.sleep(0.01)
+    ask(proxy, "hard")
+    is_answered.set()
+    (pair,) = proxy.wait_for("shadow")
+    assert pair["agrees"] is True
+
+
+def test_a_comparison_that_fails_is_logged(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(one: str, other: str) -> bool:
+        raise RuntimeError(one)
+
+    monkeypatch.setattr(opened_proxy, "same_answer", lambda name: fails)
+    proxy = start(shadow=ShadowSettings(1.0))
+    ask(proxy, "easy 0")
+    (pair,) = proxy.wait_for("shadow")
+    assert (pair["agrees"], pair["error"]) == (None, "RuntimeError")
 
 
 def test_the_share_is_a_draw_that_the_seed_decides(start: Start, llm: ScriptedServer) -> None:
