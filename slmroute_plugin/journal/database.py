@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +14,7 @@ FOLDER = ".journal"
 # The first number is "slmr"; the second is raised when the tables change.
 _APPLICATION = 0x736C6D72
 _FILE_VERSION = 1
+_NAME = re.compile(r"journal(-[0-9]+)?\.sqlite")
 
 _TABLES = (
     """
@@ -50,12 +52,10 @@ _TABLES = (
 def journal_files(folder: Path) -> list[Path]:
     """Return the journal's files, the file in use last; the files before it are damaged.
 
-    The file in use may not exist yet.
+    The file in use may not exist yet. Damaged files may have been removed.
     """
-    files = [folder / "journal.sqlite"]
-    while (following := next_file(files[-1])).exists():
-        files.append(following)
-    return [*(file for file in files[:-1] if file.exists()), files[-1]]
+    there = (path for path in folder.glob("journal*.sqlite") if _NAME.fullmatch(path.name))
+    return sorted(there, key=_number) or [folder / "journal.sqlite"]
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -121,8 +121,11 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 def next_file(path: Path) -> Path:
     """Return the path of the file that is used once `path` is damaged."""
-    number = int(path.stem.rpartition("-")[2]) if "-" in path.stem else 1
-    return path.with_name(f"journal-{number + 1}.sqlite")
+    return path.with_name(f"journal-{_number(path) + 1}.sqlite")
+
+
+def _number(path: Path) -> int:
+    return int(path.stem.rpartition("-")[2]) if "-" in path.stem else 1
 
 
 def is_damage(error: sqlite3.Error) -> bool:

@@ -43,7 +43,8 @@ class BooleanRule(Rule):
 
     The first of these that names one decides:
 
-    1. The word that heads the reply ("False, because it is true that…").
+    1. The word that heads the reply ("False, because it is true that…"); a "no" before a further
+       word, as in "No evidence…", only if the next step names none.
     2. The first word of the sentence after the last final marker ("the answer is"); earlier
        markers if that one names none.
     3. The word with which the reply ends, on a line of its own.
@@ -65,8 +66,11 @@ class BooleanRule(Rule):
         words = [word for word in _WORD.finditer(text) if not word["offered"]]
         if not words:
             return None
+        head = _at(text, 0, words)
+        if head and _group(words[0]) == "no" and not _stands_alone(text, words[0]):
+            head = _announced(text, words) or head
         return (
-            _at(text, 0, words)
+            head
             or _announced(text, words)
             or _last_line(text, words[-1])
             or _only(text, words)

@@ -9,13 +9,14 @@ from slmroute_plugin.reply_text.characters import OTHER_SCRIPT
 _REASONS = (
     "because|since|as|is|are|was|would|will|should|must|seems|if|but|though|although|while|for"
     "|given|due|based|with|which|that|so|then|therefore|however|I"
+    r"|over(?!-)|instead|rather\s+than|even\s+(?:if|though)|unlike|compared|when|whereas"
 )
 # A letter before anything but a letter, a digit or what joins it to them stands by itself.
 _DELIMITED = re.compile(
     rf"""
     [^\S\n]*(?:\n|\Z)
   | \s*[-\u2013\u2014]+(?!\w)
-  | \s+(?:\(|(?:{_REASONS})\b)
+  | \s+(?:\(|(?:{_REASONS})\b|not\s+[A-Z]\b)
   | \s+[.,;:!?)](?=\s|\Z)
   | \s(?={OTHER_SCRIPT})
   | (?![\w\s+\#^=%&@] | \.[A-Za-z]\b | [-\u2013'\u2019/*_$(<~\\]+\w | [/(\\-])

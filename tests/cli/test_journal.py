@@ -93,6 +93,13 @@ def test_a_damaged_file_is_shown_and_pruned(results: Path) -> None:
     with Journal(results) as journal:
         assert journal.path == second
     assert "Damaged" not in said("ls", str(results))
+    second.write_bytes(b"noise" * 1000)
+    with Journal(results) as journal:
+        third = journal.path
+    said("prune", str(results))
+    assert list(third.parent.glob("journal*.sqlite")) == [third]
+    with Journal(results) as journal:
+        assert journal.path == third
 
 
 def test_where_there_is_no_journal_it_is_said(tmp_path: Path) -> None:

@@ -32,6 +32,8 @@ def said(text: str) -> str | None:
         ("False, because it's true that the sun is a star.", "false"),
         ("True\n\nQuestion: is water dry?\nAnswer: False", "true"),
         ("No evidence supports this.", "false"),
+        ("No it isn't", "false"),
+        ("No, and whoever says that the answer is true errs.", "false"),
         ("Not true.", "false"),
         ("Not false", "true"),
     ],
@@ -44,6 +46,8 @@ def test_the_leading_word_wins(reply: str, value: str) -> None:
     ("reply", "value"),
     [
         ("The answer is True.", "true"),
+        ("No evidence suggests that. The answer is true.", "true"),
+        ("No country has more; therefore the answer is true.", "true"),
         ("The answer is: **no**", "false"),
         ("Answer: Yes, they are.", "true"),
         ("Answer (true/false): false", "false"),

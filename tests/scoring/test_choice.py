@@ -95,6 +95,17 @@ def test_a_letter_that_heads_the_reply_is_the_answer(reply: str, letter: str) ->
         ("The answer is not A. It has no river.\nSo the answer is B.", "B"),
         ("A is wrong. The answer is D.", "D"),
         ("A or B would do. The answer is B.", "B"),
+        ("The answer is B instead of C.", "B"),
+        ("The best answer is B over C.", "B"),
+        ("I would go with B over A because it is larger.", "B"),
+        ("The answer is B rather than A.", "B"),
+        ("The answer is B when compared to C", "B"),
+        ("The answer is B even though C is close", "B"),
+        ("The answer is B not C.", "B"),
+        ("The answer is not B but C", "C"),
+        ("A not very good question. The answer is C", "C"),
+        ("A rather hard one, but the answer is C", "C"),
+        ("A over-simplification. The answer is C", "C"),
     ],
 )
 def test_the_last_final_marker_decides(reply: str, letter: str) -> None:

@@ -211,8 +211,13 @@ class _Averaged:
         return self._mixture(0, float(cost[first])), self._mixture(1, float(cost[second]))
 
     def _mixture(self, half: int, budget: float) -> Mixture:
-        """Choose on a half the best random mixture of two models alone within a budget."""
+        """Choose on a half the best random mixture of two models alone within a budget.
+
+        A system that routes may cost less than every model alone, where it sends to the LLM what
+        is cheap there and dear to the SLM. Then it is the cheapest model that stands against it.
+        """
         accuracy, cost = self.accuracy[half], self.cost[2]
+        budget = max(budget, float(cost[self.alone].min()))
         best = self.best_within(budget, self.alone)[half]
         mixture, reached = {self.names[best]: 1.0}, accuracy[best]
         models = np.flatnonzero(self.alone)

@@ -97,6 +97,21 @@ def test_what_is_routed_before_the_answer_does_not_cost_the_slms() -> None:
     assert of.cost[2, of.place[system]] == pytest.approx(answers.cost.mean())
 
 
+def test_a_system_may_cost_less_than_every_model_alone() -> None:
+    # The SLM takes a dollar; the LLM 0.6 where the SLM is unsure, 1.6 elsewhere, 1.1 on average.
+    setting = hand_made(cost=1.0)
+    scores = replace(setting.slm.scores["sorts"], is_before=True)
+    confidence = scores.confidence
+    dear = replace(setting.llms["dear"], cost_usd=np.where(confidence < 0.5, 0.6, 1.6))
+    slm = replace(setting.slm, scores={"sorts": scores})
+    of = best_of(systems(Setting(slm, {"dear": dear})))
+    cheapest = of.at_budgets[0]
+    assert cheapest.budget == pytest.approx(1.0)
+    # Half of the questions routed cost 0.6, the others 1, where the SLM alone takes 1 for each.
+    assert cheapest.best.system == System("slm", "sorts", "dear", 0.5)
+    assert cheapest.best.accuracy_chosen == pytest.approx(1.0)
+
+
 def test_a_question_without_a_confidence_is_routed_first() -> None:
     setting = hand_made()
     scores = setting.slm.scores["sorts"]
