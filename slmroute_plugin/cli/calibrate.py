@@ -92,7 +92,15 @@ def calibrate(
     }
     names = _task_names(tasks or [])
     if probability:
-        probability_command.check_options(given, guarantee, questions, at_least, split)
+        others = {
+            "--guarantee": guarantee,
+            "--questions": questions,
+            "--plan": plan,
+            "--per-task": per_task,
+            "--llm": llm,
+            "--prices": prices,
+        }
+        probability_command.check_options(given, others, at_least, split)
         selection = _selection(results, slm, method, None, names)
         path = output or results / slm / probability_command.FOLDER / f"{method}.json"
         name = f"{method}.probability-{at_least or 0:g}.json"

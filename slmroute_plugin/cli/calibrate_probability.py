@@ -24,23 +24,28 @@ _NAMES = {"ece": "ECE", "brier": "Brier score", "log_loss": "log-loss"}
 
 def check_options(
     given: Mapping[GoalKind, float | None],
-    guarantee: float | None,
-    questions: int | None,
+    others: Mapping[str, object],
     at_least: float | None,
     split: float,
 ) -> None:
     """Check the options that go with a map to probabilities.
 
+    Args:
+        given: the goals of a threshold, by kind.
+        others: the further options of a threshold, by name; those that are None or false are not
+            given.
+        at_least: the least probability of being right; None for no threshold.
+        split: the share of rows to learn from.
+
     Raises:
-        typer.BadParameter: there is a goal for a threshold too, or a number is out of range.
+        typer.BadParameter: there is an option for a threshold too, or a number is out of range.
     """
     from slmroute_plugin.analysis.calibration.goals import option_of
 
-    goals = [option_of(kind) for kind, value in given.items() if value is not None]
-    others = {"--guarantee": guarantee, "--questions": questions}
-    goals += [option for option, value in others.items() if value is not None]
-    if goals:
-        raise typer.BadParameter(f"--probability stands alone, without {' and '.join(goals)}.")
+    strays = [option_of(kind) for kind, value in given.items() if value is not None]
+    strays += [option for option, value in others.items() if value not in (None, False)]
+    if strays:
+        raise typer.BadParameter(f"--probability stands alone, without {' and '.join(strays)}.")
     if not 0 < split < 1:
         raise typer.BadParameter(f"--split {split:g}: a share between 0 and 1 is needed.")
     if at_least is not None and not 0 < at_least < 1:

@@ -96,7 +96,7 @@ def explain(
         with Console(stderr=True).status(f"Loading {slm}"):
             assessor = choice.assessor(choice.load(), _methods(methods, rule.method))
         (answer,) = assessor.answers([assessor.instance(_chat(system, question), generation)])
-    except (SlmError, SettingsError, ValueError) as error:
+    except (SlmError, SettingsError, ValueError, RuntimeError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from None
     _say(rule, answer, llm or rule.file.llm, choice.prices)

@@ -69,12 +69,7 @@ class BooleanRule(Rule):
         head = _at(text, 0, words)
         if head and _group(words[0]) == "no" and not _stands_alone(text, words[0]):
             head = _announced(text, words) or head
-        return (
-            head
-            or _announced(text, words)
-            or _last_line(text, words[-1])
-            or _only(text, words)
-        )
+        return head or _announced(text, words) or _last_line(text, words[-1]) or _only(text, words)
 
     def correct(self, answer: str, reference: Reference) -> bool:
         """Return whether the polarity is the target's; "yes" and "no" serve as targets too."""

@@ -36,6 +36,8 @@ class Decided(NamedTuple):
         answer: The SLM's answer; None if there is none.
         why: A line about a confidence or an answer that there is not; "" otherwise.
         slm_s: The seconds that the SLM took; None if it was not asked.
+        slm_cost_usd: The dollars that the SLM took for the confidence and the answer, if it has
+            one; None if they are not known.
     """
 
     model: str
@@ -44,6 +46,7 @@ class Decided(NamedTuple):
     answer: Answer | None = None
     why: str = ""
     slm_s: float | None = None
+    slm_cost_usd: float | None = None
 
 
 class Routed(NamedTuple):
@@ -137,12 +140,22 @@ class Router:
         """
         question = SlmQuestion(request.messages, request.generation)
         if not self.before or request.target == "slm":
-            answer = await self.slm.answer(question)
-            return self._decided(answer)._replace(answer=answer)
-        decided = self._decided(await self.slm.unanswered(question))
+            return self._answered(await self.slm.answer(question))
+        read = await self.slm.unanswered(question)
+        decided = self._decided(read)
         if decided.model == "llm":
-            return decided
-        return decided._replace(answer=await self.slm.answer(question))
+            return decided._replace(slm_cost_usd=read.work.get(self._method_cost))
+        kept = self._answered(await self.slm.answer(question))
+        return decided._replace(answer=kept.answer, slm_cost_usd=kept.slm_cost_usd)
+
+    @property
+    def _method_cost(self) -> str:
+        return f"method_cost_usd/{self.rule.method}"
+
+    def _answered(self, answer: Answer) -> Decided:
+        own = answer.work.get("cost_usd")
+        cost = None if own is None else own + answer.work.get(self._method_cost, 0.0)
+        return self._decided(answer)._replace(answer=answer, slm_cost_usd=cost)
 
     def _decided(self, answer: Answer) -> Decided:
         decision = self.rule.decide(answer)
@@ -156,9 +169,6 @@ class Router:
         if self.log_text:
             texts["messages"] = request.body.get("messages")
             texts["slm_text"] = None if decided.answer is None else str(decided.answer)
-        work = {} if decided.answer is None else decided.answer.work
-        own = work.get("cost_usd")
-        method = work.get(f"method_cost_usd/{self.rule.method}", 0.0)
         self.log.write(
             "decision",
             id=request_id,
@@ -171,7 +181,7 @@ class Router:
             why=decided.why or None,
             stream=request.stream,
             slm_s=decided.slm_s,
-            slm_cost_usd=None if own is None else own + method,
+            slm_cost_usd=decided.slm_cost_usd,
             **texts,
         )
 

@@ -18,6 +18,7 @@ from slmroute_plugin.storage.threshold_file import (
 CONFIDENT = "confident"
 UNSURE = "unsure"
 NO_CONFIDENCE = "no_confidence"
+_TAKEN = frozenset({"slm", "llm"})
 
 
 class ThresholdDecision(NamedTuple):
@@ -55,10 +56,16 @@ class ThresholdRule:
         """Read the rule from a threshold file.
 
         Raises:
-            ValueError: If the file is not a threshold file, or holds no threshold.
+            ValueError: If the file is not a threshold file, holds no threshold, or has the name of
+                one of the two models.
         """
         file = read_threshold_file(path)
-        return cls(path.name.removesuffix(".json"), attained_threshold(path, file), file)
+        name = path.name.removesuffix(".json")
+        if name in _TAKEN:
+            raise ValueError(
+                f"{path}: slmroute/{name} is the model alone, not routed: rename the file."
+            )
+        return cls(name, attained_threshold(path, file), file)
 
     @property
     def method(self) -> str:

@@ -245,9 +245,7 @@ class LlmUpstream:
     def _paid(self, sent: Mapping[str, Any], stream: LlmStream) -> float | None:
         """Count what a stream cost; return it, None if the server told no tokens."""
         cost = self._settings.cost_usd(stream.prompt_tokens, stream.completion_tokens)
-        estimate = self._settings.cost_usd(
-            _prompt_tokens(sent), estimated_tokens(stream.letters)
-        )
+        estimate = self._settings.cost_usd(_prompt_tokens(sent), estimated_tokens(stream.letters))
         self._limits.budget.spend(estimate if cost is None else cost)
         return cost
 

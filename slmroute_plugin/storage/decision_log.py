@@ -34,13 +34,13 @@ class DecisionLog:
     def __init__(self, path: Path | None) -> None:
         self.failures = 0
         self._path = path
+        self._is_cut_off = False
         self._file: int | None = None
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             # The log says who asked when: for its owner alone.
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            if _is_cut_off(path):
-                os.write(self._file, b"\n")
+            self._is_cut_off = _is_cut_off(path)
 
     def write(self, event: Event, **fields: Any) -> None:
         """Append an event; a line that cannot be written costs no answer."""
@@ -48,8 +48,12 @@ class DecisionLog:
             return
         try:
             line = _line({"event": event, "time": _now(), **fields})
+            if self._is_cut_off:
+                # Whatever the stump was, this event has a line of its own.
+                line = b"\n" + line
             written = os.write(self._file, line)
-            if written != len(line):
+            self._is_cut_off = written != len(line)
+            if self._is_cut_off:
                 raise OSError(f"{written} of {len(line)} bytes were written")
         except (OSError, ValueError, RecursionError) as error:
             if not self.failures:

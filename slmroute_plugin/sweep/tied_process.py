@@ -67,7 +67,7 @@ def _waited_for(process: subprocess.Popen[bytes], stopped: Callable[[], bool]) -
                 process.stdin.close()
             continue
         # 128 + n is how a shell, and `attend`, tell of signal n.
-        return 128 - status if status > 128 else status
+        return 128 - status if status - 128 in signal.valid_signals() else status
 
 
 def attend(command: Sequence[str]) -> int:

@@ -154,6 +154,8 @@ def test_a_probability_that_no_confidence_has_is_not_attainable(tmp_path: Path) 
     [
         (["--probability", "--ratio", "0.3"], "--probability stands alone, without --ratio"),
         (["--probability", "--guarantee", "0.9"], "stands alone, without --guarantee"),
+        (["--probability", "--plan", "--per-task"], "stands alone, without --plan and --per-task"),
+        (["--probability", "--llm", "large"], "stands alone, without --llm"),
         (["--probability", "--split", "1"], "--split 1: a share between 0 and 1"),
         (["--probability", "--at-least", "1.5"], "--at-least 1.5: a number between 0 and 1"),
         (["--ratio", "0.3", "--at-least", "0.5"], "--at-least goes with --probability"),

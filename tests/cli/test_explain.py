@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from real_server import free_port
 from typer.testing import CliRunner, Result
 
 from slmroute_plugin import assess
@@ -111,3 +112,14 @@ def test_what_cannot_be_used_is_named(
     result = explain(folder, threshold, *further, method=method)
     assert result.exit_code in (1, 2)
     assert fault in result.output
+
+
+def test_a_server_that_is_down_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "strict.json"
+    path.write_text(json.dumps({"threshold": 0.5, "method": "perplexity", "slm": "tiny"}))
+    url = f"http://127.0.0.1:{free_port()}/v1"
+    asked = ["explain", str(path), QUESTION, "--slm", url, "--slm-args", "model=tiny"]
+    result = CliRunner().invoke(app, [*asked, "--methods", "perplexity"], env={"COLUMNS": "200"})
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert "Error: " in result.stderr

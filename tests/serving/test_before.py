@@ -12,6 +12,7 @@ from running_proxy import ROUTE, RunningProxy
 from scripted_server import ScriptedServer, completion
 
 from slmroute_plugin.backends.transformers.backend import TransformersBackend
+from slmroute_plugin.llm.model_price import ModelPrice
 from slmroute_plugin.serving.slm_model import SlmChoice
 
 Start = Callable[..., RunningProxy]
@@ -43,14 +44,21 @@ def ask(proxy: RunningProxy) -> Any:
 
 
 def started(start: Start, lm: Any, threshold: Any) -> RunningProxy:
-    return start(choice=SlmChoice("hf"), lm=lm, method="p_ik", threshold=threshold)
+    prices = {"HFLM": ModelPrice(input_usd=1e6, output_usd=1e6)}
+    choice = SlmChoice("hf", prices=prices)
+    return start(choice=choice, lm=lm, method="p_ik", threshold=threshold)
 
 
 def test_what_is_routed_is_not_answered(start: Start, lm: Any, answered: list[int]) -> None:
-    response = ask(started(start, lm, "inf"))
+    proxy = started(start, lm, "inf")
+    response = ask(proxy)
     assert response.headers["x-slmroute-decision"] == "llm"
     assert float(response.headers["x-slmroute-confidence"]) > 0
     assert answered == []
+    (decision,) = proxy.wait_for("decision")
+    # The prompts that the method reads, at a dollar a token.
+    assert decision["slm_cost_usd"] > 5
+    assert decision["slm_cost_usd"] == pytest.approx(round(decision["slm_cost_usd"]))
 
 
 def test_what_is_kept_is_answered(start: Start, lm: Any, answered: list[int]) -> None:

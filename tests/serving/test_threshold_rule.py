@@ -23,6 +23,15 @@ def test_the_name_is_that_of_the_file(tmp_path: Path) -> None:
     assert rule(tmp_path).name == "perplexity.ratio-0.3"
 
 
+@pytest.mark.parametrize("name", ["slm", "llm"])
+def test_a_file_with_the_name_of_a_model_is_refused(tmp_path: Path, name: str) -> None:
+    rule(tmp_path)
+    file = tmp_path / f"{name}.json"
+    (tmp_path / "perplexity.ratio-0.3.json").rename(file)
+    with pytest.raises(ValueError, match=f"slmroute/{name} is the model alone.*rename the file"):
+        ThresholdRule.read(file)
+
+
 @pytest.mark.parametrize(
     ("threshold", "confidence", "decision"),
     [
