@@ -10,7 +10,7 @@ the methods of a model. The AUROC that "would have shown" is the smallest that s
 show to be above ½ in four of five studies, by a test at 5% on two sides. "Above" is the number of
 the model's other methods whose mean AUROC is lower, by paired tests at 5% on two sides with Holm's
 correction over all pairs. Tokens are those read and generated for the method alone, on top of the
-answer.
+answer; of a method that needs the prompt alone, those that it takes before there is an answer.
 """
 
 from __future__ import annotations
