@@ -145,7 +145,11 @@ def agreement_lines(
 
 
 def routing_lines(methods: Mapping[str, list[Measured]]) -> Iterator[str]:
-    """Yield the table of what routing by an SLM's methods gains, the best first."""
+    """Yield the table of what routing by an SLM's methods gains, the best first.
+
+    Args:
+        methods: the methods, on data sets where an LLM answered the same questions.
+    """
     yield (
         f"| method | gain over random routing | accuracy on the surest {SUREST:.0%} "
         "| LLM's on the same |"
@@ -165,11 +169,16 @@ def lines(study: Study) -> Iterator[str]:
         methods = by_method(settings)
         yield f"\n{slm}, {len(settings)} data sets\n"
         yield from agreement_lines(settings, methods)
-        routed = [each for own in methods.values() for each in own if each.llm is not None]
+        routed = {
+            name: with_llm
+            for name, own in methods.items()
+            if (with_llm := [each for each in own if each.llm is not None])
+        }
         if routed:
             yield ""
-            yield from routing_lines(methods)
-        cells += [(float(each.whole.auroc[0]), float(gain(each.whole)[0])) for each in routed]
+            yield from routing_lines(routed)
+        each_routed = (each for own in routed.values() for each in own)
+        cells += [(float(each.whole.auroc[0]), float(gain(each.whole)[0])) for each in each_routed]
     if cells:
         correlation = rank_correlation(cells)
         yield f"\nSpearman's correlation of AUROC and gain, {len(cells)} cells: {correlation}"
