@@ -1,6 +1,7 @@
 """What a study found: each method's agreement and routing, and the paper's observations.
 
     python benchmarks/observations.py runs/study/results
+    python benchmarks/observations.py runs/study/results --only svamp
 
 Figures are means over data sets, so that each data set counts the same. Intervals are of 95%, by
 1,000 resamples of the questions of each data set: they say what other questions of the same data
@@ -167,7 +168,7 @@ def lines(study: Study) -> Iterator[str]:
     cells: list[tuple[float, float]] = []
     for slm, settings in by_slm(study.settings).items():
         methods = by_method(settings)
-        yield f"\n{slm}, {len(settings)} data sets\n"
+        yield f"\n{slm}, {len(settings)} data set{'s' if len(settings) > 1 else ''}\n"
         yield from agreement_lines(settings, methods)
         routed = {
             name: with_llm
@@ -182,6 +183,8 @@ def lines(study: Study) -> Iterator[str]:
     if cells:
         correlation = rank_correlation(cells)
         yield f"\nSpearman's correlation of AUROC and gain, {len(cells)} cells: {correlation}"
+    if len({setting.slm.task for setting in study.settings}) == 1:
+        return
     yield "\n| confidences of another | mean distance |"
     yield "|---|---:|"
     for between, figure in distances(study).items():
@@ -194,12 +197,16 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("results", type=Path, help="of a sweep with one LLM at most")
+    parser.add_argument("--only", metavar="DATASET", help="tables of this data set alone")
     parser.add_argument("--out", type=Path, help="file to write, in place of stdout")
     given = parser.parse_args()
-    write_or_say(
-        "\n".join(lines(read_study(given.results, report_options(given.results).llms))) + "\n",
-        given.out,
-    )
+    study = read_study(given.results, report_options(given.results).llms)
+    if given.only is not None:
+        only = [setting for setting in study.settings if setting.slm.task == given.only]
+        if not only:
+            parser.error(f"--only {given.only}: no SLM with confidences answered it")
+        study = replace(study, settings=only)
+    write_or_say("\n".join(lines(study)) + "\n", given.out)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
     python docs/pictures/make.py
 
-`agreement.svg` shows each method's mean AUROC, `report.svg` what `slmroute report` says in a
-terminal, `page.png` its page in a browser; `auroc_*.svg` and `routing.svg` are figures of its own.
+`agreement.svg` shows each method's mean AUROC, and `svamp.svg` its AUROC on problems that take
+reasoning; `report.svg` shows what `slmroute report` says in a terminal, `page.png` its page in a
+browser; `auroc_*.svg` and `routing.svg` are figures of its own.
 This needs chromium.
 """
 
@@ -35,6 +36,8 @@ ROOT = HERE.parent.parent
 STUDY = "results/study"
 REPORT = "build/study-report"
 COLUMNS = 110
+# The data set whose answers take reasoning has a figure of its own.
+REASONING = "svamp"
 WINDOW = "1200,1000"
 # The page draws when it is loaded.
 LOADING_MS = 5000
@@ -44,9 +47,9 @@ LOADING_MS = 5000
 mpl.rcParams |= {"svg.hashsalt": "slmroute", "svg.fonttype": "path"}
 
 
-def draw_agreement() -> None:
+def draw_agreement(settings: Sequence[Setting], path: Path) -> None:
     """Draw the mean AUROC of every method, with its interval, in a panel for each SLM."""
-    by_name = by_slm(read_study(ROOT / STUDY).settings)
+    by_name = by_slm(settings)
     slms = {slm: by_name[slm] for slm in sorted(by_name, key=lambda slm: accuracy(by_name[slm]))}
     aurocs = {slm: mean_aurocs(by_method(settings)) for slm, settings in slms.items()}
     surest = max(aurocs.values(), key=lambda own: max(figure.value for figure in own.values()))
@@ -60,13 +63,16 @@ def draw_agreement() -> None:
     )  # fmt: skip
     for panel, (slm, own) in zip(panels, aurocs.items(), strict=True):
         draw_panel(panel, own, names)
-        title = f"{slm}\n{len(slms[slm])} data sets, {accuracy(slms[slm]):.0%} right"
+        tasks = [setting.slm.task for setting in slms[slm]]
+        where = tasks[0] if len(tasks) == 1 else f"{len(tasks)} data sets"
+        title = f"{slm}\n{where}, {accuracy(slms[slm]):.0%} right"
         panel.set_title(title, fontsize=9, loc="left")
     panels[0].set_yticks(range(len(names)), names, fontsize=8)
-    figure.supxlabel(
-        "mean AUROC with its 95% interval; filled: above chance after Holm's correction", fontsize=9
-    )
-    figure.savefig(HERE / "agreement.svg", metadata={"Date": None})
+    mean = "mean AUROC" if len(settings) > len(slms) else "AUROC"
+    explained = f"{mean} with its 95% interval; filled: above chance after Holm's correction"
+    figure.supxlabel(explained, fontsize=9)
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
 
 
 def accuracy(settings: Sequence[Setting]) -> float:
@@ -93,7 +99,10 @@ def draw_panel(panel: plt.Axes, own: Mapping[str, Figure], names: list[str]) -> 
 
 def make() -> None:
     """Draw what the study found, report on it, and keep what is seen."""
-    draw_agreement()
+    settings = read_study(ROOT / STUDY).settings
+    draw_agreement(settings, HERE / "agreement.svg")
+    alone = [setting for setting in settings if setting.slm.task == REASONING]
+    draw_agreement(alone, HERE / f"{REASONING}.svg")
     command = ["slmroute", "report", STUDY, "--out", REPORT]
     done = subprocess.run(
         [sys.executable, "-m", "slmroute_plugin", *command[1:]],

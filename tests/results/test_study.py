@@ -173,12 +173,13 @@ def test_the_verdicts_on_the_page_are_the_reports(report: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("only", [[], ["--only", "svamp"]], ids=["all", "svamp"])
 def test_the_tables_of_the_page_are_those_of_the_rows(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, only: list[str]
 ) -> None:
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     out = tmp_path / "tables.md"
-    monkeypatch.setattr(sys, "argv", ["observations.py", str(STUDY), "--out", str(out)])
+    monkeypatch.setattr(sys, "argv", ["observations.py", str(STUDY), *only, "--out", str(out)])
     runpy.run_path(str(ROOT / "benchmarks" / "observations.py"), run_name="__main__")
     page = PAGE.read_text("utf-8")
     missing = [line for line in out.read_text("utf-8").splitlines() if line and line not in page]
