@@ -58,7 +58,7 @@ def points(quick: bool) -> Iterator[Point]:
         yield Point("samples", 8, 24, samples)
 
 
-def asked(lm: Any, point: Point) -> list[Question]:
+def asked(point: Point) -> list[Question]:
     """Make questions of made-up words, each about `length` tokens long."""
     from slmroute_plugin.backends import Question
 
@@ -79,7 +79,7 @@ def measure(lm: Any, point: Point, batch: int) -> Measured:
 
     signals = {Samples(point.samples), NextTokenProbs("True or False?", ("True", "False"))}
     size = getattr(point, {"prompt length": "length"}.get(point.series, point.series))
-    answer = partial(ours, lm, asked(lm, point), signals)
+    answer = partial(ours, lm, asked(point), signals)
     return measured(lm, point.series, str(size), point.questions, batch, answer)
 
 

@@ -29,8 +29,6 @@ from forwarded import trie_nodes
 
 logger = logging.getLogger("engine_vllm")
 
-ROOT = Path(__file__).resolve().parent.parent
-
 
 @dataclass
 class Asked:
@@ -164,7 +162,7 @@ def table(every: Sequence[Measured]) -> str:
 
 def main() -> None:
     """Read the options, start the engine, measure."""
-    from engine import WORKLOADS, asked_of
+    from engine import asked_of
 
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -195,7 +193,6 @@ def main() -> None:
                 replace(one, generation={**one.generation, "max_gen_toks": given.tokens})
                 for one in questions
             ]
-        assert name in WORKLOADS
         for way in given.ways:
             found.append(measure(lm, name, way, questions))
             logger.info("%s", found[-1])

@@ -13,7 +13,6 @@ import pytest
 from aiohttp import web
 from scripted_server import ScriptedServer, completion
 
-ARITHMETIC = "slmroute_demo_arithmetic"
 MEET = """
 import json, sys
 import torch.distributed as processes

@@ -51,12 +51,6 @@ class Columns:
     several: dict[str, list[str]] = field(default_factory=dict)
     confidences: dict[str, Confidence] = field(default_factory=dict)
 
-    @property
-    def names(self) -> list[str]:
-        """All columns of the table that are read."""
-        every = [each for listed in self.several.values() for each in listed]
-        return [*self.single.values(), *every, *(own.column for own in self.confidences.values())]
-
 
 def parse_columns(pairs: Sequence[str], header: Collection[str]) -> Columns:
     """Read `PART=COLUMN` pairs.

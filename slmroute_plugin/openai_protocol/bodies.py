@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from math import isfinite
 from typing import Any, NamedTuple
 
 from slmroute_plugin.openai_protocol.answer_text import (
@@ -18,7 +17,8 @@ from slmroute_plugin.openai_protocol.answer_text import (
 from slmroute_plugin.openai_protocol.encodable import encodable
 from slmroute_plugin.openai_protocol.failures import BadBody
 
-_MOST_TOKENS = 2**53
+# Readers of JSON hold whole numbers exactly up to here.
+_MOST = 2**53
 
 
 class Body(NamedTuple):
@@ -103,7 +103,7 @@ def _answer(
 def token_count(value: Any) -> int | None:
     """Return a number of tokens that a server states; None if it is not a credible number."""
     whole = isinstance(value, int) and not isinstance(value, bool)
-    return value if whole and 0 <= value <= _MOST_TOKENS else None
+    return value if whole and 0 <= value <= _MOST else None
 
 
 def _logprobs(content: Any) -> Sequence[Mapping[str, Any]] | None:
@@ -117,4 +117,4 @@ def _is_logprob(entry: Any) -> bool:
     value = entry.get("logprob")
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return False
-    return abs(value) < _MOST_TOKENS and isfinite(value)
+    return abs(value) < _MOST  # neither infinity nor NaN is

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -11,7 +10,11 @@ from typing import TYPE_CHECKING, Any, get_args
 from slmroute_plugin.probes.labels import Target
 from slmroute_plugin.probes.probe import FITTED_ON, Probe, Provenance
 from slmroute_plugin.storage.atomic_write import written_whole
-from slmroute_plugin.storage.hidden_states import signal_from_text, signal_to_text
+from slmroute_plugin.storage.hidden_states import (
+    file_stem,
+    signal_from_text,
+    signal_to_text,
+)
 from slmroute_plugin.storage.question_identity import IDENTITY_BYTES
 from slmroute_plugin.storage.source import Source
 
@@ -25,8 +28,7 @@ _FAULTS = (AttributeError, LookupError, TypeError, ValueError, RecursionError, O
 
 def probe_path(folder: Path, dataset: str, method: str) -> Path:
     """Return the path of a probe in a model's folder of results."""
-    name = re.sub(r"[^\w.-]+", "__", dataset).lstrip(".")
-    return folder / FOLDER / f"{name}.{method}.safetensors"
+    return folder / FOLDER / f"{file_stem(dataset)}.{method}.safetensors"
 
 
 def save_probe(path: Path, probe: Probe) -> None:

@@ -17,6 +17,7 @@ from slmroute_plugin.storage.atomic_write import check_writable
 from slmroute_plugin.storage.sample_files import (
     SampleFileError,
     UnreadLine,
+    innermost,
     is_unanswered,
     lines_in_words,
     newest_sample_files,
@@ -191,9 +192,7 @@ def _readable(row: dict[str, Any]) -> _Readable | None:
     """Take the texts from a row; return None if they were removed, or if there is no answer."""
     if is_unanswered(row):
         return None
-    doc, text = row.get("doc"), row.get("filtered_resps")
-    while isinstance(text, list) and text:
-        text = text[0]
+    doc, text = row.get("doc"), innermost(row.get("filtered_resps"))
     if not isinstance(doc, dict) or not isinstance(text, str):
         return None
     own = {

@@ -29,9 +29,9 @@ from slmroute_plugin.storage.hidden_states import (
 )
 from slmroute_plugin.storage.questions import (
     AskedQuestions,
+    kept_files,
     known_questions_path,
     load_questions,
-    questions_path,
 )
 from slmroute_plugin.storage.sample_files import (
     SLM_FILTER,
@@ -89,7 +89,7 @@ def score_samples(
     problems: list[ProbeProblem] = []
     for task, path in newest_sample_files(folder).items():
         try:
-            sources = [read_source(kept) for kept in _kept_files(folder, task)]
+            sources = [read_source(kept) for kept in kept_files(folder, task)]
         except ValueError as error:
             problems.append(ProbeProblem(task, str(error)))
             continue
@@ -99,13 +99,6 @@ def score_samples(
     yield from problems
     for task, path in tasks.items():
         yield from _score_task(folder, task, path, methods)
-
-
-def _kept_files(folder: Path, task: str) -> list[Path]:
-    """List the files that a run of a task left for probes."""
-    states = (hidden_states_path(folder, feature, task) for feature in FOLDERS)
-    every = (questions_path(folder, task), *states)
-    return [path for path in every if path.exists()]
 
 
 def _score_task(

@@ -159,9 +159,16 @@ def as_kept(vector: NDArray[np.float32]) -> NDArray[np.float16]:
 
 def hidden_states_path(folder: Path, feature: type[Feature], task: str) -> Path:
     """Return the path of a task's hidden states in a model's folder of results."""
-    # A task may be called anything: its file stays in the folder.
-    name = re.sub(r"[^\w.-]+", "__", task).lstrip(".")
-    return folder / FOLDERS[feature] / f"{name}.safetensors"
+    return folder / FOLDERS[feature] / f"{file_stem(task)}.safetensors"
+
+
+def file_stem(name: str) -> str:
+    """Return a name as a file may have it: a task may be called anything, and stays in its folder.
+
+    >>> file_stem("../my task")
+    '__my__task'
+    """
+    return re.sub(r"[^\w.-]+", "__", name).lstrip(".")
 
 
 def save_hidden_states(path: Path, states: HiddenStates) -> None:

@@ -54,12 +54,10 @@ class DecisionsRead(NamedTuple):
 
     Attributes:
         requests: The requests, in the order in which they were decided.
-        starts: The events of the proxy's starts.
         unread: The numbers of the lines that hold no event.
     """
 
     requests: Sequence[LoggedRequest]
-    starts: Sequence[Mapping[str, Any]]
     unread: Sequence[int]
 
 
@@ -88,7 +86,7 @@ def read_decisions(path: Path) -> DecisionsRead:
         raise DecisionLogError(f"{path} cannot be read: {error.strerror or error}") from None
     if not requests and not starts:
         raise DecisionLogError(f"{path} holds no events of slmroute serve")
-    return DecisionsRead(list(requests.values()), starts, unread)
+    return DecisionsRead(list(requests.values()), unread)
 
 
 def _events(lines: Iterable[bytes]) -> Iterator[tuple[int, Mapping[str, Any]]]:

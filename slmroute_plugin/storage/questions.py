@@ -6,7 +6,6 @@ They say which question each `doc_id` stands for, for methods that learn from sa
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -17,6 +16,7 @@ from slmroute_plugin.storage.atomic_write import written_whole
 from slmroute_plugin.storage.hidden_states import (
     FOLDERS,
     about_file,
+    file_stem,
     hidden_states_path,
     opened,
     source_of,
@@ -85,8 +85,13 @@ class AskedQuestions:
 
 def questions_path(folder: Path, task: str) -> Path:
     """Return the path of a task's questions in a model's folder of results."""
-    name = re.sub(r"[^\w.-]+", "__", task).lstrip(".")
-    return folder / FOLDER / f"{name}.safetensors"
+    return folder / FOLDER / f"{file_stem(task)}.safetensors"
+
+
+def kept_files(folder: Path, task: str) -> list[Path]:
+    """List the files that a run of a task left for probes, that of its questions first."""
+    states = (hidden_states_path(folder, feature, task) for feature in FOLDERS)
+    return [path for path in (questions_path(folder, task), *states) if path.exists()]
 
 
 def known_questions_path(folder: Path, task: str) -> Path | None:
@@ -94,11 +99,7 @@ def known_questions_path(folder: Path, task: str) -> Path | None:
 
     A run that kept hidden states but no questions has them in the file of its hidden states.
     """
-    paths = [
-        questions_path(folder, task),
-        *(hidden_states_path(folder, feature, task) for feature in FOLDERS),
-    ]
-    return next((path for path in paths if path.exists()), None)
+    return next(iter(kept_files(folder, task)), None)
 
 
 def save_questions(path: Path, asked: AskedQuestions) -> None:

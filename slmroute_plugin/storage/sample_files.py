@@ -180,12 +180,17 @@ def rows_lost(unread: Iterable[UnreadLine]) -> int:
 def prompt_of(row: Mapping[str, Any]) -> str:
     """Return the prompt in a row of samples, or "" if the row does not hold its prompt."""
     try:
-        prompt = row["arguments"]["gen_args_0"]["arg_0"]
+        prompt = innermost(row["arguments"]["gen_args_0"]["arg_0"])
     except (KeyError, TypeError):
         return ""
-    while isinstance(prompt, list) and prompt:
-        prompt = prompt[0]
     return prompt if isinstance(prompt, str) else ""
+
+
+def innermost(value: Any) -> Any:
+    """Return the first value within lists of lists, as lm-eval writes replies."""
+    while isinstance(value, list) and value:
+        value = value[0]
+    return value
 
 
 def reply_of(row: Mapping[str, Any]) -> str:
@@ -195,9 +200,7 @@ def reply_of(row: Mapping[str, Any]) -> str:
     is returned instead; "" if the row holds neither.
     """
     for column in ("filtered_resps", "resps", "answer"):
-        text = row.get(column)
-        while isinstance(text, list) and text:
-            text = text[0]
+        text = innermost(row.get(column))
         if text and isinstance(text, str):
             return text
     return ""

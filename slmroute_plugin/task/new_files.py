@@ -45,7 +45,7 @@ def new_task_files(
     rows = _rows(data, kind, named)
     style = _style(data, kind, rows, named, rule)
     splits = {"test": data.resolve()}
-    files = [TaskFile(f"{name}{REPLIES}", _replies(name, style, rows[0], named))]
+    files = [TaskFile(f"{name}{REPLIES}", _replies(style, rows[0], named))]
     if train is not None:
         theirs = _style(train, kind, _rows(train, kind, named), named, rule)
         if theirs.words != style.words:
@@ -134,7 +134,7 @@ def _style(
     raise AssertionError  # the check raises
 
 
-def _replies(name: str, style: AnswerStyle, row: TableRow, columns: DataColumns) -> str:
+def _replies(style: AnswerStyle, row: TableRow, columns: DataColumns) -> str:
     """Return replies to the first question, with what the scoring is to say of each."""
     answer, options = row.values[columns.answer], row.values.get(columns.options)
     right, wrong = _right_and_wrong(style, answer, options if isinstance(options, list) else [])

@@ -46,7 +46,6 @@ QUESTION = [
     TokenSequence(SECOND, [*PROMPT, *ANSWER, *HEAD, 93, 94], [95]),
     TokenSequence(HiddenState(), [*PROMPT, *ANSWER], again=1),
 ]
-SIGNALS: tuple[Signal[object], ...] = (Samples(2), Restated("Then?"), FIRST, SECOND)
 
 
 def test_each_kind_of_signal_takes_what_no_earlier_one_has() -> None:

@@ -12,8 +12,6 @@ import pytest
 from slmroute_plugin.importing.faults import ImportFault
 from slmroute_plugin.importing.runs import ImportedRun, ImportSettings, import_file
 
-FILES = Path(__file__).parent / "files"
-
 
 class Imported(NamedTuple):
     """A run that was imported, and its rows in the order of their questions."""

@@ -357,7 +357,7 @@ def test_a_killed_proxy_loses_no_decision_and_answers_nothing_twice(
         *("--port", str(port), "--log", str(tmp_path / "decisions.jsonl")),
     ]
     process = subprocess.Popen(command, env={**environment(), **os.environ})
-    proxy = RunningProxy(None, port, tmp_path / "decisions.jsonl")  # type: ignore[arg-type]
+    proxy = RunningProxy(port, tmp_path / "decisions.jsonl")
     try:
         until = time.monotonic() + 120
         while True:

@@ -96,8 +96,7 @@ class RunningProxy:
         log: Its file of decisions.
     """
 
-    def __init__(self, server: uvicorn.Server, port: int, log: Path) -> None:
-        self._server = server
+    def __init__(self, port: int, log: Path) -> None:
         self.root = f"http://127.0.0.1:{port}"
         self.url = f"{self.root}/v1"
         self.log = log
@@ -158,7 +157,7 @@ def running_proxy(
         while not server.started:
             assert thread.is_alive() and time.monotonic() < until
             time.sleep(0.01)
-        yield RunningProxy(server, port, log)
+        yield RunningProxy(port, log)
     finally:
         server.should_exit = True
         thread.join(30)

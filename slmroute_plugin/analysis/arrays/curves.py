@@ -158,7 +158,7 @@ def _curve(
 ) -> Curve:
     sure = confidences_of(confidence, "confidence", data)
     weak, strong = verdicts_of(slm, "slm", data), verdicts_of(llm, "llm", data)
-    cost = None if cost_usd is None else dollars_of(cost_usd, "cost_usd", data)
+    cost = dollars_of(cost_usd, data)
     check_lengths({"confidence": sure, "slm": weak, "llm": strong, "cost_usd": cost})
     paid = np.full(len(sure), np.nan) if cost is None else cost
     return measured_curve(ranking(sure), weak, strong, paid)

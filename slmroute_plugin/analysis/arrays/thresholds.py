@@ -156,6 +156,6 @@ def _answers(
     sure = confidences_of(confidence, "confidence", data)
     weak = verdicts_of(slm, "slm", data)
     strong = None if llm is None else verdicts_of(llm, "llm", data)
-    cost = None if cost_usd is None else dollars_of(cost_usd, "cost_usd", data)
+    cost = dollars_of(cost_usd, data)
     check_lengths({"confidence": sure, "slm": weak, "llm": strong, "cost_usd": cost})
     return Answers(sure, weak, strong, cost)

@@ -84,17 +84,19 @@ def assessed_of(confidence: Values, correct: Values, data: Any = None) -> Assess
     return assessed
 
 
-def dollars_of(values: Values, name: str, data: Any = None) -> NDArray[np.float64]:
-    """Return dollars [n], float64; NaN where they are not known.
+def dollars_of(values: Values | None, data: Any = None) -> NDArray[np.float64] | None:
+    """Return dollars `cost_usd` [n], float64, NaN where they are not known; None if none are given.
 
     Raises
     ------
     ValueError
         If a value is below 0 or infinite; names its position.
     """
-    array = _numbers(values, name, data)
-    known = ~np.isnan(array)
-    _refuse(array, known & ~((array >= 0) & np.isfinite(array)), name, "dollars are at least 0")
+    if values is None:
+        return None
+    array = _numbers(values, "cost_usd", data)
+    wrong = ~np.isnan(array) & ~((array >= 0) & np.isfinite(array))
+    _refuse(array, wrong, "cost_usd", "dollars are at least 0")
     return array
 
 

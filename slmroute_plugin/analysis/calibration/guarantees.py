@@ -112,11 +112,9 @@ def kept_accuracy_at_least(
     2017, *Selective Classification for Deep Neural Networks*, arXiv 1705.08500, for the binomial
     bound of kept answers.
     """
-    from scipy.stats import beta, binom
+    from scipy.stats import binom
 
-    n = len(confidence)
-    learned = np.zeros(n, bool)
-    learned[np.random.default_rng(seed).permutation(n)[: int(LEARNED_SHARE * n)]] = True
+    learned = learning_rows(len(confidence), seed)
     sequence = _sequence(confidence[learned], correct[learned], guarantee)
     tested, right = confidence[~learned], correct[~learned]
     if not (sequence.size and len(tested)):
@@ -125,20 +123,39 @@ def kept_accuracy_at_least(
     kept, kept_right = kept_counts(tested, right, sequence)
     # Pr(Bin(N, a) ≥ r) = Pr(Bin(N, a) > r − 1)
     p_values = binom.sf(kept_right - 1, kept, accuracy)
-    failed = np.flatnonzero(~(p_values <= 1 - guarantee))
+    threshold = last_passed(sequence, p_values <= 1 - guarantee)
+    bounds = accuracy_bounds(kept[:1], kept_right[:1], 1 - guarantee)
+    return Guaranteed(threshold, float(bounds[0]) if kept[0] else np.nan, len(tested))
+
+
+def learning_rows(n: int, seed: int) -> NDArray[np.bool_]:
+    """Draw the fifth of n rows that thresholds are learned from: [n]."""
+    learned = np.zeros(n, bool)
+    learned[np.random.default_rng(seed).permutation(n)[: int(LEARNED_SHARE * n)]] = True
+    return learned
+
+
+def last_passed(sequence: NDArray[np.float64], passes: NDArray[np.bool_]) -> float | None:
+    """Return the last threshold before the first that fails its test; None if there is none."""
+    failed = np.flatnonzero(~passes)
     passed = int(failed[0]) if failed.size else len(sequence)
-    best = float(beta.ppf(1 - guarantee, kept_right[0], kept[0] - kept_right[0] + 1))
-    if kept_right[0] == 0:
-        best = 0.0 if kept[0] else np.nan
-    return Guaranteed(float(sequence[passed - 1]) if passed else None, best, len(tested))
+    return float(sequence[passed - 1]) if passed else None
+
+
+def accuracy_bounds(
+    kept: NDArray[np.int64], right: NDArray[np.int64], alpha: float
+) -> NDArray[np.float64]:
+    """Return the lower Clopper–Pearson bounds of accuracies; 0 where nothing is right or kept."""
+    from scipy.stats import beta
+
+    bounds = beta.ppf(alpha, right, kept - right + 1)
+    return np.where(right == 0, 0.0, bounds)
 
 
 def _sequence(
     confidence: NDArray[np.float64], correct: NDArray[np.bool_], guarantee: float
 ) -> NDArray[np.float64]:
     """List the thresholds to test, from the most cautious that has a chance, down to 0."""
-    from scipy.stats import beta
-
     if not len(confidence):
         return np.empty(0)
     every_cut = cuts(confidence)
@@ -148,9 +165,7 @@ def _sequence(
     if not keeps.any():
         return np.empty(0)
     thresholds, kept, right = every_cut.thresholds[keeps], kept[keeps], right[keeps]
-    bound = beta.ppf(1 - guarantee, right, kept - right + 1)
-    bound = np.where(right == 0, 0.0, bound)
-    return stepped_down(thresholds, kept, bound)
+    return stepped_down(thresholds, kept, accuracy_bounds(kept, right, 1 - guarantee))
 
 
 def stepped_down(

@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slmroute_plugin.analysis.calibration.guarantees import (
-    LEARNED_SHARE,
     Guaranteed,
+    accuracy_bounds,
     kept_counts,
+    last_passed,
+    learning_rows,
     ratio_at_most,
     stepped_down,
 )
@@ -80,16 +82,13 @@ def kept_accuracy_in_each(
     passes = np.all(
         [binom.sf(right - 1, kept, accuracy) <= alpha for kept, right in counts], axis=0
     )
-    failed = np.flatnonzero(~passes)
-    passed = int(failed[0]) if failed.size else len(sequence)
-    best = min(float(_bound(kept[:1], right[:1], alpha)[0]) for kept, right in counts)
-    return Guaranteed(float(sequence[passed - 1]) if passed else None, best, rows)
+    best = min(float(accuracy_bounds(kept[:1], right[:1], alpha)[0]) for kept, right in counts)
+    return Guaranteed(last_passed(sequence, passes), best, rows)
 
 
 def _split(tasks: Rows, n: int, seed: int) -> tuple[Rows, Rows]:
     """Draw a fifth of the rows for learning: those of each task, and the others of each task."""
-    is_learned = np.zeros(n, bool)
-    is_learned[np.random.default_rng(seed).permutation(n)[: int(LEARNED_SHARE * n)]] = True
+    is_learned = learning_rows(n, seed)
     return [own[is_learned[own]] for own in tasks], [own[~is_learned[own]] for own in tasks]
 
 
@@ -106,14 +105,7 @@ def _sequence(
     if not thresholds.size:
         return np.empty(0)
     bounds = [
-        _bound(*kept_counts(confidence[own], correct[own], thresholds), alpha) for own in learned
+        accuracy_bounds(*kept_counts(confidence[own], correct[own], thresholds), alpha)
+        for own in learned
     ]
     return stepped_down(thresholds, kept, np.min(bounds, axis=0))
-
-
-def _bound(kept: NDArray[np.int64], right: NDArray[np.int64], alpha: float) -> NDArray[np.float64]:
-    """Return the lower Clopper–Pearson bounds of accuracies; 0 where nothing is right or kept."""
-    from scipy.stats import beta
-
-    bound = beta.ppf(alpha, right, kept - right + 1)
-    return np.where(right == 0, 0.0, bound)

@@ -68,7 +68,7 @@ def plan(confidence: NDArray[np.float64], correct: NDArray[np.bool_], goal: Goal
     return list(dict.fromkeys(rows))
 
 
-def rows_for_ratio(ratio: float, guarantee: float, rate: float, power: float = POWER) -> int | None:
+def rows_for_ratio(ratio: float, guarantee: float, rate: float) -> int | None:
     """Return the rows by which a threshold that routes `rate` can be promised to route ≤ `ratio`.
 
     The promise is made if Pr(Bin(n, ratio) ≤ k) ≤ 1 − guarantee for the k rows that are routed.
@@ -77,7 +77,6 @@ def rows_for_ratio(ratio: float, guarantee: float, rate: float, power: float = P
         ratio: The largest share routed that is promised, in (0, 1).
         guarantee: The probability with which the promise holds.
         rate: The share that the threshold routes.
-        power: The probability with which the promise can be made.
 
     Returns:
         The smallest such number; None if it is above 50,000.
@@ -91,12 +90,10 @@ def rows_for_ratio(ratio: float, guarantee: float, rate: float, power: float = P
     most = binom.ppf(1 - guarantee, n, ratio).astype(int)
     # `ppf` is the first count whose tail is not below the level: it may be just above it.
     most -= binom.cdf(most, n, ratio) > 1 - guarantee
-    return _first(binom.cdf(most, n, rate) >= power)
+    return _first(binom.cdf(most, n, rate) >= POWER)
 
 
-def rows_for_accuracy(
-    accuracy: float, guarantee: float, true_accuracy: float, power: float = POWER
-) -> int | None:
+def rows_for_accuracy(accuracy: float, guarantee: float, true_accuracy: float) -> int | None:
     """Return the kept rows by which an accuracy of kept answers can be promised.
 
     The promise is made if Pr(Bin(n, accuracy) ≥ r) ≤ 1 − guarantee for the r right ones.
@@ -105,7 +102,6 @@ def rows_for_accuracy(
         accuracy: The least accuracy that is promised, in (0, 1).
         guarantee: The probability with which the promise holds.
         true_accuracy: The accuracy that the kept answers have.
-        power: The probability with which the promise can be made.
 
     Returns:
         The smallest such number; None if it is above 50,000.
@@ -114,7 +110,7 @@ def rows_for_accuracy(
     5
     """
     wrong = 1 - accuracy
-    return rows_for_ratio(wrong, guarantee, 1 - true_accuracy, power)
+    return rows_for_ratio(wrong, guarantee, 1 - true_accuracy)
 
 
 def _first(reached: NDArray[np.bool_]) -> int | None:

@@ -166,7 +166,7 @@ def _write(axes: Axes, row: int, column: int, cell: Any) -> None:
     covered = "" if cell is None else caveats.coverage_text(float(cell.coverage))
     box: dict[str, Any] | None
     if np.isnan(value):
-        axes.add_patch(undefined_patch((column, row), 1, 1, zorder=1))
+        axes.add_patch(undefined_patch((column, row), zorder=1))
         words, size, colour = "none" if cell is None else "undef.", _COVERAGE_SIZE, "black"
         box = {"facecolor": UNDEFINED_COLOUR, "edgecolor": "none", "pad": 0.6}
     else:
@@ -204,7 +204,7 @@ def _key(with_uncoloured: bool) -> list[Key]:
         )
         for shade in _SHADES
     ]
-    key = [*shades, Key(undefined_patch((0, 0), 1, 1), "undefined")]
+    key = [*shades, Key(undefined_patch((0, 0)), "undefined")]
     if with_uncoloured:
         ground = Rectangle((0, 0), 1, 1, facecolor=UNCOLOURED, edgecolor="#999999")
         key.append(Key(ground, f"on fewer than {caveats.LEAST_COVERAGE:.0%}"))

@@ -170,7 +170,7 @@ def blank(axes: Axes, words: str) -> None:
     """Hatch a panel that has nothing to show, and write the reason on it."""
     axes.set(xticks=[], yticks=[])
     axes.grid(False)
-    axes.add_patch(undefined_patch((0, 0), 1, 1, transform=axes.transAxes))
+    axes.add_patch(undefined_patch((0, 0), transform=axes.transAxes))
     axes.text(
         0.5,
         0.5,
@@ -183,14 +183,14 @@ def blank(axes: Axes, words: str) -> None:
     )
 
 
-def undefined_patch(corner: tuple[float, float], width: float, height: float, **more: Any) -> Patch:
-    """Make a hatched grey rectangle, which stands where nothing is defined."""
+def undefined_patch(corner: tuple[float, float], **more: Any) -> Patch:
+    """Make a hatched grey square of side 1, which stands where nothing is defined."""
     style: dict[str, Any] = {
         "facecolor": UNDEFINED_COLOUR,
         "edgecolor": HATCH_COLOUR,
         "linewidth": 0,
     }
-    return Rectangle(corner, width, height, hatch="////", **(style | more))
+    return Rectangle(corner, 1, 1, hatch="////", **(style | more))
 
 
 def near_square(panels: int) -> tuple[int, float, float]:

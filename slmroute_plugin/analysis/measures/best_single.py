@@ -19,7 +19,7 @@ from slmroute_plugin.analysis.measures.bootstrap_areas import (
     resampled_areas,
     resampled_counts,
 )
-from slmroute_plugin.analysis.measures.comparison import LEVEL, holm
+from slmroute_plugin.analysis.measures.comparison import LEVEL, centred_test, holm
 from slmroute_plugin.analysis.study.runs import Setting, Study, by_slm
 
 LEAST_SHARE = 0.5
@@ -205,12 +205,8 @@ def _tested(on_datasets: Sequence[_Difference]) -> _Test:
     counted = defined.sum(axis=0)
     sums = np.where(defined, each, 0.0).sum(axis=0)
     resampled = sums[counted > 0] / counted[counted > 0]
-    if not len(resampled):
-        return _Test(len(on_datasets), n, value, best, observed, np.nan, np.nan, np.nan)
-    low, high = np.quantile(resampled, [LEVEL / 2, 1 - LEVEL / 2]).tolist()
-    as_large = np.abs(resampled - observed) >= abs(observed) - 1e-9
-    p_value = (1 + int(as_large.sum())) / (1 + len(resampled))
-    return _Test(len(on_datasets), n, value, best, observed, low, high, p_value)
+    tested = centred_test(observed, resampled)
+    return _Test(len(on_datasets), n, value, best, observed, *tested)
 
 
 class _Rival(NamedTuple):

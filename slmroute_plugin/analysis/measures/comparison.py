@@ -158,10 +158,18 @@ def _tested(on_datasets: Sequence[_Difference]) -> tuple[int, int, float, float,
     observed = float(np.mean([difference.observed for difference in on_datasets]))
     resampled = np.mean([difference.resampled for difference in on_datasets], axis=0)
     n = sum(difference.n for difference in on_datasets)
+    return len(on_datasets), n, observed, *centred_test(observed, resampled)
+
+
+def centred_test(observed: float, resampled: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Test whether a difference is 0, by resamples centred on the one that was observed.
+
+    Returns:
+        The 95% interval of the difference (low, high), and the p-value; NaN without resamples.
+    """
     if not len(resampled):
-        return len(on_datasets), n, observed, np.nan, np.nan, np.nan
-    low, high = np.quantile(resampled, [LEVEL / 2, 1 - LEVEL / 2])
+        return np.nan, np.nan, np.nan
+    low, high = np.quantile(resampled, [LEVEL / 2, 1 - LEVEL / 2]).tolist()
     # Differences that are equal but for rounding count as equal.
     as_large = np.abs(resampled - observed) >= abs(observed) - 1e-9
-    p_value = (1 + int(as_large.sum())) / (1 + len(resampled))
-    return len(on_datasets), n, observed, float(low), float(high), p_value
+    return low, high, (1 + int(as_large.sum())) / (1 + len(resampled))

@@ -59,11 +59,6 @@ class RowWork:
         """The number of tokens read and generated: [n]."""
         return self.read + self.generated
 
-    @property
-    def is_known(self) -> bool:
-        """Whether the tokens of every answer are known."""
-        return not bool(np.isnan(self.tokens).any())
-
     def dollars(self, price: ModelPrice) -> Floats:
         """Return the dollars of each answer: [n]."""
         return np.asarray(price.dollars(self.read, self.cached, self.generated, self.seconds))

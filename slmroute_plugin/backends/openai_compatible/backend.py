@@ -58,7 +58,7 @@ class OpenAiCompatibleBackend:
     Args:
         lm: lm-eval's model; its concurrency, retries, time-out, key and certificates hold.
         server: where it is.
-        form: how it is spoken to.
+        interface: how it is spoken to.
     """
 
     local = False

@@ -26,7 +26,7 @@ class ConcurrentQuestions:
 
     Args:
         server: where they go.
-        form: how it is spoken to.
+        interface: how it is spoken to.
         capabilities: what it gives; None if nothing is known, and nothing has been asked.
         signals: what is wanted.
         seed: of the drawn answers.

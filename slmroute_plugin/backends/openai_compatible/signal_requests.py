@@ -87,7 +87,7 @@ class SignalRequests:
     """The requests for a question and all its signals, on one connection.
 
     Args:
-        form: how the model is spoken to.
+        interface: how the model is spoken to.
         connection: to its server.
         capabilities: what the server gives.
         signals: what methods want to know.

@@ -62,7 +62,6 @@ class VllmBackend:
             FurtherTurns(lm.tokenizer, partial(_rendered, lm)),
             lm.tokenizer,
             StateReader(self._facts.layers, self._facts.depth, partial(_norm, lm)),
-            self._facts.depth,
             lm.max_length,
             self._facts.longest_seeded,
         )

@@ -23,9 +23,6 @@ class EngineFacts:
         splits_prompts: whether one prompt may be read in several passes.
         tokens_at_once: tokens of one pass.
         cache_tokens: tokens that its cache holds; None if that is not known.
-        block: tokens of a cache block; prompts share whole blocks.
-        shares_prompts: whether sequences share what is cached of their prompts.
-        sequences: how many sequences it continues at once.
     """
 
     depth: int
@@ -36,9 +33,6 @@ class EngineFacts:
     splits_prompts: bool = False
     tokens_at_once: int = 0
     cache_tokens: int | None = None
-    block: int = 16
-    shares_prompts: bool = True
-    sequences: int = 256
 
     @property
     def longest_seeded(self) -> int | None:
@@ -75,9 +69,6 @@ def engine_facts(lm: Any) -> EngineFacts:
         splits_prompts=bool(scheduler.enable_chunked_prefill),
         tokens_at_once=int(scheduler.max_num_batched_tokens),
         cache_tokens=blocks * cache.block_size if blocks else None,
-        block=int(cache.block_size),
-        shares_prompts=bool(cache.enable_prefix_caching),
-        sequences=int(scheduler.max_num_seqs),
     )
 
 

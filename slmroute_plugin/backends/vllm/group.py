@@ -68,7 +68,6 @@ class GroupAsker:
         turns: puts follow-ups behind answers.
         tokenizer: of transformers.
         states: picks hidden states out of what the engine writes.
-        depth: the model's number of blocks.
         context: the most tokens of a sequence.
         longest_seeded: the most tokens of a prompt behind which answers can be drawn; None
             without a limit.
@@ -80,7 +79,6 @@ class GroupAsker:
         turns: FurtherTurns,
         tokenizer: Any,
         states: StateReader,
-        depth: int,
         context: int,
         longest_seeded: int | None,
     ) -> None:
@@ -88,7 +86,6 @@ class GroupAsker:
         self._turns = turns
         self._tokenizer = tokenizer
         self._states = states
-        self._depth = depth
         self._context = context
         self._longest_seeded = longest_seeded
         self._candidates: dict[str, tuple[int, ...]] = {}

@@ -15,8 +15,6 @@ from scipy.stats import wasserstein_distance
 from slmroute_plugin.analysis.measures.distributions import distributions_table, insight_table
 from slmroute_plugin.analysis.study.runs import Scores, Setting, Study, TaskRun
 
-Effects = dict[str, list[float]]
-
 
 def study_of(cells: dict[tuple[str, str, str], list[float]]) -> Study:
     """By SLM, data set and method: the confidences."""

@@ -19,13 +19,11 @@ class RunOf:
     """The run that stands for a model of the paper.
 
     Attributes:
-        model: the paper's model.
         run: name of the run, as the tables have it.
         shown: what figures show: the paper's name, or the run's own if it is a variant.
         passed_over: names of further runs of the same model.
     """
 
-    model: Model
     run: str
     shown: str
     passed_over: tuple[str, ...] = ()
@@ -53,7 +51,7 @@ def runs_of(models: Sequence[Model], runs: Iterable[str]) -> dict[str, RunOf]:
         if additions:
             first, *others = sorted(additions, key=lambda run: (len(additions[run]), run))
             shown = _bare(first) if additions[first] else model.name
-            chosen[model.name] = RunOf(model, first, shown, tuple(others))
+            chosen[model.name] = RunOf(first, shown, tuple(others))
     return chosen
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 from slmroute_plugin.analysis.figures.paper.specification import (
     DATASETS,
@@ -15,8 +14,6 @@ from slmroute_plugin.analysis.figures.paper.specification import (
 )
 from slmroute_plugin.analysis.study.dataset_groups import GROUPS
 from slmroute_plugin.plugins import registered_methods
-
-CHECKOUT = Path(__file__).resolve().parents[4]
 
 
 def test_there_are_twelve_slms_four_llms_fifteen_data_sets_and_eight_methods() -> None:
