@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import ClassVar
 
 from slmroute_plugin import NoConfidence, Observation, Samples
@@ -29,6 +30,8 @@ class SamplingMethod:
     def __post_init__(self) -> None:
         if self.n < self.fewest:
             raise ValueError(self._too_few(self.n))
+        if not 0 < self.temperature < inf:
+            raise ValueError(f"`temperature` must be above 0 and finite, not {self.temperature!r}")
 
     @property
     def samples(self) -> Samples:

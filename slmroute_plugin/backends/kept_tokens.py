@@ -89,9 +89,7 @@ class Kept:
     begin: int = 0
 
     @classmethod
-    def of(
-        cls, offsets: Offsets, tokens: int, begin: int, end: int, *, thought: bool, first: int = 0
-    ) -> Kept:
+    def of(cls, offsets: Offsets, tokens: int, begin: int, end: int, *, first: int = 0) -> Kept:
         """Find the tokens of a stretch of the decoded text.
 
         Args:
@@ -99,11 +97,10 @@ class Kept:
             tokens: how many tokens it has.
             begin: the first character that is kept.
             end: one past the last character that is kept.
-            thought: whether think text stands before `begin`.
             first: the first token behind the think text, where it is known.
         """
         text = offsets.text
-        start = max(first, offsets.token_from(begin)) if thought else 0
+        start = max(first, offsets.token_from(begin)) if begin or first else 0
         if end == begin:
             start = tokens if begin == len(text) else start
             return cls("", start, start, start, "", offsets, begin)

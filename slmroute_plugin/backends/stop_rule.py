@@ -100,17 +100,15 @@ class StopRule:
             first = next((i + 1 for i in reversed(range(end)) if ids[i] == self.think_end), 0)
         offsets = Offsets(self.tokenizer, ids[:end])
         text = offsets.text
-        thought = first > 0
-        begin = offsets.begin_of(first)
-        if thought:
-            begin = len(text) - len(text[begin:].lstrip())
-        if isinstance(self.think_end, str):
+        begin = 0
+        if isinstance(self.think_end, int):
+            begin = len(text) - len(text[offsets.begin_of(first) :].lstrip())
+        elif self.think_end is not None:
             begin = answer_begin(text, self.think_end)
-            thought = self.think_end in text
         cut = first_stop(text, self.stops, begin)
         if (length := self._restated_end(text[begin:cut])) is not None:
             cut = begin + length
-        return Kept.of(offsets, end, begin, cut, thought=thought, first=first)
+        return Kept.of(offsets, end, begin, cut, first=first)
 
     def _restated_end(self, reply: str, *, is_complete: bool = True) -> int | None:
         return restated_end(reply, self.task_stops, self.marker, is_complete=is_complete)

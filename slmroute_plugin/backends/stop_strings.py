@@ -22,12 +22,13 @@ def answer_begin(text: str, think_end: str | None) -> int:
         think_end: the mark that ends the think text; None if the model does not think aloud.
 
     Returns:
-        The character behind the last mark and the white space that follows it; 0 without a mark.
+        The character behind the last mark and the white space that follows it; without a mark, the
+        first that is no white space; 0 for a model that does not think aloud.
 
     >>> answer_begin("Hm.</think> B", "</think>")
     12
     """
-    if not think_end or think_end not in text:
+    if not think_end:
         return 0
     answer = text.rpartition(think_end)[2]
     return len(text) - len(answer.lstrip())

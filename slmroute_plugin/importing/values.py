@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 import re
@@ -174,8 +175,20 @@ def _listed(value: Any) -> list[Any]:
         try:
             value = json.loads(value)
         except ValueError:
+            if _is_python_list(value):
+                raise BadValue(
+                    f"is {_shortened(value)}, a list as Python writes it: a list as JSON, "
+                    '["a", "b"], is needed'
+                ) from None
             return [value]
     return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _is_python_list(value: str) -> bool:
+    try:
+        return isinstance(ast.literal_eval(value), list)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return False
 
 
 def _shortened(value: str) -> str:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias, runtim
 from slmroute_plugin.signals import (
     Confidences,
     HiddenState,
+    NextTokenProbs,
     PromptStates,
     QuestionTerms,
+    Reply,
     Signal,
 )
 
@@ -82,5 +84,10 @@ AnyMethod: TypeAlias = Method | TrainedMethod
 
 
 def asked_of_model(method: AnyMethod) -> tuple[Signal[object], ...]:
-    """Return the signals that a method asks of the model, rather than of what is there anyway."""
-    return tuple(ask for ask in method.asks if ask.is_of_model)
+    """Return the signals that a method asks of the model, rather than of what is there anyway.
+
+    The samples that its follow-ups show are among them.
+    """
+    asked = [ask for ask in method.asks if ask.is_of_model]
+    shown = (ask.samples for ask in asked if isinstance(ask, NextTokenProbs | Reply))
+    return tuple(dict.fromkeys([*asked, *(samples for samples in shown if samples is not None)]))

@@ -22,10 +22,10 @@ from slmroute_plugin.run.instance import RoutedInstance
 from slmroute_plugin.run.listed_questions import QuestionList
 from slmroute_plugin.run.plan import TaskPlan
 from slmroute_plugin.run.request import own_name
-from slmroute_plugin.settings.chosen_methods import chosen_methods
+from slmroute_plugin.settings.chosen_methods import chosen_methods, other_questions
 from slmroute_plugin.settings.parsing import parse_settings
 from slmroute_plugin.settings.schema import Settings, SettingsError
-from slmroute_plugin.signals import FirstTokenProbs, Restated, Signal
+from slmroute_plugin.signals import Signal
 from slmroute_plugin.storage.source import Source
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Assessor:
         model: str = "",
     ) -> None:
         self._settings = _settings(methods, method_options, seed, journal)
-        self._asked = QuestionList(NAME, lm, kind, chat, cue, {}, _restated(self._settings))
+        self._asked = QuestionList(NAME, lm, kind, chat, cue, {}, other_questions(self._settings))
         self._lm = lm
         self.backend = backend_for(lm)
         if journal is not None:
@@ -192,11 +192,6 @@ def _settings(
         raw["results"] = Path(journal)
     with _argument_names():
         return parse_settings(raw)
-
-
-def _restated(settings: Settings) -> list[Restated | FirstTokenProbs]:
-    asks = [ask for method in chosen_methods(settings).values() for ask in method.asks]
-    return [ask for ask in asks if isinstance(ask, Restated | FirstTokenProbs)]
 
 
 @contextmanager

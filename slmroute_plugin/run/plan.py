@@ -71,7 +71,7 @@ class TaskPlan:
         self.kept = _kept(backend, settings, source, chosen) if keeps else []
         self.fitted: dict[str, FittedMethod] = {}
         if source.rows != "training" and folder is not None:
-            self.fitted = _fitted(settings, source, folder, trained)
+            self.fitted = _fitted(backend, settings, source, folder, trained)
         read = _read_by(self.fitted, trained)
         self.methods |= _further(backend, settings, source, read - {*self.methods})
         if not self.methods and (combining := _combining(trained)):
@@ -88,6 +88,7 @@ class TaskPlan:
             self.of_prompt = check_route(self.route, source.task, backend, methods)
         self.asked: set[Signal[Any]] = {
             *(signal for method in self.methods.values() for signal in method.asks),
+            *(signal for method in self.methods.values() for signal in asked_of_model(method)),
             *self.kept,
             *(
                 method.probe.signal
@@ -276,13 +277,24 @@ def _kept_state(
 
 
 def _fitted(
-    settings: Settings, source: Source, folder: Path, trained: Mapping[str, TrainedMethod]
+    backend: Backend,
+    settings: Settings,
+    source: Source,
+    folder: Path,
+    trained: Mapping[str, TrainedMethod],
 ) -> dict[str, FittedMethod]:
     explicit = settings.hidden_states and "hidden_states" in settings.model_fields_set
     asked = settings.hidden_states.signal() if settings.hidden_states and explicit else None
     probes = find_probes(folder, source, asked, trained)
     named = named_methods(settings)
-    for name, why in probes.refused.items():
+    fitted, refused = dict(probes.fitted), dict(probes.refused)
+    for name, own in probes.fitted.items():
+        # A probe may read another layer than the method by default.
+        signal = own.probe.signal
+        if signal.is_of_model and (why := backend.refuses(signal)):
+            refused[name] = why
+            del fitted[name]
+    for name, why in refused.items():
         if name in named:
             raise SettingsError(f"metadata.slmroute.uq: {name} cannot run: {why}.")
         logger.warning("%s: %s is left out: %s", source.task, name, why)
@@ -298,4 +310,4 @@ def _fitted(
             folder,
             folder,
         )
-    return probes.fitted
+    return fitted

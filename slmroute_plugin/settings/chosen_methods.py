@@ -11,6 +11,7 @@ from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.plugins.methods import RegisteredMethod, registered_methods
 from slmroute_plugin.settings.method_sets import IN_LISTS, members
 from slmroute_plugin.settings.schema import Settings, SettingsError
+from slmroute_plugin.signals import Confidences, FirstTokenProbs, Restated
 
 
 def chosen_methods(
@@ -46,6 +47,22 @@ def chosen_methods(
     return {
         name: _with_options(known[name].method, settings.options.get(name, {})) for name in names
     }
+
+
+def other_questions(settings: Settings) -> list[Restated | FirstTokenProbs]:
+    """Return the signals of the chosen methods that put the question with a further instruction.
+
+    A method that reads the confidences of others may read those of any that is registered: which
+    ones is known with the probe alone, and a question is written before.
+    """
+    known = registered_methods()
+    methods = chosen_methods(settings, known)
+    asks = [ask for method in methods.values() for ask in method.asks]
+    if any(isinstance(ask, Confidences) for ask in asks):
+        every = settings.model_copy(update={"uq": list(known)})
+        asks += [ask for method in chosen_methods(every, known).values() for ask in method.asks]
+    others = (ask for ask in asks if isinstance(ask, Restated | FirstTokenProbs))
+    return list(dict.fromkeys(others))
 
 
 def named_methods(settings: Settings) -> frozenset[str]:

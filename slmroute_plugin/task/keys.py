@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slmroute_plugin.scoring import Rule, rule
-from slmroute_plugin.storage.source import PROBE_ROWS, ProbeRows, Source
+from slmroute_plugin.storage.source import FILE_FORMATS, PROBE_ROWS, ProbeRows, Source
 from slmroute_plugin.task.model_arguments import model_id
 from slmroute_plugin.task.stock_scoring import TASK_RULE, StockScoring, take_stock_scoring
 
@@ -38,6 +38,7 @@ class TaskKeys:
     def source(self, config: Mapping[str, Any]) -> Source:
         """Return the source of the task's answers, read from lm-eval's keys too."""
         task, hub = str(config.get("task", "")), str(config.get("dataset_path") or "")
+        hub = "" if hub in FILE_FORMATS else hub
         return Source(
             model=model_id(config.get("metadata") or {}),
             task=task,

@@ -20,9 +20,8 @@ from slmroute_plugin.scoring import score
 from slmroute_plugin.scoring.final_answers import FinalAnswers
 from slmroute_plugin.scoring.judge.judge import Judge
 from slmroute_plugin.scoring.scorer import QuestionScorer, cases
-from slmroute_plugin.settings.chosen_methods import chosen_methods
+from slmroute_plugin.settings.chosen_methods import other_questions
 from slmroute_plugin.settings.parsing import parse_settings
-from slmroute_plugin.signals import FirstTokenProbs, Restated
 from slmroute_plugin.storage.sample_files import ANSWERED, SLM_FILTER
 from slmroute_plugin.task.aggregations import aggregation_for, higher_is_better, mean_of_known
 from slmroute_plugin.task.cached_requests import are_current
@@ -134,7 +133,7 @@ class RoutedTask(RowTask):
         # This is done here rather than in construct_requests, because requests that come out of
         # lm-eval's cache were pickled under other settings.
         chat = bool(kwargs.get("apply_chat_template"))
-        restated = self._restated_signals()
+        restated = other_questions(self.settings)
         for instance in self._instances or []:
             row = self.asked_row(instance.doc, restated)
             instance.question = question_of(row, self.rule, instance, chat)
@@ -237,11 +236,3 @@ class RoutedTask(RowTask):
             self.judge.consider(asked)
         else:
             self.judge.leave_to_another(asked)
-
-    def _restated_signals(self) -> list[Restated | FirstTokenProbs]:
-        return [
-            ask
-            for method in chosen_methods(self.settings).values()
-            for ask in method.asks
-            if isinstance(ask, Restated | FirstTokenProbs)
-        ]

@@ -22,7 +22,7 @@ def test_tokens_of_a_stretch_hold_it_and_no_more_than_it_needs(
     offsets = Offsets(tokenizer, ids)
     assert offsets.text == text
     begin, end = sorted((min(begin, len(text)), min(end, len(text))))
-    kept = Kept.of(offsets, len(ids), begin, end, thought=begin > 0)
+    kept = Kept.of(offsets, len(ids), begin, end)
     assert kept.text == text[begin:end]
     if begin < end:
         assert kept.text in tokenizer.decode(ids[kept.start : kept.end])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -72,6 +73,12 @@ def test_stop_strings_do_not_cut_think_text() -> None:
 
 def test_think_text_without_an_end_is_kept_whole_as_lm_eval_does() -> None:
     assert rule("hm", " so", think_end="</think>").kept([0, 1]).text == "hm so"
+
+
+@pytest.mark.parametrize("think_end", ["</think>", 95])
+def test_without_think_text_the_beginning_is_stripped_as_lm_eval_does(think_end: Any) -> None:
+    kept = rule("\n\n", "Paris", "\n\nQ", stops=("\n\n",), think_end=think_end).kept([0, 1, 2])
+    assert (kept.text, kept.start, kept.end) == ("Paris", 1, 2)
 
 
 def test_generation_goes_on_through_stop_strings_in_think_text() -> None:

@@ -75,7 +75,7 @@ def test_the_same_frame_as_csv(importer: Any) -> None:
 def test_log_probs_that_python_wrote_into_csv_are_refused(importer: Any, file: Any) -> None:
     path = file("frame.csv", "q,ok,lp\na,1,\"[{'token': 't', 'logprob': -0.5}]\"\n")
     said = importer.fault(path, "question=q,correct=ok,logprobs=lp")
-    assert "frame.csv, line 2: `lp` is" in said and "a list of numbers as JSON" in said
+    assert "frame.csv, line 2: `lp` is" in said and "as Python writes it: a list as JSON" in said
 
 
 def test_a_saved_manager_of_lm_polygraph(importer: Any) -> None:

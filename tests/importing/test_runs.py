@@ -184,6 +184,13 @@ def test_log_probs_are_checked(importer: Any, file: Any, value: Any, said: str) 
     assert said in importer.fault(path, "id=n,correct=ok,logprobs=lp")
 
 
+@pytest.mark.parametrize("samples", ["['4', '4', '5']", "[4, '5']", "['it\\'s', \"a\"]"])
+def test_a_list_as_python_writes_it_is_refused(importer: Any, file: Any, samples: str) -> None:
+    path = file("a.jsonl", json.dumps({"n": 1, "ok": True, "s": samples}) + "\n")
+    said = importer.fault(path, "id=n,correct=ok,samples=s")
+    assert "a list as Python writes it: a list as JSON" in said
+
+
 def test_an_answer_of_no_tokens_has_no_confidence(importer: Any, file: Any) -> None:
     path = file("a.jsonl", '{"n": 1, "ok": 1, "lp": [-1]}\n{"n": 2, "ok": 0, "lp": []}\n')
     _, rows = importer(path, "id=n,correct=ok,logprobs=lp")

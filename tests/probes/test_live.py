@@ -137,13 +137,14 @@ def combined(tiny: Any, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
     """A model of which training rows have confidences, with `combined` fitted on them."""
     results = tmp_path_factory.mktemp("combined")
     model = tiny()
-    settings = {"results": str(results), "uq": ["perplexity", "p_true"], "hidden_states": None}
+    methods = ["perplexity", "p_true", "p_ik"]
+    settings = {"results": str(results), "uq": methods, "hidden_states": None}
     found = evaluate(model, settings, [f"{task}_train" for task in TASKS])
     (folder,) = (path.parent for path in results.glob("*/questions"))
     assert not (folder / "hidden_states").exists()
     save(folder, found)
     said = slmroute("probes", "fit", str(folder), "--jobs", "2")
-    assert "confidences of p_true, perplexity" in said
+    assert "confidences of p_ik, p_true, perplexity" in said
     return Fitted(model, folder, settings)
 
 
@@ -153,8 +154,9 @@ def test_a_run_of_combined_runs_what_it_reads_and_agrees_with_scoring(combined: 
     kinds = {"combined": "training split", "combined_ood": "other datasets"}
     for rows in found["samples"].values():
         for row in rows:
-            assert {"confidence/p_true", "confidence/perplexity"} <= row.keys()
-            assert row["combines/combined"] == "p_true, perplexity"
+            assert {f"confidence/{name}" for name in combined.settings["uq"]} <= row.keys()
+            assert row["confidence/p_ik"] is not None
+            assert row["combines/combined"] == "p_ik, p_true, perplexity"
             assert {name: row[f"fitted_on/{name}"] for name in kinds} == kinds
     without = {
         task: [

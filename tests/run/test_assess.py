@@ -144,6 +144,18 @@ def test_options_of_a_method_are_those_of_the_settings(lm: Any) -> None:
     assert answer.confidence["jaccard_degree"] >= 0.5
 
 
+def test_samples_that_a_follow_up_shows_are_drawn_kept_and_counted(lm: Any, tmp_path: Path) -> None:
+    asked = {"methods": ["p_true"], "method_options": {"p_true": {"shown_samples": 2}}}
+    first = assess(lm, TEXTS, generation=SHORT, journal=tmp_path, **asked)
+    again = assess(lm, TEXTS, generation=SHORT, journal=tmp_path, **asked)
+    assert [answer.confidence for answer in first] == [answer.confidence for answer in again]
+    assert None not in [answer.confidence["p_true"] for answer in first]
+    for answer in first:
+        samples = answer.work["work/samples"]
+        alone = answer.work["method_work/p_true"]["alone"]
+        assert 0 < samples["generated"] == alone["generated"]
+
+
 def test_a_journal_gives_the_same_answers_without_asking(
     lm: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 
+from slmroute_plugin.probes.files import probe_path, save_probe
+from slmroute_plugin.probes.probe import Probe, Provenance
 from slmroute_plugin.run.plan import TaskPlan
 from slmroute_plugin.settings.parsing import parse_settings
 from slmroute_plugin.settings.schema import SettingsError
@@ -118,3 +121,33 @@ def test_what_is_asked_before_an_answer_is_what_the_route_reads(tmp_path: Path) 
     ) as error:
         plan("evaluation", **asked)
     assert "--model hf or vllm" in str(error.value)
+
+
+class OneLayer(Everything):
+    """A backend that hands out one hidden state."""
+
+    def refuses(self, signal: Any) -> Any:
+        """Refuse other hidden states."""
+        refused = isinstance(signal, HiddenState) and signal != HiddenState(-8)
+        return "it was started for other layers" if refused else None
+
+
+def test_a_probe_of_a_layer_that_the_model_does_not_show_is_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    provenance = Provenance(
+        "trained_probe", {"layer": -16}, "training split", "model", "data", {}, 0.5, {}, 0, "1"
+    )
+    probe = Probe(
+        provenance, HiddenState(-16), (8,), ({"weight": np.zeros(8, np.float32)},),
+        np.zeros((0, 16), np.uint8), np.zeros(0, np.int64),
+    )  # fmt: skip
+    save_probe(probe_path(tmp_path, "data", "trained_probe"), probe)
+    source = Source("model", "task", "data", "hub", "evaluation")
+    made = TaskPlan(OneLayer(), parse_settings({"uq": "paper"}), source, tmp_path)
+    assert "trained_probe is left out: it was started for other layers" in caplog.text
+    assert not made.fitted
+    assert HiddenState(-16) not in made.signals
+    assert TaskPlan(Everything(), parse_settings({"uq": "paper"}), source, tmp_path).fitted
+    with pytest.raises(SettingsError, match="trained_probe cannot run: it was started for other"):
+        TaskPlan(OneLayer(), parse_settings({"uq": ["trained_probe"]}), source, tmp_path)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from slmroute_plugin.storage.source import Source
 from slmroute_plugin.task.keys import take_keys
 
 PLAIN: dict[str, Any] = {"task": "mine", "scoring": {"rule": "number"}, "test_split": "test"}
@@ -30,6 +32,19 @@ def test_a_rule_is_enough() -> None:
     keys = take_keys(dict(PLAIN))
     assert (keys.false_answers, keys.cue, keys.subsample, keys.dataset) == (None, "", None, None)
     assert keys.probe_rows == "evaluation"
+
+
+def test_tasks_over_files_are_of_different_data_unless_they_say_so() -> None:
+    def source(task: str, **named: str) -> Source:
+        config = PLAIN | {"task": task, "dataset_path": "json"} | named
+        return take_keys(config).source(config)
+
+    trivia, sums = source("trivia", dataset="trivia"), source("sums", dataset="sums")
+    assert not trivia.same_data(sums)
+    assert trivia.same_data(source("trivia_train", dataset="trivia"))
+    assert not source("one").same_data(source("two"))
+    # As runs of earlier versions wrote them.
+    assert not replace(trivia, hub="json").same_data(replace(sums, hub="json"))
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,12 @@ def test_fewer_than_two_samples_have_no_agreement() -> None:
         JaccardDegree(n=1)
 
 
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_temperature_that_draws_nothing_is_refused(temperature: float) -> None:
+    with pytest.raises(ValueError, match="`temperature` must be above 0 and finite"):
+        JaccardDegree(temperature=temperature)
+
+
 def test_number_and_temperature_reach_the_signal() -> None:
     assert JaccardDegree().asks == (Samples(5, 1.0),)
     assert JaccardDegree(n=8, temperature=0.7).asks == (Samples(8, 0.7),)

@@ -74,8 +74,7 @@ class Manner:
         if not offsets.text.startswith(completion.text):
             return None
         begin, end = kept_span(completion.text, stops, self.think_end)
-        thought = bool(self.think_end) and str(self.think_end) in completion.text
-        return Kept.of(offsets, len(completion.ids), begin, end, thought=thought)
+        return Kept.of(offsets, len(completion.ids), begin, end)
 
 
 @dataclass(frozen=True)
