@@ -103,7 +103,11 @@ class LikelihoodTask(RowTask):
         # Where each option has a prompt of its own, there is no prompt of the row.
         if self._probing is not None and isinstance(ctx, str):
             facts = RowFacts(
-                self.doc_to_decontamination_query(doc), self._probing, self.source, self._metadata
+                self.doc_to_decontamination_query(doc),
+                str(self.doc_to_text(doc)),
+                self._probing,
+                self.source,
+                self._metadata,
             )
             chat = bool(kwargs.get("apply_chat_template"))
             requests.append(

@@ -26,12 +26,14 @@ class RowFacts(NamedTuple):
 
     Attributes:
         query: The question's own text, which identifies the question.
+        text: The question as the task puts it, without examples.
         settings: The settings of the request; see `probing_settings`.
         source: The source of the task's answers.
         metadata: The metadata of lm-eval, with the model's arguments.
     """
 
     query: str
+    text: str
     settings: Settings
     source: Source
     metadata: Mapping[str, Any]
@@ -86,7 +88,7 @@ def probing_request(
         metadata=metadata,
         question=Question(
             prompt=prompt,
-            text=prompt,
+            text=facts.text,
             generation=_ONE_TOKEN,
             chat=chat,
             messages=messages,
