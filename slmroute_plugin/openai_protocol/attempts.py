@@ -25,16 +25,16 @@ class Attempts:
         endpoint: The endpoint that the requests go to.
         most: The largest number of attempts, the first included.
         back_off_s: The scale of the waits in seconds; see `Failure.wait_s`.
-        longest_wait_s: The longest wait in seconds; what asks for a longer one has failed.
         has_answered: Whether the server has answered a request, so that a refusal is about its
             question and not about the key or the model.
+        longest_wait_s: The longest wait in seconds; what asks for a longer one has failed.
     """
 
     endpoint: Endpoint
     most: int
     back_off_s: float
-    longest_wait_s: float = inf
     has_answered: bool = False
+    longest_wait_s: float = inf
     # A generator of its own: the seeds of the process are for the model's samples.
     _random: Random = field(default_factory=Random, repr=False, compare=False)
 

@@ -126,7 +126,9 @@ class LlmUpstream:
             Pace(settings.tokens_per_minute),
         )
         self._slots = Semaphore(settings.max_concurrency)
-        self._attempts = Attempts(where, settings.max_attempts, BACK_OFF_S, _LONGEST_WAIT_S)
+        self._attempts = Attempts(
+            where, settings.max_attempts, BACK_OFF_S, longest_wait_s=_LONGEST_WAIT_S
+        )
 
     async def complete(self, body: Mapping[str, Any]) -> LlmAnswer:
         """Answer a request, without a stream.
