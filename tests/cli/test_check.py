@@ -116,6 +116,16 @@ def test_another_model_or_prompt_is_named(
     assert said in result.stdout
 
 
+def test_arguments_that_a_file_holds_as_a_text_hide_nothing_else(
+    threshold: Path, later: Callable[..., Path]
+) -> None:
+    run = later(model_args="pretrained=other", chat_template_sha="other")
+    result = check(threshold, "--run", str(run))
+    assert result.exit_code == 1
+    assert "chat template: 'other', and was '872be" in result.stdout
+    assert "pretrained" not in result.stdout
+
+
 def test_other_generation_settings_are_named(threshold: Path, later: Callable[..., Path]) -> None:
     def longer(row: dict[str, Any]) -> None:
         row["arguments"]["gen_args_0"]["arg_1"]["max_gen_toks"] = 7

@@ -106,7 +106,9 @@ def _of_results(samples: Path) -> dict[str, Any]:
         results = json.loads(run.results.read_text(encoding="utf-8"))
         config, of_task = results["config"], results["configs"][run.task]
         own = of_task.get("metadata", {}).get("slmroute") or {}
-        arguments = config.get("model_args") or {}
+        arguments = config.get("model_args")
+        # lm-eval has written them as a text too, which is not compared.
+        arguments = arguments if isinstance(arguments, Mapping) else {}
         return {
             "model": config.get("model"),
             "arguments": {name: arguments[name] for name in OF_ANSWERS if name in arguments},
