@@ -83,11 +83,12 @@ class TrainedMethod(Protocol):
 AnyMethod: TypeAlias = Method | TrainedMethod
 
 
-def asked_of_model(method: AnyMethod) -> tuple[Signal[object], ...]:
-    """Return the signals that a method asks of the model, rather than of what is there anyway.
+def needed_by(method: AnyMethod) -> tuple[Signal[object], ...]:
+    """Return the signals that a method asks for, and the samples that its follow-ups show."""
+    shown = (ask.samples for ask in method.asks if isinstance(ask, NextTokenProbs | Reply))
+    return tuple(dict.fromkeys([*method.asks, *(one for one in shown if one is not None)]))
 
-    The samples that its follow-ups show are among them.
-    """
-    asked = [ask for ask in method.asks if ask.is_of_model]
-    shown = (ask.samples for ask in asked if isinstance(ask, NextTokenProbs | Reply))
-    return tuple(dict.fromkeys([*asked, *(samples for samples in shown if samples is not None)]))
+
+def asked_of_model(method: AnyMethod) -> tuple[Signal[object], ...]:
+    """Return the signals that a method needs of the model, rather than of what is there anyway."""
+    return tuple(signal for signal in needed_by(method) if signal.is_of_model)

@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from slmroute_plugin.backends import Advises, Backend
-from slmroute_plugin.methods.protocol import AnyMethod, Method, TrainedMethod, asked_of_model
+from slmroute_plugin.methods.protocol import (
+    AnyMethod,
+    Method,
+    TrainedMethod,
+    asked_of_model,
+    needed_by,
+)
 from slmroute_plugin.plugins.methods import registered_methods
 from slmroute_plugin.probes.live import FittedMethod, find_probes
 from slmroute_plugin.run.route_checks import check_route
@@ -87,8 +93,7 @@ class TaskPlan:
             methods = self.methods_for(b"")
             self.of_prompt = check_route(self.route, source.task, backend, methods)
         self.asked: set[Signal[Any]] = {
-            *(signal for method in self.methods.values() for signal in method.asks),
-            *(signal for method in self.methods.values() for signal in asked_of_model(method)),
+            *(signal for method in self.methods.values() for signal in needed_by(method)),
             *self.kept,
             *(
                 method.probe.signal

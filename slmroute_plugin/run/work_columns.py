@@ -9,7 +9,7 @@ from slmroute_plugin.backends.method_work import MethodWork, work_of_methods
 from slmroute_plugin.backends.work import ANSWER, Trace, Work, kind_of, work_by_kind
 from slmroute_plugin.llm.model_price import ModelPrice
 from slmroute_plugin.methods.before_answer import need_of_answer
-from slmroute_plugin.methods.protocol import Method, asked_of_model
+from slmroute_plugin.methods.protocol import Method, needed_by
 from slmroute_plugin.signals import Confidences, HiddenState, Signal
 
 BEFORE = "before_answer"
@@ -20,9 +20,7 @@ def signals_behind(methods: Mapping[str, Method]) -> dict[str, list[Signal[Any]]
 
     A method that reads the confidences of others rests on the signals of those.
     """
-    own: dict[str, list[Signal[Any]]] = {
-        name: list(dict.fromkeys([*of.asks, *asked_of_model(of)])) for name, of in methods.items()
-    }
+    own: dict[str, list[Signal[Any]]] = {name: list(needed_by(of)) for name, of in methods.items()}
     return {
         name: [
             signal
