@@ -258,12 +258,12 @@ def _prompt_tokens(sent: Mapping[str, Any]) -> int:
     messages = sent.get("messages")
     for message in map(mapping, messages if isinstance(messages, list) else []):
         content = message.get("content")
-        if isinstance(content, str):
-            tokens += estimated_tokens(len(content))
-        for part in content if isinstance(content, list) else []:
-            text = mapping(part).get("text")
-            is_known = isinstance(text, str)
-            tokens += estimated_tokens(len(str(text))) if is_known else _TOKENS_OF_A_PART
+        parts = content if isinstance(content, list) else [{"text": content or ""}]
+        for text in (mapping(part).get("text") for part in parts):
+            if isinstance(text, str):
+                tokens += estimated_tokens(len(text))
+            else:
+                tokens += _TOKENS_OF_A_PART
     return tokens
 
 
