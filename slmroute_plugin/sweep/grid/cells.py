@@ -89,6 +89,15 @@ class Cell:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
+class _Part(NamedTuple):
+    """A group of tasks, and the role in which a model answers it."""
+
+    kind: Kind
+    role: Role
+    name: str
+    group: Group
+
+
 def cells_of(grid: Grid, path: Path) -> list[Cell]:
     """List the cells of a grid in the order of its file: models, and groups within each.
 
@@ -110,21 +119,18 @@ def cells_of(grid: Grid, path: Path) -> list[Cell]:
         file = path.parent / entry.config
         own = _loaded(file, _settings(grid, role))
         config = _on_engine(own, entry.engine or grid.engine, grid, file)
-        groups: list[tuple[Kind, str, Group]] = [
-            ("evaluation", name, group) for name, group in grid.tasks.items()
-        ]
-        if role == "slm" or entry.name == grid.probes.llm:
-            groups += [("training", name, group) for name, group in grid.training.items()]
-        for kind, name, tasks, limit in _resolved(groups, names, config, path):
-            limit = limit or grid.limit
+        for part, tasks in _resolved(_parts_of(grid, entry.name, role), names, config, path):
+            asked = (config if part.role == role else _without_methods(config)) | {
+                "tasks": list(tasks)
+            }
             cell = Cell(
                 number=len(cells),
                 model=entry.name,
-                role=role,
-                group=name,
-                kind=kind,
+                role=part.role,
+                group=part.name,
+                kind=part.kind,
                 tasks=tasks,
-                config=_limited(config | {"tasks": list(tasks)}, limit, grid.limit_seed),
+                config=_limited(asked, part.group.limit or grid.limit, grid.limit_seed),
                 needs=_needs(entry, own),
                 parameters_b=entry.parameters_b,
                 thinking_tokens=entry.thinking_tokens,
@@ -133,29 +139,41 @@ def cells_of(grid: Grid, path: Path) -> list[Cell]:
     return cells
 
 
+def _parts_of(grid: Grid, model: str, role: Role) -> Iterator[_Part]:
+    """Yield the groups that a model answers, and the role in which it answers each."""
+    for name, group in grid.tasks.items():
+        if role == "llm" or group.slms is None or model in group.slms:
+            yield _Part("evaluation", role, name, group)
+        elif model in grid.slms_as_llms:
+            yield _Part("evaluation", "llm", name, group)
+    for name, group in grid.training.items():
+        if model == grid.probes.llm or (
+            role == "slm" and (group.slms is None or model in group.slms)
+        ):
+            yield _Part("training", role, name, group)
+
+
 def _resolved(
-    groups: Iterable[tuple[Kind, str, Group]],
-    names: TaskNames,
-    config: Mapping[str, Any],
-    path: Path,
-) -> Iterator[tuple[Kind, str, tuple[str, ...], int | None]]:
-    """Yield groups with their tasks resolved, and with the limits that they state.
+    parts: Iterable[_Part], names: TaskNames, config: Mapping[str, Any], path: Path
+) -> Iterator[tuple[_Part, tuple[str, ...]]]:
+    """Yield parts of the grid with the tasks that their groups' names stand for.
 
     Raises:
         GridError: a name is neither a task nor a tag, or a task is in two groups.
     """
     where: dict[str, str] = {}
-    for kind, name, group in groups:
+    for part in parts:
         try:
-            tasks = names.resolved(tuple(group.tasks), config.get("include_path"))
+            tasks = names.resolved(tuple(part.group.tasks), config.get("include_path"))
         except ValueError as error:
-            raise GridError(f"{path}: {name}: {error}") from None
+            raise GridError(f"{path}: {part.name}: {error}") from None
         for task in tasks:
-            if where.setdefault(task, name) != name:
+            if where.setdefault(task, part.name) != part.name:
                 raise GridError(
-                    f"{path}: {task} is in the groups {where[task]} and {name}: leave it in one"
+                    f"{path}: {task} is in the groups {where[task]} and {part.name}: "
+                    "leave it in one"
                 )
-        yield kind, name, tasks, group.limit
+        yield part, tasks
 
 
 def _limited(config: Mapping[str, Any], limit: int | None, seed: int | None) -> dict[str, Any]:
@@ -170,12 +188,24 @@ def _limited(config: Mapping[str, Any], limit: int | None, seed: int | None) -> 
     return limited
 
 
-def _settings(grid: Grid, role: str) -> dict[str, Any]:
+def _settings(grid: Grid, role: Role) -> dict[str, Any]:
     """Take from the grid the settings for all models of a role."""
-    if role == "slm":
-        return dict(grid.slmroute)
-    # The answers of both are judged alike, and LLMs are run without methods.
-    return {key: value for key, value in grid.slmroute.items() if key == "judge"}
+    return dict(grid.slmroute) if role == "slm" else _as_llms_have(grid.slmroute)
+
+
+def _as_llms_have(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of a small model's settings that an LLM has too.
+
+    The answers of both are judged alike, and LLMs are run without methods.
+    """
+    return {key: value for key, value in settings.items() if key == "judge"}
+
+
+def _without_methods(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a small model's config as that of an LLM, which the others are routed to."""
+    metadata = config["metadata"]
+    settings = _as_llms_have(metadata["slmroute"])
+    return dict(config) | {"metadata": metadata | {"slmroute": settings}}
 
 
 def _loaded(file: Path, below: Mapping[str, Any]) -> dict[str, Any]:

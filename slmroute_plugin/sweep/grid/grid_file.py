@@ -51,12 +51,15 @@ class Group(BaseModel):
     Attributes:
         tasks: the names of tasks or tags.
         limit: the number of questions per task; null for the grid's.
+        slms: the names of the small models that answer it; null for all. A small model that
+            others are routed to answers it in any case, if need be without methods, as an LLM.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     tasks: Annotated[list[str], BeforeValidator(_as_list), Field(min_length=1)]
     limit: Annotated[int, Field(ge=1)] | None = None
+    slms: Annotated[list[_Name], BeforeValidator(_as_list), Field(min_length=1)] | None = None
 
 
 class ModelEntry(BaseModel):
@@ -188,6 +191,10 @@ class Grid(BaseModel):
         if strays := [name for name in self.slms_as_llms if name not in names]:
             hint = did_you_mean(strays[0], names)
             raise ValueError(f"the llm {strays[0]!r} is not among the slms. {hint}")
+        for group, part in (*self.tasks.items(), *self.training.items()):
+            if strays := [name for name in part.slms or [] if name not in names]:
+                hint = did_you_mean(strays[0], names)
+                raise ValueError(f"{strays[0]!r} of {group} is not among the slms. {hint}")
         return self
 
     @model_validator(mode="after")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from demo_grid import ARITHMETIC, MMLU, Demo
 
 from slmroute_plugin.sweep.grid.cells import Cell, cells_of
-from slmroute_plugin.sweep.grid.grid_file import load_grid
+from slmroute_plugin.sweep.grid.grid_file import GridError, load_grid
 
 
 def cells(demo: Demo) -> list[Cell]:
@@ -40,6 +41,46 @@ def test_a_small_model_that_others_are_routed_to_is_run_once(demo: Demo) -> None
     demo.change(llms=[{"slm": cells(demo)[0].model}])
     assert [cell.name for cell in cells(demo)] == alone
     assert load_grid(demo.grid).slms_as_llms == [cells(demo)[0].model]
+
+
+def test_a_group_may_be_for_some_of_the_small_models_alone(demo: Demo) -> None:
+    demo.change(
+        slms=["tiny-llama.yaml", "tiny-qwen3.yaml"],
+        llms=[],
+        tasks={"words": {"tasks": ARITHMETIC, "slms": "tiny-llama"}, "facts": MMLU},
+        training={"train": {"tasks": f"{ARITHMETIC}_train", "slms": ["tiny-qwen3"]}},
+    )
+    assert [cell.name for cell in cells(demo)] == [
+        "tiny-llama.words",
+        "tiny-llama.facts",
+        "tiny-qwen3.facts",
+        "tiny-qwen3.train",
+    ]
+
+
+def test_a_small_model_answers_as_an_llm_where_it_is_to_have_no_methods(demo: Demo) -> None:
+    demo.change(
+        slms=["tiny-llama.yaml", "tiny-qwen3.yaml"],
+        llms=[{"slm": "tiny-qwen3"}],
+        tasks={"words": {"tasks": ARITHMETIC, "slms": ["tiny-llama"]}, "facts": MMLU},
+        training={},
+        limit=3,
+        limit_seed=7,
+    )
+    demo.change_model("tiny-qwen3", metadata={"slmroute": {"uq": ["perplexity"]}})
+    small, _, large, facts = cells(demo)
+    assert (large.name, large.role) == ("tiny-qwen3.words", "llm")
+    assert large.config["metadata"]["slmroute"] == {"subsample": {"rows": 3, "seed": 7}}
+    assert (small.role, facts.role) == ("slm", "slm")
+    assert facts.config["metadata"]["slmroute"]["uq"] == ["perplexity"]
+
+
+def test_a_group_for_a_model_that_is_not_there_is_refused(demo: Demo) -> None:
+    demo.change(
+        slms=["tiny-llama.yaml"], tasks={"words": {"tasks": ARITHMETIC, "slms": ["tiny-lama"]}}
+    )
+    with pytest.raises(GridError, match=r"'tiny-lama' of words is not among the slms.*tiny-llama"):
+        cells(demo)
 
 
 def test_the_llm_whose_gain_probes_learn_answers_their_questions_too(demo: Demo) -> None:
