@@ -117,7 +117,8 @@ def cells_of(grid: Grid, path: Path) -> list[Cell]:
         if entry.config is None:
             continue
         file = path.parent / entry.config
-        own = _loaded(file, _settings(grid, role))
+        settings = grid.slmroute if role == "slm" else _as_llms_have(grid.slmroute)
+        own = _loaded(file, settings)
         config = _on_engine(own, entry.engine or grid.engine, grid, file)
         for part, tasks in _resolved(_parts_of(grid, entry.name, role), names, config, path):
             asked = (config if part.role == role else _without_methods(config)) | {
@@ -188,17 +189,12 @@ def _limited(config: Mapping[str, Any], limit: int | None, seed: int | None) -> 
     return limited
 
 
-def _settings(grid: Grid, role: Role) -> dict[str, Any]:
-    """Take from the grid the settings for all models of a role."""
-    return dict(grid.slmroute) if role == "slm" else _as_llms_have(grid.slmroute)
-
-
 def _as_llms_have(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of a small model's settings that an LLM has too.
 
     The answers of both are judged alike, and LLMs are run without methods.
     """
-    return {key: value for key, value in settings.items() if key == "judge"}
+    return {key: value for key, value in settings.items() if key == "judge"} | {"uq": "none"}
 
 
 def _without_methods(config: Mapping[str, Any]) -> dict[str, Any]:

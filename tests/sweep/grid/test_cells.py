@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from demo_grid import ARITHMETIC, MMLU, Demo
+from demo_grid import ARITHMETIC, METHODS, MMLU, Demo
 
 from slmroute_plugin.sweep.grid.cells import Cell, cells_of
 from slmroute_plugin.sweep.grid.grid_file import GridError, load_grid
@@ -70,9 +72,30 @@ def test_a_small_model_answers_as_an_llm_where_it_is_to_have_no_methods(demo: De
     demo.change_model("tiny-qwen3", metadata={"slmroute": {"uq": ["perplexity"]}})
     small, _, large, facts = cells(demo)
     assert (large.name, large.role) == ("tiny-qwen3.words", "llm")
-    assert large.config["metadata"]["slmroute"] == {"subsample": {"rows": 3, "seed": 7}}
+    assert large.config["metadata"]["slmroute"] == {
+        "uq": "none",
+        "subsample": {"rows": 3, "seed": 7},
+    }
     assert (small.role, facts.role) == ("slm", "slm")
     assert facts.config["metadata"]["slmroute"]["uq"] == ["perplexity"]
+
+
+def test_an_llm_is_run_without_methods_unless_its_own_file_has_some(demo: Demo) -> None:
+    judge = {"model": "gpt-4.1-mini"}
+    demo.change(
+        slms=["tiny-llama.yaml"],
+        llms=["tiny-qwen3.yaml"],
+        tasks={"facts": MMLU},
+        training={},
+        slmroute={"uq": "all", "judge": judge},
+    )
+
+    def settings() -> Any:
+        return cells(demo)[1].config["metadata"]["slmroute"]
+
+    assert settings()["uq"] == list(METHODS)
+    demo.change_model("tiny-qwen3", metadata={})
+    assert settings() == {"uq": "none", "judge": judge}
 
 
 def test_a_group_for_a_model_that_is_not_there_is_refused(demo: Demo) -> None:
