@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from uq_plugins.feature_scaling import Scaling, standardised
+
 if TYPE_CHECKING:
     import numpy as np
     import torch
@@ -17,52 +19,10 @@ WIDTHS = (256, 128, 64, 1)
 # The slope of LeakyReLU below 0.
 SLOPE = 0.01
 
-# The number of features held in float64 at once, so that a pool is never copied whole.
-_CHUNK_VALUES = 2**20
-
-
-class Scaling(NamedTuple):
-    """A scaling that makes features comparable: (feature - mean) / scale.
-
-    Attributes:
-        mean: The mean of each feature, float32.
-        scale: The standard deviation of each feature, float32; 1 for a constant feature.
-    """
-
-    mean: NDArray[np.float32]
-    scale: NDArray[np.float32]
-
-    def apply(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Standardise `features` in place, and return them."""
-        features -= self.mean
-        features /= self.scale
-        return features
-
 
 class _Layer(NamedTuple):
     weight: torch.Tensor
     bias: torch.Tensor
-
-
-def scaling_of(rows: TrainingRows, at: NDArray[np.int64] | None = None) -> Scaling:
-    """Return the mean and scale of each feature over the training rows `at`, by default all."""
-    import numpy as np
-
-    if at is None:
-        at = np.arange(len(rows))
-    # Distances are from the first row, so that a constant feature has a variance of exactly 0.
-    origin = rows.features(at[:1])[0].astype(np.float64)
-    total, squares = np.zeros_like(origin), np.zeros_like(origin)
-    step = max(1, _CHUNK_VALUES // origin.size)
-    for start in range(0, len(at), step):
-        distance = rows.features(at[start : start + step]) - origin
-        total += distance.sum(axis=0)
-        squares += np.square(distance, out=distance).sum(axis=0)
-    mean = total / len(at)
-    variance = np.maximum(squares / len(at) - np.square(mean), 0)
-    scale = np.sqrt(variance)
-    scale[scale == 0] = 1
-    return Scaling((origin + mean).astype(np.float32), scale.astype(np.float32))
 
 
 def fit_mlp(
@@ -100,7 +60,7 @@ def fit_mlp(
     import torch
     from torch.nn.functional import binary_cross_entropy_with_logits
 
-    scaling = scaling_of(rows) if standardise else None
+    scaling = Scaling.of(rows) if standardise else None
     generator = torch.Generator(device="cpu").manual_seed(seed)
     correct = torch.tensor(rows.correct, device="cpu")
     # The caller may have switched gradients off, as those who run models do.
@@ -126,21 +86,14 @@ def fit_mlp(
 def predict_mlp(weights: Mapping[str, NDArray[np.float32]], feature: NDArray[np.float32]) -> float:
     """Return the confidence in an answer, in [0, 1], from its feature, [d]; computed in float64."""
     import numpy as np
+    from scipy.special import expit
 
-    state = feature.astype(np.float64)
-    if "mean" in weights:
-        state = (state - weights["mean"]) / weights["scale"]
+    state = standardised(weights, feature)
     for number in range(1, len(WIDTHS) + 1):
         if number > 1:
             state = np.where(state > 0, state, SLOPE * state)
         state = weights[f"weight{number}"].astype(np.float64) @ state + weights[f"bias{number}"]
-    return sigmoid(float(state[0]))
-
-
-def sigmoid(logit: float) -> float:
-    """Return 1 / (1 + exp(-logit)), for logits of any size."""
-    small = math.exp(-abs(logit))
-    return (1.0 if logit >= 0 else small) / (1.0 + small)
+    return float(expit(state[0]))
 
 
 def check_finite(weights: Mapping[str, NDArray[np.float32]], learning_rate: float) -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from slmroute_plugin import PromptStates, TrainingRows
-from uq_plugins.mlp import Scaling, check_finite, scaling_of, sigmoid
+from uq_plugins.feature_scaling import Scaling, standardised
+from uq_plugins.mlp import check_finite
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,7 +79,7 @@ class ProbeDirichlet:
 
         generator = torch.Generator(device="cpu").manual_seed(seed)
         split = _split(len(rows), generator)
-        scaling = scaling_of(rows, split.fitted.numpy()) if self.standardise else None
+        scaling = Scaling.of(rows, split.fitted.numpy()) if self.standardise else None
         read = _Reader(rows, torch.tensor(rows.correct, device="cpu"), scaling, self.batch_size)
         # The caller may have switched gradients off, as those who run models do.
         with torch.inference_mode(False):
@@ -91,13 +92,11 @@ class ProbeDirichlet:
         self, weights: Mapping[str, NDArray[np.float32]], feature: NDArray[np.float32]
     ) -> float:
         """Return the probability, in [0, 1], that the answer is right; computed in float64."""
-        import numpy as np
+        from scipy.special import expit
 
-        states = feature.astype(np.float64)
-        if "mean" in weights:
-            states = (states - weights["mean"]) / weights["scale"]
+        states = standardised(weights, feature)
         logit = weights["mixture"] @ (states @ weights["weight"]) + weights["bias"][0]
-        return sigmoid(float(logit))
+        return float(expit(logit))
 
     def _train(self, read: _Reader, split: _Split, generator: torch.Generator) -> _Parameters:
         import torch

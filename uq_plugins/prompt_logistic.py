@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from slmroute_plugin import TrainingRows
-from uq_plugins.mlp import sigmoid
+from uq_plugins.logistic_regression import fit_logistic, predict_logistic
 from uq_plugins.prompt_features import PromptFeatures
 
 if TYPE_CHECKING:
@@ -42,22 +42,14 @@ class PromptLogistic(PromptFeatures):
 
     def fit(self, rows: TrainingRows, seed: int) -> Mapping[str, NDArray[np.float32]]:
         """Fit the regression; return what prepares features, `weight` [m] and `bias` [1]."""
-        import numpy as np
-        from sklearn.linear_model import LogisticRegression
-
         vectors, weights = self.prepared(rows)
-        regression = LogisticRegression(C=1 / self.penalty, max_iter=1000, random_state=seed)
-        regression.fit(vectors, rows.correct)
-        weights["weight"] = np.asarray(regression.coef_[0], dtype=np.float32)
-        weights["bias"] = np.asarray(regression.intercept_, dtype=np.float32)
-        return weights
+        return weights | fit_logistic(vectors, rows.correct, self.penalty)
 
     def predict(
         self, weights: Mapping[str, NDArray[np.float32]], feature: NDArray[np.float32]
     ) -> float:
         """Return the probability, in [0, 1], that the answer is right."""
-        vector = self.vector(weights, feature)[0].astype("float64")
-        return sigmoid(float(vector @ weights["weight"].astype("float64") + weights["bias"][0]))
+        return predict_logistic(weights, self.vector(weights, feature)[0])
 
 
 @dataclass(frozen=True)

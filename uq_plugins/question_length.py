@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from slmroute_plugin import QuestionTerms, TrainingRows
-from uq_plugins.mlp import sigmoid
+from uq_plugins.logistic_regression import fit_logistic, predict_logistic
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,24 +33,13 @@ class QuestionLength:
 
     def fit(self, rows: TrainingRows, seed: int) -> Mapping[str, NDArray[np.float32]]:
         """Fit the regression; return its `weight` [1] and `bias` [1], float32."""
-        import numpy as np
-        from sklearn.linear_model import LogisticRegression
-
-        lengths = np.log1p(rows.features().sum(axis=1, keepdims=True))
-        regression = LogisticRegression(max_iter=1000, random_state=seed).fit(lengths, rows.correct)
-        return {
-            "weight": np.asarray(regression.coef_[0], dtype=np.float32),
-            "bias": np.asarray(regression.intercept_, dtype=np.float32),
-        }
+        return fit_logistic(_log_length(rows.features()), rows.correct)
 
     def predict(
         self, weights: Mapping[str, NDArray[np.float32]], feature: NDArray[np.float32]
     ) -> float:
         """Return the probability, in [0, 1], that the answer is right."""
-        import numpy as np
-
-        length = float(np.log1p(feature.sum()))
-        return sigmoid(length * float(weights["weight"][0]) + float(weights["bias"][0]))
+        return predict_logistic(weights, _log_length(feature))
 
 
 @dataclass(frozen=True)
@@ -62,3 +51,10 @@ class QuestionLengthOod(QuestionLength):
 
     name: ClassVar[str] = "question_length_ood"
     trains_on: ClassVar[Literal["in_domain", "out_of_domain"]] = "out_of_domain"
+
+
+def _log_length(words: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return log(1 + the number of words) of questions, [..., 4096], as features, [..., 1]."""
+    import numpy as np
+
+    return np.asarray(np.log1p(words.sum(axis=-1, keepdims=True)))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal, cast, get_args
 
 from slmroute_plugin import HiddenState, TrainingRows
 from slmroute_plugin.signals import Position
-from uq_plugins.logistic_probe import fit_logistic, predict_logistic
+from uq_plugins.feature_scaling import Scaling, standardised
+from uq_plugins.logistic_regression import fit_logistic, predict_logistic
 from uq_plugins.mlp import fit_mlp, predict_mlp
 
 if TYPE_CHECKING:
@@ -74,9 +75,14 @@ class TrainedProbe:
         return (HiddenState(self.layer, cast(Position, self.position)),)
 
     def fit(self, rows: TrainingRows, seed: int) -> Mapping[str, NDArray[np.float32]]:
-        """Fit the head to the rows; return its weights, as `fit_mlp` or `fit_logistic` does."""
+        """Fit the head to the rows; return its weights, as `fit_mlp` or `fit_logistic` does.
+
+        Those of a regression have the `mean` and `scale` of the features, [d], with them.
+        """
         if self.head == "logistic":
-            return fit_logistic(rows, self.penalty)
+            scaling = Scaling.of(rows)
+            features = scaling.apply(rows.features())
+            return fit_logistic(features, rows.correct, self.penalty) | scaling._asdict()
         return fit_mlp(
             rows,
             learning_rate=self.learning_rate,
@@ -91,5 +97,5 @@ class TrainedProbe:
     ) -> float:
         """Return the head's probability, in [0, 1], that the answer is right."""
         if "weight" in weights:  # those of a regression, whatever this method's own head is
-            return predict_logistic(weights, feature)
+            return predict_logistic(weights, standardised(weights, feature))
         return predict_mlp(weights, feature)
