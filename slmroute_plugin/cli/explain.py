@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from slmroute_plugin.cli.serve_options import MOST_TOKENS
 from slmroute_plugin.cli.slm_options import (
     CueOption,
     DatasetOption,
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from slmroute_plugin.observation import Answer
     from slmroute_plugin.serving.threshold_rule import ThresholdRule
 
-_MOST_TOKENS = 512
-
 QuestionArgument = Annotated[str, typer.Argument(help="The question to ask.", show_default=False)]
 LlmOption = Annotated[
     str | None,
@@ -50,7 +49,7 @@ MaxTokensOption = Annotated[
     typer.Option(
         min=1,
         help="The largest number of tokens of the answer; default: the study's, else "
-        f"{_MOST_TOKENS}.",
+        f"{MOST_TOKENS}.",
     ),
 ]
 
@@ -90,7 +89,7 @@ def explain(
     warn_of_changes(rule, choice)
     quiet_lm_eval()
     try:
-        studied = Generation.of(rule.generation, _MOST_TOKENS)
+        studied = Generation.of(rule.generation, MOST_TOKENS)
         limit = max_tokens or studied.max_tokens
         generation = {"until": list(studied.stops), "max_gen_toks": limit, "do_sample": False}
         with Console(stderr=True).status(f"Loading {slm}"):

@@ -17,7 +17,7 @@ from slmroute_plugin.analysis.figures.curves import line_style
 from slmroute_plugin.analysis.figures.names import Names
 from slmroute_plugin.analysis.figures.paging import PER_PAGE, pages
 from slmroute_plugin.analysis.figures.saving import Drawn, Pages
-from slmroute_plugin.analysis.figures.sheet import Key, PanelGrid, near_square, sheet
+from slmroute_plugin.analysis.figures.sheet import Key, PanelGrid, sheet
 from slmroute_plugin.analysis.tables import caveats
 from slmroute_plugin.analysis.tables.file_names import file_parts
 from slmroute_plugin.analysis.tables.setting_tables import Unparsed
@@ -67,8 +67,7 @@ def _page(
     unparsed: Unparsed,
 ) -> Figure:
     """Draw a page of panels."""
-    columns, width, height = near_square(len(slms))
-    grid = PanelGrid(len(slms), columns, width, height, below=0.08, tail=0.3)
+    grid = PanelGrid.near_square(len(slms))
     on_page = routing[routing["slm"].isin(slms)]
     methods = set(on_page["method"])
     entries = [

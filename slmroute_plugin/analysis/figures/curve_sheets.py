@@ -14,7 +14,7 @@ from slmroute_plugin.analysis.figures.curves import Panel, averaged, draw, key
 from slmroute_plugin.analysis.figures.names import Names
 from slmroute_plugin.analysis.figures.paging import PER_PAGE, ROWS_PER_PAGE, pages
 from slmroute_plugin.analysis.figures.saving import Drawn, Pages
-from slmroute_plugin.analysis.figures.sheet import PAGE_WIDTH, PanelGrid, Sheet, near_square, sheet
+from slmroute_plugin.analysis.figures.sheet import PAGE_WIDTH, PanelGrid, Sheet, sheet
 from slmroute_plugin.analysis.figures.text_size import line_height, wrapped
 from slmroute_plugin.analysis.study.dataset_groups import in_groups
 from slmroute_plugin.analysis.tables import caveats
@@ -83,13 +83,12 @@ def by_slm(
         unparsed: what the tables did with answers without a confidence.
     """
     for page in pages(names.in_order("slms", rows.curves["slm"]), PER_PAGE):
-        columns, width, height = near_square(len(page.items))
         methods = set(rows.where("slm", page.items).routing["method"])
         panels = [
             Titled(names.slms[slm], _panel(rows.where("slm", [slm]), methods, unparsed))
             for slm in page.items
         ]
-        grid = PanelGrid(len(panels), columns, width, height, below=0.08, tail=0.3)
+        grid = PanelGrid.near_square(len(panels))
         on_page = rows.where("slm", page.items).routing
         drawn = _sheet(title, grid, on_page, names, panels, unparsed)
         for number, (axes, (name, panel)) in enumerate(zip(drawn.panels, panels, strict=True)):

@@ -15,7 +15,7 @@ from slmroute_plugin.analysis.figures.appearance import Look, look
 from slmroute_plugin.analysis.figures.names import Names
 from slmroute_plugin.analysis.figures.paging import PER_PAGE, pages
 from slmroute_plugin.analysis.figures.saving import Drawn, Pages
-from slmroute_plugin.analysis.figures.sheet import Key, PanelGrid, blank, near_square, sheet
+from slmroute_plugin.analysis.figures.sheet import Key, PanelGrid, blank, sheet
 from slmroute_plugin.analysis.study.dataset_groups import in_groups
 from slmroute_plugin.analysis.tables import caveats
 from slmroute_plugin.analysis.tables.file_names import file_parts
@@ -54,11 +54,11 @@ def by_method(
     looks = dataset_looks(names.in_order("datasets", rows["dataset"].unique()))
     labels = caveats.labels(alignment, names.methods)
     for page in pages(names.in_order("methods", alignment["method"]), PER_PAGE):
-        columns, width, height = near_square(len(page.items))
+        grid = PanelGrid.near_square(len(page.items))
         on_page = alignment[alignment["method"].isin(page.items)]
         drawn = sheet(
             title,
-            PanelGrid(len(page.items), columns, width, height, below=0.08, tail=0.3),
+            grid,
             _key(looks, names),
             _notes(on_page, names),
             "confidence",
@@ -67,7 +67,7 @@ def by_method(
         for number, (axes, method) in enumerate(zip(drawn.panels, page.items, strict=True)):
             of_method = rows[rows["method"] == method]
             draw(axes, of_method, on_page[on_page["method"] == method], looks)
-            axes.tick_params("x", labelbottom=number + columns >= len(page.items))
+            axes.tick_params("x", labelbottom=grid.is_lowest(number))
             axes.set_title(labels[method], y=1.0)
         yield Drawn(f"{file}{page.suffix}", drawn.figure)
 

@@ -17,7 +17,7 @@ from slmroute_plugin.analysis.figures.appearance import COLOURS, REFERENCE_COLOU
 from slmroute_plugin.analysis.figures.names import Names
 from slmroute_plugin.analysis.figures.paging import PER_PAGE, pages
 from slmroute_plugin.analysis.figures.saving import Drawn
-from slmroute_plugin.analysis.figures.sheet import Key, PanelGrid, near_square, sheet
+from slmroute_plugin.analysis.figures.sheet import Key, PanelGrid, sheet
 from slmroute_plugin.analysis.tables.verdict_rows import OVER_ALL
 
 _MIXED = (0, (1, 2))
@@ -47,8 +47,7 @@ def _page(
     datasets: Sequence[str], table: pd.DataFrame, savings: pd.DataFrame, names: Names
 ) -> Figure:
     """Draw a page of panels."""
-    columns, width, height = near_square(len(datasets))
-    grid = PanelGrid(len(datasets), columns, width, height, below=0.22, tail=0.2)
+    grid = PanelGrid.near_square(len(datasets), below=0.22, tail=0.2)
     llms = names.in_order("llms", table["llm"].astype(str))
     by_llm = looks(llms)
     drawn = sheet(

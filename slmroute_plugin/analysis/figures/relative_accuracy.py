@@ -16,7 +16,7 @@ from slmroute_plugin.analysis.figures.coverage import TOO_FEW, left_out, left_ou
 from slmroute_plugin.analysis.figures.names import Names
 from slmroute_plugin.analysis.figures.paging import PER_PAGE, pages
 from slmroute_plugin.analysis.figures.saving import Drawn, Pages
-from slmroute_plugin.analysis.figures.sheet import Key, PanelGrid, blank, near_square, sheet
+from slmroute_plugin.analysis.figures.sheet import Key, PanelGrid, blank, sheet
 from slmroute_plugin.analysis.tables import caveats
 from slmroute_plugin.analysis.tables.setting_tables import Unparsed
 from slmroute_plugin.analysis.tables.tables import Tables
@@ -81,7 +81,7 @@ def by_slm(
         scale: the horizontal axis.
     """
     for page in pages(names.in_order("slms", table["slm"]), PER_PAGE):
-        columns, width, height = near_square(len(page.items))
+        grid = PanelGrid.near_square(len(page.items))
         on_page = routing[routing["slm"].isin(page.items)]
         methods = set(on_page["method"])
         absent = [left_out(on_page[on_page["slm"] == slm], methods, unparsed) for slm in page.items]
@@ -93,7 +93,7 @@ def by_slm(
         titles = [names.slms[slm] for slm in page.items]
         drawn = sheet(
             title,
-            PanelGrid(len(ratios), columns, width, height, below=0.08, tail=0.3),
+            grid,
             _key(on_page, names, {method for each in absent for method in each} - with_line),
             [
                 *_notes(table, ratios),
@@ -105,7 +105,7 @@ def by_slm(
         )
         for number, (axes, name) in enumerate(zip(drawn.panels, titles, strict=True)):
             draw(axes, ratios[number], names.looks, scale)
-            axes.tick_params("x", labelbottom=number + columns >= len(ratios))
+            axes.tick_params("x", labelbottom=grid.is_lowest(number))
             axes.set_title(name, y=1.0)
         yield Drawn(f"{file}{page.suffix}", drawn.figure)
 

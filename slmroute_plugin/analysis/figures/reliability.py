@@ -22,7 +22,7 @@ from slmroute_plugin.analysis.figures.appearance import (
 from slmroute_plugin.analysis.figures.names import Names
 from slmroute_plugin.analysis.figures.paging import PER_PAGE, pages
 from slmroute_plugin.analysis.figures.saving import Drawn, Pages
-from slmroute_plugin.analysis.figures.sheet import Key, PanelGrid, blank, near_square, sheet
+from slmroute_plugin.analysis.figures.sheet import Key, PanelGrid, blank, sheet
 from slmroute_plugin.analysis.tables import caveats
 from slmroute_plugin.analysis.tables.calibration_rows import AS_IS
 from slmroute_plugin.analysis.tables.file_names import file_parts
@@ -81,11 +81,11 @@ def _of_slm(
     """
     labels = caveats.labels(errors, names.methods)
     for page in pages(names.in_order("methods", rows["method"]), PER_PAGE):
-        columns, width, height = near_square(len(page.items))
+        grid = PanelGrid.near_square(len(page.items))
         on_page = errors[errors["method"].isin(page.items)]
         drawn = sheet(
             f"Reliability of the confidences of {slm}, over all data sets",
-            PanelGrid(len(page.items), columns, width, height, below=0.08, tail=0.3),
+            grid,
             _key(rows),
             _notes(on_page),
             "confidence, or probability that it is mapped to",
@@ -93,7 +93,7 @@ def _of_slm(
         )
         for number, (axes, method) in enumerate(zip(drawn.panels, page.items, strict=True)):
             draw(axes, rows[rows["method"] == method], on_page[on_page["method"] == method])
-            axes.tick_params("x", labelbottom=number + columns >= len(page.items))
+            axes.tick_params("x", labelbottom=grid.is_lowest(number))
             axes.set_title(labels[method], y=1.0)
         yield Drawn(f"{file}{page.suffix}", drawn.figure)
 

@@ -68,6 +68,15 @@ class PanelGrid:
     side: float = 0.17
     tail: float = 0.17
 
+    @classmethod
+    def near_square(cls, panels: int, below: float = 0.08, tail: float = 0.3) -> PanelGrid:
+        """Return a grid of panels for a printed page, about as wide as high."""
+        if panels == 1:
+            return cls(panels, 1, 4.2, 2.6, below=below, tail=tail)
+        if panels in (2, 4):
+            return cls(panels, 2, 2.9, 1.9, below=below, tail=tail)
+        return cls(panels, 3, 1.85, 1.4, below=below, tail=tail)
+
     @property
     def rows(self) -> int:
         """The number of rows of panels."""
@@ -191,15 +200,6 @@ def undefined_patch(corner: tuple[float, float], **more: Any) -> Patch:
         "linewidth": 0,
     }
     return Rectangle(corner, 1, 1, hatch="////", **(style | more))
-
-
-def near_square(panels: int) -> tuple[int, float, float]:
-    """Return columns, and width and height of each panel's axes in inches, for a printed page."""
-    if panels == 1:
-        return 1, 4.2, 2.6
-    if panels in (2, 4):
-        return 2, 2.9, 1.9
-    return 3, 1.85, 1.4
 
 
 def _key_columns(key: Sequence[Key], width: float) -> int:
