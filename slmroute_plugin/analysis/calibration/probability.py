@@ -18,9 +18,9 @@ from slmroute_plugin.analysis.measures.calibration import (
     intervals,
     resampled_calibration,
 )
-from slmroute_plugin.analysis.measures.mapped import FittingData, training_data
+from slmroute_plugin.analysis.measures.mapped import FittingData, shuffled_questions, training_data
 from slmroute_plugin.analysis.measures.probability_map import CannotMap, ProbabilityMap, fitted_map
-from slmroute_plugin.analysis.study.runs import Scores, Setting, TaskRun
+from slmroute_plugin.analysis.study.runs import Setting, TaskRun
 from slmroute_plugin.storage.probability_file import ProbabilityFile
 
 LearnedFrom = Literal["training rows", "a split"]
@@ -88,8 +88,8 @@ def calibrate_probability(
         setting.slm.task: _rows_of(setting, selection, share, seed)
         for setting in selection.settings
     }
-    fitted = _pooled([of_task.fitted for of_task in rows.values()])
-    judged = _pooled([of_task.judged for of_task in rows.values()])
+    fitted = FittingData.joined([of_task.fitted for of_task in rows.values()])
+    judged = FittingData.joined([of_task.judged for of_task in rows.values()])
     probability_map = fitted_map(fitted.confidence, fitted.correct, seed=seed)
     if not len(judged.correct):
         raise CannotMap("no rows are left to judge the map on")
@@ -171,34 +171,22 @@ def _rows_of(setting: Setting, selection: Selection, share: float, seed: int) ->
     others = [other.slm for other in selection.settings if other is not setting]
     learned = training_data(setting, selection.method, others)
     if learned is not None:
-        return TaskRows("training rows", learned, _of(scores, scores.known))
+        return TaskRows("training rows", learned, FittingData.of(scores, scores.known))
     chosen = _share_of(setting.slm, share, seed)
     elsewhere = np.zeros(len(chosen), dtype=bool)
     for other in others:
         elsewhere |= setting.slm.asks_as(other)
     return TaskRows(
         "a split",
-        _of(scores, chosen & ~elsewhere & scores.known),
-        _of(scores, ~chosen & scores.known),
+        FittingData.of(scores, chosen & ~elsewhere),
+        FittingData.of(scores, ~chosen),
     )
 
 
 def _share_of(run: TaskRun, share: float, seed: int) -> NDArray[np.bool_]:
     """Mark a share of a run's questions, drawn at random: [n]."""
-    _, group = np.unique(run.question_key, return_inverse=True)
-    questions = int(group.max(initial=-1)) + 1
-    place = np.random.default_rng(seed).permutation(questions)
-    return np.asarray(place[group] < round(share * questions))
-
-
-def _of(scores: Scores, rows: NDArray[np.bool_]) -> FittingData:
-    """Take the marked rows [n] of a method."""
-    return FittingData(scores.confidence[rows], scores.correct[rows])
-
-
-def _pooled(parts: Sequence[FittingData]) -> FittingData:
-    """Join the rows of several tasks."""
-    return FittingData(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    number = shuffled_questions(run, seed)
+    return np.asarray(number < round(share * (number.max(initial=-1) + 1)))
 
 
 def _errors(

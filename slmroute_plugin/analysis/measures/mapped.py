@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slmroute_plugin.analysis.measures.probability_map import CannotMap, ProbabilityMap, fitted_map
-from slmroute_plugin.analysis.study.runs import Setting, TaskRun
+from slmroute_plugin.analysis.study.runs import Scores, Setting, TaskRun
 
 Floats = NDArray[np.float64]
 
@@ -29,6 +29,17 @@ class FittingData(NamedTuple):
 
     confidence: Floats
     correct: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, scores: Scores, among: NDArray[np.bool_]) -> FittingData:
+        """Take a method's rows with a confidence, among those that are marked: [n]."""
+        rows = among & scores.known
+        return cls(scores.confidence[rows], scores.correct[rows])
+
+    @classmethod
+    def joined(cls, parts: Sequence[FittingData]) -> FittingData:
+        """Join the rows of several data sets."""
+        return cls(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
 class Mapped(NamedTuple):
@@ -66,7 +77,7 @@ def training_data(
     seen = run.asks_as(setting.slm)
     for other in judged_too:
         seen |= run.asks_as(other)
-    return _known(run, method, ~seen)
+    return FittingData.of(run.scores[method], ~seen)
 
 
 def mapped_at_home(setting: Setting, method: str, halves: NDArray[np.int64], seed: int) -> Mapped:
@@ -88,7 +99,7 @@ def mapped_at_home(setting: Setting, method: str, halves: NDArray[np.int64], see
     probability = np.full(len(scores.confidence), np.nan)
     maps: list[ProbabilityMap] = []
     for half in (0, 1):
-        fitted = _map(_known(setting.slm, method, halves != half), seed)
+        fitted = _map(FittingData.of(scores, halves != half), seed)
         if fitted is None:
             return _unmapped(len(probability), "cross-fitted")
         there = halves == half
@@ -149,32 +160,30 @@ def mapped_from_elsewhere(
     if not parts:
         return None
     weight = np.concatenate([np.full(len(part.correct), 1 / len(part.correct)) for part in parts])
-    pooled = FittingData(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    pooled = FittingData.joined(parts)
     confidence = setting.slm.scores[method].confidence
     return _by_one_map(confidence, pooled, "other data sets", seed, weight)
 
 
-def halves_of(run: TaskRun, seed: int) -> NDArray[np.int64]:
-    """Halve the rows of a run at random, so that the same question is in one half: [n], 0 or 1."""
+def shuffled_questions(run: TaskRun, seed: int) -> NDArray[np.int64]:
+    """Give the questions of a run numbers in random order, from 0: [n], one for each question."""
     _, group = np.unique(run.question_key, return_inverse=True)
     place = np.random.default_rng(seed).permutation(int(group.max(initial=-1)) + 1)
-    half: NDArray[np.int64] = place[group] % 2
-    return half
+    number: NDArray[np.int64] = place[group]
+    return number
+
+
+def halves_of(run: TaskRun, seed: int) -> NDArray[np.int64]:
+    """Halve the rows of a run at random, so that the same question is in one half: [n], 0 or 1."""
+    return shuffled_questions(run, seed) % 2
 
 
 def _elsewhere(runs: Sequence[OtherRows], method: str) -> FittingData | None:
     """Take the rows of the first run on another data set with confidences of a method."""
     for run, rows in runs:
         if method in run.scores and run.scores[method].known.any():
-            return _known(run, method, rows)
+            return FittingData.of(run.scores[method], rows)
     return None
-
-
-def _known(run: TaskRun, method: str, among: NDArray[np.bool_]) -> FittingData:
-    """Take the rows with a confidence, among those that are marked [n]."""
-    scores = run.scores[method]
-    rows = among & scores.known
-    return FittingData(scores.confidence[rows], scores.correct[rows])
 
 
 def _by_one_map(
