@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner, Result
+from command_line import slmroute
+from typer.testing import Result
 
 from slmroute_plugin.analysis.study.reading import read_study
-from slmroute_plugin.cli import app
 
 Rows = Callable[..., list[dict[str, Any]]]
 Write = Callable[..., Path]
@@ -33,8 +33,9 @@ def damaged(path: Path, change: Change) -> None:
     path.write_text("\n".join(change(path.read_text("utf-8").splitlines())), encoding="utf-8")
 
 
-def slmroute(*arguments: str | Path) -> Result:
-    done = CliRunner().invoke(app, [*map(str, arguments)], env={"COLUMNS": "300"})
+def ended(*arguments: object) -> Result:
+    """Run `slmroute`, which must not end in a traceback."""
+    done = slmroute(*arguments)
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     return done
 
@@ -60,7 +61,7 @@ def test_every_part_of_a_report_uses_the_rest(
     change, lost, line = damage
     damaged(files[model], change)
     out = tmp_path / "report"
-    done = slmroute("report", results, "--out", out, "--resamples", "0", "--no-figures")
+    done = ended("report", results, "--out", out, "--resamples", "0", "--no-figures")
     assert done.exit_code == 1
     assert f"{files[model]}, line {line}: " in done.output
     assert (out / "index.html").is_file()
@@ -104,7 +105,7 @@ def test_a_threshold_is_calibrated_on_the_rest(
 ) -> None:
     change, lost, line = damage
     damaged(files["small"], change)
-    done = slmroute(
+    done = ended(
         "calibrate", results, "--slm", "small", "--method", "p_true", "--llm", "gpt-4.1-mini",
         "--ratio", "0.5", "--out", tmp_path / "threshold.json",
     )  # fmt: skip

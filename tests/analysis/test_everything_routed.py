@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner, Result
+from command_line import slmroute
+from typer.testing import Result
 
-from slmroute_plugin.cli import app
 from slmroute_plugin.plugins.policies import policy_for
 from slmroute_plugin.settings.parsing import parse_settings
 
@@ -56,7 +56,7 @@ def routed_live(threshold: dict[str, Any], confidence: Sequence[float | None]) -
 
 def calibrate(results: Path, out: Path, *goal: str) -> Result:
     command = ["calibrate", str(results), "--slm", "small", "--llm", "large", "--method", "p_true"]
-    return CliRunner().invoke(app, [*command, *goal, "--out", str(out)], env={"COLUMNS": "300"})
+    return slmroute(*command, *goal, "--out", out)
 
 
 @confidences
@@ -83,7 +83,7 @@ def test_every_threshold_of_a_reports_curve_is_one_for_live_routing(
     out = tmp_path / "report"
     command = ["report", str(study(confidence)), "--out", str(out), "--resamples", "0"]
     command += ["--no-figures", "--no-page", "--unparsed", "route"]
-    done = CliRunner().invoke(app, command)
+    done = slmroute(*command)
     assert done.exit_code == 0, done.output
     curves = pd.read_parquet(out / "curves.parquet")
     for point in curves.itertuples():

@@ -10,17 +10,17 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner, Result
+from command_line import slmroute
+from typer.testing import Result
 
 from slmroute_plugin.analysis.tables.tables import Tables
-from slmroute_plugin.cli import app
 
 Rows = Callable[..., list[dict[str, Any]]]
 Write = Callable[..., Path]
 
 
 def report(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(app, ["report", *map(str, arguments)])
+    return slmroute("report", *arguments)
 
 
 @pytest.fixture

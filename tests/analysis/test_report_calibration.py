@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import slmroute
 from sklearn.metrics import brier_score_loss, log_loss
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from slmroute_plugin.analysis.measures.probability_map import fitted_map
-from slmroute_plugin.cli import app
 
 Rows = Callable[..., list[dict[str, Any]]]
 Write = Callable[..., Path]
@@ -21,7 +21,7 @@ Write = Callable[..., Path]
 
 def report(results: Path, out: Path, *arguments: str) -> Result:
     given = ["report", str(results), "--out", str(out), "--resamples", "100", *arguments]
-    return CliRunner().invoke(app, given, env={"COLUMNS": "500"})
+    return slmroute(*given)
 
 
 @pytest.fixture

@@ -11,10 +11,9 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from command_line import slmroute
 
 from slmroute_plugin import include_path as include_path_module
-from slmroute_plugin.cli import app
 
 METHODS = (
     "average_token_prob",
@@ -32,7 +31,7 @@ HEAVY = (
 
 def output_of(*arguments: str) -> str:
     """What `slmroute ARGUMENTS` prints, on a terminal wide enough for its tables."""
-    result = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "250"})
+    result = slmroute(*arguments)
     assert result.exit_code == 0, result.output
     return result.stdout
 
@@ -61,7 +60,7 @@ def test_help_and_the_bare_path_import_nothing_heavy(arguments: list[str]) -> No
 
 
 def test_no_arguments_show_the_help() -> None:
-    result = CliRunner().invoke(app, [], env={"COLUMNS": "250"})
+    result = slmroute()
     assert "Usage" in result.output
     assert "methods" in result.output
 
@@ -123,7 +122,7 @@ def test_a_terminal_that_knows_ascii_alone_is_no_fault(
 
 
 def test_unknown_commands_are_refused() -> None:
-    assert CliRunner().invoke(app, ["method"]).exit_code == 2
+    assert slmroute("method").exit_code == 2
 
 
 def test_packaged_tasks_win_over_a_neighbouring_folder(include_path_copy: Path) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 from checkout import ROOT
-from typer.testing import CliRunner, Result
+from command_line import slmroute
+from typer.testing import Result
 
-from slmroute_plugin.cli import app
 from slmroute_plugin.routing.policy import Threshold
 from slmroute_plugin.storage.sample_files import SLM_FILTER, newest_sample_files, read_samples
 from slmroute_plugin.storage.threshold_file import read_threshold
@@ -26,7 +26,7 @@ TASK = "slmroute_demo_arithmetic"
 
 def run(*arguments: str, results: Path = RESULTS, method: str = "perplexity") -> Result:
     given = ["calibrate", str(results), "--slm", SLM, "--method", method, *arguments]
-    return CliRunner().invoke(app, given, env={"COLUMNS": "300"})
+    return slmroute(*given)
 
 
 def rows_of(model: str) -> list[dict[str, Any]]:

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command_line import slmroute
 from numpy.typing import NDArray
 from sklearn.metrics import log_loss
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from slmroute_plugin.cli import app
 from slmroute_plugin.storage.threshold_file import read_threshold
 
 SLM = "small"
@@ -40,7 +40,7 @@ def written(
 
 def run(results: Path, *arguments: str) -> Result:
     given = ["calibrate", str(results), "--slm", SLM, "--method", "m", *arguments]
-    return CliRunner().invoke(app, given, env={"COLUMNS": "200"})
+    return slmroute(*given)
 
 
 def mapped(content: dict[str, Any], confidence: NDArray[np.float64]) -> NDArray[np.float64]:

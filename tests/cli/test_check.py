@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from checkout import ROOT
-from typer.testing import CliRunner, Result
+from command_line import slmroute
+from typer.testing import Result
 
-from slmroute_plugin.cli import app
 from slmroute_plugin.storage.decision_log import DecisionLog
 
 SLM = "SmolLM2-135M-Instruct"
@@ -20,16 +20,12 @@ WHOLE = {"pretrained": SLM, "gguf_file": f"{SLM}.Q4_1.gguf", "dtype": "float32"}
 TASKS = ["--tasks", "demo_arithmetic"]
 
 
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200"})
-
-
 @pytest.fixture
 def threshold(tmp_path: Path) -> Path:
     """A threshold that was calibrated on the committed run."""
     path = tmp_path / "threshold.json"
     given = ["--slm", SLM, "--method", "perplexity", "--ratio", "0.3", "--out", str(path), *TASKS]
-    assert run("calibrate", str(ROOT / "results"), *given).exit_code == 0
+    assert slmroute("calibrate", str(ROOT / "results"), *given).exit_code == 0
     return path
 
 
@@ -56,7 +52,7 @@ def later(tmp_path: Path) -> Callable[..., Path]:
 
 
 def check(threshold: Path, *arguments: str) -> Result:
-    return run("check", str(threshold), *arguments)
+    return slmroute("check", str(threshold), *arguments)
 
 
 def test_the_run_that_it_was_calibrated_on_holds(
@@ -234,10 +230,10 @@ def test_what_cannot_be_checked_is_an_error(threshold: Path, tmp_path: Path) -> 
 
 def test_a_plan_says_how_many_answers_a_promise_needs() -> None:
     given = ["calibrate", str(ROOT / "results"), "--slm", SLM, "--method", "perplexity", "--plan"]
-    result = run(*given, "--ratio", "0.3", "--guarantee", "0.95")
+    result = slmroute(*given, "--ratio", "0.3", "--guarantee", "0.95")
     assert result.exit_code == 0, result.output
     assert "There are 128." in result.stdout
-    result = run(*given, "--accuracy", "0.4", "--guarantee", "0.9", *TASKS)
+    result = slmroute(*given, "--accuracy", "0.4", "--guarantee", "0.9", *TASKS)
     assert result.exit_code == 0, result.output
     assert "Accuracy of kept answers" in result.stdout
-    assert run(*given, "--ratio", "0.3").exit_code == 2
+    assert slmroute(*given, "--ratio", "0.3").exit_code == 2

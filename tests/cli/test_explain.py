@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import slmroute
 from real_server import free_port
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from slmroute_plugin import assess
-from slmroute_plugin.cli import app
 
 QUESTION = "What is the capital of France?"
 SHORT = ["--max-tokens", "6"]
@@ -36,9 +36,7 @@ def explain(folder: Path, threshold: Any, *further: str, method: str = "perplexi
     content = {"threshold": threshold, "method": method, "slm": "tiny", "llm": "gpt-4.1-mini"}
     path.write_text(json.dumps(content))
     model = ["--slm", "hf", "--slm-args", f"pretrained={folder},device=cpu,max_length=1024"]
-    return CliRunner().invoke(
-        app, ["explain", str(path), QUESTION, *model, *SHORT, *further], env={"COLUMNS": "200"}
-    )
+    return slmroute("explain", path, QUESTION, *model, *SHORT, *further)
 
 
 def test_it_shows_the_answer_the_confidences_and_the_decision(folder: Path, lm: Any) -> None:
@@ -90,7 +88,7 @@ def test_the_studys_generation_settings_are_the_default(folder: Path, lm: Any) -
     content = {"threshold": 0.5, "method": "perplexity", "slm": "tiny"}
     path.write_text(json.dumps({**content, "provenance": {"generation": generation}}))
     model = ["--slm", "hf", "--slm-args", f"pretrained={folder},device=cpu,max_length=1024"]
-    result = CliRunner().invoke(app, ["explain", str(path), QUESTION, *model])
+    result = slmroute("explain", path, QUESTION, *model)
     assert result.exit_code == 0, result.output
     assert f"tiny says: {cut}\n" in result.stdout
 
@@ -119,7 +117,7 @@ def test_a_server_that_is_down_is_an_error(tmp_path: Path) -> None:
     path.write_text(json.dumps({"threshold": 0.5, "method": "perplexity", "slm": "tiny"}))
     url = f"http://127.0.0.1:{free_port()}/v1"
     asked = ["explain", str(path), QUESTION, "--slm", url, "--slm-args", "model=tiny"]
-    result = CliRunner().invoke(app, [*asked, "--methods", "perplexity"], env={"COLUMNS": "200"})
+    result = slmroute(*asked, "--methods", "perplexity")
     assert result.exit_code == 1
     assert isinstance(result.exception, SystemExit), result.exception
     assert "Error: " in result.stderr

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import yaml
-from typer.testing import CliRunner, Result
+from command_line import slmroute
+from typer.testing import Result
 
-from slmroute_plugin.cli import app
 from slmroute_plugin.plugins import registered_methods
 
 
@@ -21,7 +21,7 @@ def export(folder: Path, threshold: Any, *further: str, **changes: Any) -> Resul
     path = folder / "strict.json"
     content = {"threshold": threshold, "method": "perplexity", "slm": "small", "llm": "large"}
     path.write_text(json.dumps(content | changes))
-    return CliRunner().invoke(app, ["export", str(path), "--to", "vllm-sr", *further])
+    return slmroute("export", path, "--to", "vllm-sr", *further)
 
 
 @pytest.mark.parametrize("threshold", [0.06, 0.3, 0.62, 1.0])

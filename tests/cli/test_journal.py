@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from command_line import slmroute
 
-from slmroute_plugin.cli import app
 from slmroute_plugin.journal import Journal
 from slmroute_plugin.journal.code_version import code_versions
 from slmroute_plugin.journal.records import QuestionRecord, TaskFacts
@@ -16,7 +15,7 @@ NOW = min(code_versions())
 
 
 def said(*arguments: str, code: int = 0) -> str:
-    result = CliRunner().invoke(app, ["journal", *arguments], env={"COLUMNS": "250"})
+    result = slmroute("journal", *arguments)
     assert result.exit_code == code, result.output
     return result.output
 

@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import slmroute
 from lm_eval import simple_evaluate
 from lm_eval.tasks import TaskManager
 from stock_tasks import KnownReplies, write_stock_tasks
-from typer.testing import CliRunner
-
-from slmroute_plugin.cli import app
 
 PICK = [
     {"question": "Which is a colour?", "options": ["red", "dog"], "answer": "A"},
@@ -46,7 +44,7 @@ def rows(tmp_path: Path) -> Callable[[str, Sequence[Any]], Path]:
 
 
 def run(*arguments: Any) -> Any:
-    return CliRunner().invoke(app, ["tasks", *map(str, arguments)], env={"COLUMNS": "200"})
+    return slmroute("tasks", *arguments)
 
 
 def new(name: str, data: Path, kind: str, *options: Any) -> Path:

@@ -6,17 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from command_line import slmroute
 
-from slmroute_plugin.cli import app
 from slmroute_plugin.probes.files import load_probe
 from slmroute_plugin.storage.sample_files import newest_sample_files
 
 Written = Callable[..., Path]
-
-
-def slmroute(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "250"})
 
 
 def cells(said: str) -> list[list[str]]:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import slmroute
 from scipy.stats import binomtest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from slmroute_plugin.cli import app
 from slmroute_plugin.storage.decision_log import DecisionLog
 
 # Decision, reason, who answered, dollars of the LLM, whether a shadow pair agrees.
@@ -46,7 +46,7 @@ def log_of(path: Path) -> Path:
 
 
 def report(log: Path, out: Path) -> Result:
-    return CliRunner().invoke(app, ["report", str(log), "--out", str(out)], env={"COLUMNS": "200"})
+    return slmroute("report", log, "--out", out)
 
 
 def rows(out: Path) -> dict[str, dict[str, Any]]:

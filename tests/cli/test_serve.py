@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import uvicorn
+from command_line import slmroute
 from running_proxy import slm_answers, sure_if_easy
 from scripted_server import KEY, ScriptedServer
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from slmroute_plugin.cli import app
 from slmroute_plugin.plugins.methods import method_version
 
 
@@ -41,7 +41,7 @@ def serve(folder: Path, content: Any, slm: str, *further: str) -> Result:
     path = folder / "strict.json"
     path.write_text(content if isinstance(content, str) else json.dumps(content))
     command = ["serve", str(path), "--slm", slm, "--slm-args", "model=tiny", *further]
-    return CliRunner().invoke(app, command, env={"COLUMNS": "200"})
+    return slmroute(*command)
 
 
 WHOLE = {"threshold": 0.5, "method": "perplexity", "slm": "tiny", "llm": "gpt-4.1-mini"}

@@ -7,10 +7,8 @@ from typing import Any
 
 import lm_eval.tasks
 import pytest
+from command_line import slmroute
 from stock_tasks import write_stock_tasks
-from typer.testing import CliRunner
-
-from slmroute_plugin.cli import app
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +25,7 @@ def stock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def wrap(*arguments: Any) -> Any:
-    return CliRunner().invoke(app, ["tasks", "wrap", *map(str, arguments)])
+    return slmroute("tasks", "wrap", *arguments)
 
 
 def test_files_are_written_for_names_and_groups(tmp_path: Path) -> None:

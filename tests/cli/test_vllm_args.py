@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
-
-from slmroute_plugin.cli import app
+from command_line import slmroute
+from typer.testing import Result
 
 
 @pytest.fixture
@@ -21,7 +20,7 @@ def model(tiny: Callable[..., Any], tmp_path: Path) -> str:
 
 
 def run(*options: str) -> Result:
-    return CliRunner().invoke(app, ["vllm-args", *options], env={"COLUMNS": "200"})
+    return slmroute("vllm-args", *options)
 
 
 def layers_of(result: Result) -> list[int]:

@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
-
-from slmroute_plugin.cli import app
+from command_line import slmroute
 
 FILES = Path(__file__).parent / "files"
 UQLM = FILES / "uqlm_white_box.jsonl"
@@ -155,7 +153,7 @@ def test_two_columns_are_reported_and_calibrated(tmp_path: Path) -> None:
     results = tmp_path / "results"
 
     def run(*arguments: object) -> Any:
-        result = CliRunner().invoke(app, [*map(str, arguments)], env={"COLUMNS": "200"})
+        result = slmroute(*arguments)
         assert result.exit_code == 0, result.output
         return result.stdout
 

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from command_line import slmroute
 
-from slmroute_plugin.cli import app
 from slmroute_plugin.probes.files import load_probe, probe_path
 from slmroute_plugin.probes.fitting import FitSettings, Fitted, fit_probes
 from slmroute_plugin.probes.training_data import ProbeProblem
@@ -142,9 +141,7 @@ def test_the_command_says_what_a_gain_needs(
     written: Written, options: list[str], said: str
 ) -> None:
     folder = written("slmroute_a_train", "a", correct=SLM)
-    result = CliRunner().invoke(
-        app, ["probes", "fit", str(folder), *options], env={"COLUMNS": "300"}
-    )
+    result = slmroute("probes", "fit", folder, *options)
     assert result.exit_code == 2
     assert said in " ".join(result.output.split())
 
@@ -154,12 +151,10 @@ def test_the_command_fits_a_gain_and_the_samples_say_so(written: Written) -> Non
     folder = written("slmroute_a_train", "a", correct=SLM)
     llm = answered_by_llm(folder, "slmroute_a_train", LLM)
     arguments = ["--method", "trained_probe", "--target", "gain", "--llm", str(llm), "--jobs", "1"]
-    result = CliRunner().invoke(
-        app, ["probes", "fit", str(folder), *arguments], env={"COLUMNS": "300"}
-    )
+    result = slmroute("probes", "fit", folder, *arguments)
     assert result.exit_code == 0, result.output
     assert "training split, gain of big" in result.output
-    scored = CliRunner().invoke(app, ["score", str(folder)], env={"COLUMNS": "300"})
+    scored = slmroute("score", folder)
     assert scored.exit_code == 0, scored.output
     rows = list(read_samples(newest_sample_files(folder)["slmroute_a"]))
     assert {row["fitted_on/trained_probe"] for row in rows if row["filter"] == "slm"} == {

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from command_line import output_of
 from lm_eval import simple_evaluate
 from lm_eval.tasks import TaskManager
 from lm_eval.utils import make_table
-from typer.testing import CliRunner
 
 from slmroute_plugin import assess
-from slmroute_plugin.cli import app
 from slmroute_plugin.include_path import include_path
 from slmroute_plugin.settings.schema import SettingsError
 from slmroute_plugin.storage.sample_files import newest_sample_files, read_samples, write_samples
@@ -49,12 +48,6 @@ def save(folder: Path, found: Any) -> None:
         write_samples(folder, task, [row | {"acc": float(row["doc_id"] % 2)} for row in rows])
 
 
-def slmroute(*arguments: str) -> str:
-    result = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "250"})
-    assert result.exit_code == 0, result.output
-    return result.output
-
-
 @pytest.fixture(scope="module")
 def fitted(tiny: Any, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
     results = tmp_path_factory.mktemp("results")
@@ -62,7 +55,7 @@ def fitted(tiny: Any, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
     found = evaluate(model, settings, [f"{task}_train" for task in TASKS])
     (folder,) = (path.parent for path in results.glob("*/hidden_states"))
     save(folder, found)
-    said = slmroute("probes", "fit", str(folder), "--jobs", "2")
+    said = output_of("probes", "fit", str(folder), "--jobs", "2")
     assert "training split" in said
     assert "other datasets" in said
     return Fitted(model, folder, settings)
@@ -101,7 +94,7 @@ def test_a_run_and_its_files_give_the_same_confidences(fitted: Fitted, live: Any
         for task, rows in live["samples"].items()
     }
     save(fitted.folder, {"samples": without})
-    slmroute("score", str(fitted.folder))
+    output_of("score", str(fitted.folder))
     for task in TASKS:
         scored = list(read_samples(newest_sample_files(fitted.folder)[task]))
         for method in PROBES:
@@ -109,7 +102,7 @@ def test_a_run_and_its_files_give_the_same_confidences(fitted: Fitted, live: Any
             assert confidences(scored, method) == there
             assert len(set(there.values())) > 1
             assert None not in there.values()
-    assert slmroute("score", str(fitted.folder)).count("Has them already:") == len(TASKS)
+    assert output_of("score", str(fitted.folder)).count("Has them already:") == len(TASKS)
 
 
 def test_lm_evals_table_says_what_each_probe_was_fitted_on(fitted: Fitted, live: Any) -> None:
@@ -121,13 +114,13 @@ def test_lm_evals_table_says_what_each_probe_was_fitted_on(fitted: Fitted, live:
     assert fitted_on(live, "ood_probe") == ["other datasets"] * 2
     named = fitted.settings | {"uq": ["trained_probe"]}
     save(fitted.folder, evaluate(fitted.model, named, [TASKS[0]]))
-    slmroute("probes", "fit", str(fitted.folder), "--cross-fit", "demo_arithmetic")
-    assert "cross-fitted" in slmroute("probes", "list", str(fitted.folder))
+    output_of("probes", "fit", str(fitted.folder), "--cross-fit", "demo_arithmetic")
+    assert "cross-fitted" in output_of("probes", "list", str(fitted.folder))
     again = evaluate(fitted.model, named, list(TASKS))
     assert fitted_on(again, "trained_probe") == ["cross-fitted", "training split"]
     rows = again["samples"][TASKS[0]]
     assert {row["fitted_on/trained_probe"] for row in rows} == {"cross-fitted"}
-    slmroute("score", str(fitted.folder))
+    output_of("score", str(fitted.folder))
     scored = read_samples(newest_sample_files(fitted.folder)[TASKS[0]])
     assert confidences(scored, "trained_probe") == confidences(rows, "trained_probe")
 
@@ -143,7 +136,7 @@ def combined(tiny: Any, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
     (folder,) = (path.parent for path in results.glob("*/questions"))
     assert not (folder / "hidden_states").exists()
     save(folder, found)
-    said = slmroute("probes", "fit", str(folder), "--jobs", "2")
+    said = output_of("probes", "fit", str(folder), "--jobs", "2")
     assert "confidences of p_ik, p_true, perplexity" in said
     return Fitted(model, folder, settings)
 
@@ -166,7 +159,7 @@ def test_a_run_of_combined_runs_what_it_reads_and_agrees_with_scoring(combined: 
         for task, rows in found["samples"].items()
     }
     save(combined.folder, {"samples": without})
-    slmroute("score", str(combined.folder))
+    output_of("score", str(combined.folder))
     for task in TASKS:
         scored = list(read_samples(newest_sample_files(combined.folder)[task]))
         for method in kinds:

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import output_of
 from forwarded import counted
 from lm_eval import simple_evaluate
 from lm_eval.tasks import TaskManager
-from typer.testing import CliRunner
 
 from slmroute_plugin.backends.transformers.backend import TransformersBackend
-from slmroute_plugin.cli import app
 from slmroute_plugin.include_path import include_path
 from slmroute_plugin.probes.files import load_probe
 from slmroute_plugin.storage.sample_files import newest_sample_files, read_samples, write_samples
@@ -34,12 +33,6 @@ def evaluated(model: Any, settings: dict[str, Any], tasks: list[str], rows: int)
     )  # fmt: skip
 
 
-def slmroute(*arguments: str) -> str:
-    result = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "250"})
-    assert result.exit_code == 0, result.output
-    return result.output
-
-
 @pytest.fixture(scope="module")
 def model(tiny: Any) -> Any:
     return tiny(batch_size=4)
@@ -57,7 +50,7 @@ def folder(model: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = [f"{name}.features=text" for name in TEXT]
     options = [part for text in texts for part in ("--option", text)]
     methods = [part for name in METHODS for part in ("--method", name)]
-    slmroute("probes", "fit", str(folder), "--jobs", "1", *methods, *options)
+    output_of("probes", "fit", str(folder), "--jobs", "1", *methods, *options)
     return folder
 
 
@@ -88,7 +81,7 @@ def test_a_run_and_saved_samples_get_the_same_confidences(folder: Path, model: A
                 assert before == (row["work/answer"]["read"] if "knn" in name else 0)
         bare = [{k: v for k, v in row.items() if not k.startswith("confidence/")} for row in rows]
         write_samples(folder, task, [{**row, "acc": float(row["doc_id"] % 2)} for row in bare])
-    slmroute("score", str(folder))
+    output_of("score", str(folder))
     for task, path in newest_sample_files(folder).items():
         if task in TASKS:
             scored = {row["doc_id"]: row for row in read_samples(path)}
@@ -136,12 +129,12 @@ def test_a_model_that_shows_text_alone_is_routed_by_words(
     found = evaluated(DummyLM(), chosen, [train], 24)
     rows = [row | {"acc": float(row["doc_id"] % 2)} for row in found["samples"][train]]
     write_samples(results, train, rows)
-    slmroute("probes", "fit", str(results), "--jobs", "1", "--option", "prompt_knn.features=text")
+    output_of("probes", "fit", str(results), "--jobs", "1", "--option", "prompt_knn.features=text")
     fitted = [load_probe(path).provenance.method for path in results.glob("probes/*.safetensors")]
     assert sorted(fitted) == names
     live = evaluated(DummyLM(), chosen, [TASKS[0]], 5)["samples"][TASKS[0]]
     write_samples(results, TASKS[0], [{**row, "confidence/prompt_knn": None} for row in live])
-    slmroute("score", str(results))
+    output_of("score", str(results))
     again = read_samples(newest_sample_files(results)[TASKS[0]])
     assert [row["confidence/prompt_knn"] for row in again] == [
         row["confidence/prompt_knn"] for row in live

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import slmroute
 from judge_server import KEY, fields_of
 from lm_eval import simple_evaluate
 from lm_eval.loggers import EvaluationTracker
 from lm_eval.tasks import TaskManager
-from typer.testing import CliRunner
 
-from slmroute_plugin.cli import app
 from slmroute_plugin.include_path import include_path
 from slmroute_plugin.storage.sample_files import newest_sample_files, read_samples, write_samples
 
@@ -80,7 +79,7 @@ def test_in_the_run_and_after_the_fact_give_the_same_columns(
     old = newest_sample_files(plain)[ARITHMETIC]
     before = old.read_bytes()
     command = ["judge", str(plain), "--model", "j", "--base-url", judge_server.url]
-    done = CliRunner().invoke(app, command, env={"COLUMNS": "250"})
+    done = slmroute(*command)
     assert done.exit_code == 0, done.output
     assert old.read_bytes() == before
     after = list(read_samples(newest_sample_files(plain)[ARITHMETIC]))
@@ -102,7 +101,7 @@ def test_rows_without_their_text_stay_as_they_are(judge_server: Any, tmp_path: P
     bare = {"filter": "slm", "acc": 0.0, "answer": "5", "scored_by": "number"}
     write_samples(tmp_path / "tiny", ARITHMETIC, [full, bare])
     command = ["judge", str(tmp_path / "tiny"), "--model", "j", "--base-url", judge_server.url]
-    done = CliRunner().invoke(app, command, env={"COLUMNS": "250"})
+    done = slmroute(*command)
     assert done.exit_code == 0, done.output
     first, second = read_samples(newest_sample_files(tmp_path / "tiny")[ARITHMETIC])
     assert second == bare
@@ -120,7 +119,7 @@ def test_a_question_that_was_routed_unanswered_is_not_judged(
     gone = {**full, "filtered_resps": [""], "acc": None, "scored_by": None, "answered": 0.0}
     write_samples(tmp_path / "tiny", ARITHMETIC, [gone, full])
     command = ["judge", str(tmp_path / "tiny"), "--model", "j", "--base-url", judge_server.url]
-    done = CliRunner().invoke(app, command, env={"COLUMNS": "250"})
+    done = slmroute(*command)
     assert done.exit_code == 0, done.output
     first, second = read_samples(newest_sample_files(tmp_path / "tiny")[ARITHMETIC])
     assert first == gone
@@ -134,7 +133,7 @@ def test_a_damaged_line_costs_its_own_row_and_is_named(judge_server: Any, tmp_pa
     first, second, third = path.read_text("utf-8").splitlines()
     path.write_text("\n".join([first, "", second[:30], third]), encoding="utf-8")
     command = ["judge", str(tmp_path / "tiny"), "--model", "j", "--base-url", judge_server.url]
-    done = CliRunner().invoke(app, command, env={"COLUMNS": "250"})
+    done = slmroute(*command)
     assert done.exit_code == 0, done.output
     assert f"{path}, line 2: the line is empty" in done.output
     assert f"{path}, line 3: not one JSON object" in done.output
@@ -151,7 +150,7 @@ def test_a_judge_that_cannot_be_asked_leaves_no_file(judge_server: Any, tmp_path
     row = {"doc": doc, "filtered_resps": ["It is 5."], "filter": "slm", "scored_by": "number"}
     write_samples(tmp_path / "tiny", ARITHMETIC, [row])
     command = ["judge", str(tmp_path / "tiny"), "--model", "j", "--base-url", judge_server.url]
-    done = CliRunner().invoke(app, command, env={"COLUMNS": "250"})
+    done = slmroute(*command)
     assert done.exit_code == 1
     assert "401" in done.output
     assert len(list(tmp_path.rglob("samples_*.jsonl"))) == 1
@@ -172,7 +171,7 @@ def test_further_settings_of_the_judge_reach_it(
     command = ["judge", str(tmp_path / "tiny"), "--model", "gpt-4.1-mini"]
     command += ["--base-url", slow_judge.url]
     command += [part for each in settings for part in ("--set", each)]
-    done = CliRunner().invoke(app, command, env={"COLUMNS": "250"})
+    done = slmroute(*command)
     assert done.exit_code == 0, done.output
     assert set(slow_judge.authorization) == {"Bearer sk-another-canary"}
     assert slow_judge.most_at_once == 2
@@ -207,6 +206,6 @@ def test_what_the_command_cannot_use_is_named(
 ) -> None:
     write_samples(tmp_path / "tiny", ARITHMETIC, [{"filter": "slm", "scored_by": "number"}])
     command = ["judge", str(tmp_path / "tiny"), "--model", "j", *arguments]
-    done = CliRunner().invoke(app, command, env={"COLUMNS": "400"})
+    done = slmroute(*command)
     assert done.exit_code != 0
     assert said in " ".join(done.output.split())

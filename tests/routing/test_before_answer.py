@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import slmroute
 from forwarded import counted
 from lm_eval import simple_evaluate
 from lm_eval.tasks import TaskManager
 from lm_eval.utils import make_table
-from typer.testing import CliRunner
 
 from slmroute_plugin.backends.transformers.backend import TransformersBackend
-from slmroute_plugin.cli import app
 from slmroute_plugin.include_path import include_path
 from slmroute_plugin.settings.parsing import parse_settings
 from slmroute_plugin.settings.schema import SettingsError
@@ -208,7 +207,7 @@ def test_probes_at_the_prompt_decide_and_probes_at_the_answer_are_refused(
         rows = [row | {"acc": float(row["doc_id"] % 2)} for row in found["samples"][train]]
         write_samples(folder, train, rows)
         fitting = ["probes", "fit", str(folder), "--method", "trained_probe", "--jobs", "1"]
-        assert CliRunner().invoke(app, fitting).exit_code == 0
+        assert slmroute(*fitting).exit_code == 0
         route = settings(recording, results, method="trained_probe", ratio=0.5)["route"]
         asked = {**kept, "uq": ["trained_probe", "perplexity"], "route": route}
         if position == "last_answer":
@@ -231,13 +230,13 @@ def test_a_report_takes_the_run_in_which_all_was_answered(
     folder.mkdir()
     route = settings(recording, tmp_path, ratio=0.5)
     write_samples(folder, ARITHMETIC, samples(evaluated(lm, route), "slm"))
-    alone = CliRunner().invoke(app, ["report", str(tmp_path), "--out", str(tmp_path / "report")])
+    alone = slmroute("report", tmp_path, "--out", tmp_path / "report")
     said = " ".join(alone.output.split())
     assert "questions were routed before the SLM answered them" in said
     whole = evaluated(lm, {**route, "route": None})
     rows = samples(whole, "slm")
     older = folder / f"samples_{ARITHMETIC}_2020-01-01T00-00-00.000000.jsonl"
     older.write_text("".join(json.dumps(row, default=str) + "\n" for row in rows))
-    both = CliRunner().invoke(app, ["report", str(tmp_path), "--out", str(tmp_path / "report")])
+    both = slmroute("report", tmp_path, "--out", tmp_path / "report")
     said = " ".join(both.output.split())
     assert "the newest in which the SLM answered all was taken" in said

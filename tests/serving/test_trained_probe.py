@@ -7,22 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import output_of
 from routed_run import TASK, check, routed_run, samples
 from running_proxy import NAME, running_proxy
 from scripted_server import ScriptedServer
-from typer.testing import CliRunner
 
-from slmroute_plugin.cli import app
 from slmroute_plugin.serving.slm_model import SlmChoice, probes_beside
 from slmroute_plugin.storage.sample_files import write_samples
 
 METHOD = "trained_probe"
 TRAINING, QUESTIONS, TOKENS = 20, 6, 16
-
-
-def slmroute(*arguments: str) -> None:
-    result = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "250"})
-    assert result.exit_code == 0, result.output
 
 
 @pytest.mark.slow
@@ -36,13 +30,13 @@ def test_a_fitted_probe_decides_in_the_proxy_as_in_a_run(
     assert len({row["acc"] for row in rows}) == 2
     (folder,) = (path.parent for path in results.glob("*/hidden_states"))
     write_samples(folder, f"{TASK}_train", rows)
-    slmroute("probes", "fit", str(folder), "-m", METHOD, "--jobs", "1")
+    output_of("probes", "fit", str(folder), "-m", METHOD, "--jobs", "1")
 
     assessed = samples(smollm, {**training, "uq": [METHOD]}, TASK, QUESTIONS, TOKENS)
     write_samples(folder, TASK, assessed)
     path = folder / "thresholds" / f"{NAME}.json"
     path.parent.mkdir()
-    slmroute(
+    output_of(
         *("calibrate", str(results), "--slm", folder.name, "--method", METHOD),
         *("--ratio", "0.5", "--output", str(path)),
     )

@@ -14,11 +14,10 @@ import fsspec
 import pytest
 import yaml
 from checkout import ROOT, environment
+from command_line import slmroute
 from lm_eval import simple_evaluate
 from lm_eval.tasks import TaskManager
-from typer.testing import CliRunner, Result
-
-from slmroute_plugin.cli import app
+from typer.testing import Result
 
 RECORDED = ROOT / "results" / "Qwen2.5-Coder-1.5B-Instruct"
 ARITHMETIC = "slmroute_demo_arithmetic"
@@ -74,7 +73,7 @@ def sweep(demo: Demo, *options: str, seconds: int = 560) -> subprocess.Completed
 
 def invoke(grid: Path, *options: str) -> Result:
     """Run it in this process, where what it is refused for can be seen."""
-    return CliRunner().invoke(app, ["sweep", str(grid), *options], env={"COLUMNS": "150"})
+    return slmroute("sweep", grid, *options)
 
 
 def sample_rows(results: Path) -> Rows:

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import slmroute
 from lm_eval import simple_evaluate
 from lm_eval.tasks import TaskManager
-from typer.testing import CliRunner
 
-from slmroute_plugin.cli import app
 from slmroute_plugin.include_path import include_path
 from slmroute_plugin.storage.sample_files import write_samples
 
@@ -45,7 +44,7 @@ def test_what_calibrate_promises_is_what_a_run_routes(tiny: Any, tmp_path: Path)
     path = tmp_path / "threshold.json"
     command = ["calibrate", str(tmp_path), "--slm", "tiny", "--method", "perplexity"]
     command += ["--ratio", "0.3", "--output", str(path)]
-    done = CliRunner().invoke(app, command, env={"COLUMNS": "200"})
+    done = slmroute(*command)
     assert done.exit_code == 0, done.output
     threshold = json.loads(path.read_text())["threshold"]
 

@@ -12,16 +12,15 @@ from typing import Any
 import datasets
 import lm_eval.tasks
 import pytest
+from command_line import slmroute
 from lm_eval import simple_evaluate
 from lm_eval.loggers import EvaluationTracker
 from lm_eval.tasks import TaskManager
 from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
 from stock_tasks import COLOUR_ROWS, KnownReplies, stock_index, write_stock_tasks
-from typer.testing import CliRunner
 
 from slmroute_plugin.analysis.study.reading import read_study, sample_texts
-from slmroute_plugin.cli import app
 from slmroute_plugin.settings.schema import SettingsError
 from slmroute_plugin.storage.hidden_states import load_hidden_states
 from slmroute_plugin.storage.sample_files import newest_sample_files, read_samples, write_samples
@@ -383,7 +382,7 @@ def test_a_plain_run_of_a_generative_task_is_an_llm_to_route_to(
 
 def command(*arguments: object) -> str:
     """Run a command of slmroute, and return what it prints."""
-    result = CliRunner().invoke(app, [*map(str, arguments)], env={"COLUMNS": "200"})
+    result = slmroute(*arguments)
     assert result.exit_code == 0, result.output
     return result.stdout
 

@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command_line import slmroute
 from real_server import running
-from typer.testing import CliRunner
 
 from slmroute_plugin import Missing
 from slmroute_plugin.backends import Question, Span
 from slmroute_plugin.backends.openai_compatible import openai_compatible_backend
-from slmroute_plugin.cli import app
 from slmroute_plugin.plugins.backends import backend_for
 from slmroute_plugin.signals import (
     ChoiceProb,
@@ -68,7 +67,7 @@ def states_url(
     """A server that was started as `slmroute vllm-args --serve` prints."""
     folder = str(tmp_path_factory.mktemp("shared"))
     options = ["--layer", "-8", "--prompt-states", "--dtype", "float32", "--folder", folder]
-    printed = CliRunner().invoke(app, ["vllm-args", smollm_weights, *options, "--serve"])
+    printed = slmroute("vllm-args", smollm_weights, *options, "--serve")
     assert printed.exit_code == 0, printed.output
     with serve(shlex.split(printed.stdout)) as url:
         yield url

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from checkout import ROOT
-from typer.testing import CliRunner, Result
+from command_line import slmroute
+from typer.testing import Result
 
-from slmroute_plugin.cli import app
 from slmroute_plugin.sweep.grid.grid_file import load_grid
 
 # Those of the paper's small models (examples/paper), by the file that names each.
@@ -39,7 +39,7 @@ def arguments_for(tiny: Any, folder: Path, kind: str) -> Result:
     config = tiny(kind, num_hidden_layers=2).model.config
     config.architectures = [f"{kind}{'LMHeadModel' if kind == 'GPT2' else 'ForCausalLM'}"]
     config.save_pretrained(folder)
-    return CliRunner().invoke(app, ["vllm-args", str(folder), "--layer", "-1"])
+    return slmroute("vllm-args", folder, "--layer", "-1")
 
 
 def test_of_the_papers_models_all_but_rwkv_hand_out_states(tiny: Any, tmp_path: Path) -> None:
