@@ -63,6 +63,8 @@ class Journal:
     def find(self, keys: Sequence[bytes]) -> dict[bytes, QuestionRecord]:
         """Return the records of those questions that the journal holds, without damaged records.
 
+        Their tasks count as used.
+
         Raises:
             JournalError: If the file cannot be read.
         """
@@ -75,6 +77,7 @@ class Journal:
                 except ValueError as error:
                     damaged += 1
                     logger.debug("%s: %s", self.path, error)
+            self._mark_used(list(records))
         if damaged:
             logger.warning("%s: %d questions are damaged and are asked again", self.path, damaged)
         return records
@@ -150,6 +153,14 @@ class Journal:
             )
             for key, *row in self._connection.execute(select, (*part, self._largest_row)):
                 yield key, (row[0], row[1], row[2])
+
+    def _mark_used(self, keys: Sequence[bytes]) -> None:
+        for part in _parts(keys):
+            self._connection.execute(
+                "UPDATE tasks SET used_at = CURRENT_TIMESTAMP WHERE number IN "
+                f"(SELECT task FROM questions WHERE key IN ({_places(part)}))",
+                part,
+            )
 
     def _task(self, task: TaskFacts) -> int:
         self._connection.execute(

@@ -71,6 +71,19 @@ def test_what_is_kept_is_found_by_the_next_process(tmp_path: Path) -> None:
         assert journal.path == tmp_path / ".journal" / "journal.sqlite"
 
 
+def test_what_is_found_counts_as_used(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        journal.keep(TASK, records(1))
+        path = journal.path
+    rows(path, "UPDATE tasks SET used_at = '2020-01-01 00:00:00'")
+    with Journal(tmp_path) as journal:
+        assert found(journal, 2) == []
+        assert rows(path, "SELECT used_at FROM tasks") == [("2020-01-01 00:00:00",)]
+        assert found(journal, 1) == [1]
+    ((used_at,),) = rows(path, "SELECT used_at FROM tasks")
+    assert str(used_at) > "2026"
+
+
 def test_the_file_is_in_wal_mode_and_written_through(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
         assert rows(journal.path, "PRAGMA journal_mode") == [("wal",)]
