@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,17 +19,31 @@ def assigned(assignments: Iterable[str], option: str) -> dict[str, Any]:
     Raises:
         typer.BadParameter: an assignment has no equals sign, or its value is not YAML.
     """
-    import yaml
-
     values: dict[str, Any] = {}
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
         if not equals:
             raise typer.BadParameter(f"{option} {assignment!r}: write KEY=VALUE.")
-        try:
-            values[key] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise typer.BadParameter(
-                f"{option} {assignment!r}: {value!r} is not YAML: {error}"
-            ) from None
+        values[key] = yaml_value(value, f"{option} {assignment!r}")
     return values
+
+
+def yaml_value(text: str, where: str) -> Any:
+    """Read a value that is written in YAML.
+
+    Args:
+        text: The value.
+        where: What it belongs to, for errors.
+
+    Raises:
+        typer.BadParameter: the text is not YAML.
+    """
+    import yaml
+
+    # YAML 1.1 takes a number without a point, 5e-05, for a text.
+    if re.fullmatch(r"[-+]?\d+[eE][-+]?\d+", text):
+        return float(text)
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise typer.BadParameter(f"{where}: {text!r} is not YAML: {error}") from None

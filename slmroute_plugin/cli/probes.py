@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from slmroute_plugin.cli.assignments import yaml_value
 from slmroute_plugin.cli.bars import work_bars
 from slmroute_plugin.cli.probes_output import ListedProbe, probe_table, say_problems, score_table
 from slmroute_plugin.methods.protocol import TrainedMethod
@@ -236,18 +237,13 @@ def _options(raw: list[str]) -> dict[str, dict[str, Any]]:
     Raises:
         typer.BadParameter: an option is written otherwise, or its value is not YAML.
     """
-    import yaml
-
     options: dict[str, dict[str, Any]] = {}
     for text in raw:
         where, equals, value = text.partition("=")
         method, dot, field = where.partition(".")
         if not (equals and dot):
             raise typer.BadParameter(f"--option {text!r}: write METHOD.FIELD=VALUE.")
-        try:
-            options.setdefault(method, {})[field] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise typer.BadParameter(f"--option {text!r}: {value!r} is not YAML: {error}") from None
+        options.setdefault(method, {})[field] = yaml_value(value, f"--option {text!r}")
     return options
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from slmroute_plugin.sweep.run_options import Engine, RunOptions
+
+if TYPE_CHECKING:
+    from slmroute_plugin.sweep.grid.cells import Cell
 
 
 def sweep(
@@ -76,6 +80,7 @@ def sweep(
             if cell is None:
                 check_writable(loaded.report / "index.html")
         plan = make_plan(loaded, grid)
+        _check_folders(grid, [planned.cell for planned in plan.cells])
         chosen = plan.to_do
         if cell is not None:
             number = cell_number(plan, cell)
@@ -104,11 +109,33 @@ def _check(options: RunOptions) -> None:
     from slmroute_plugin.sweep.grid.grid_file import GridError
 
     if options.engine is Engine.ray:
+        if options.jobs is not None:
+            raise GridError("--jobs is not of --engine ray, which runs what the cluster holds")
         if find_spec("ray") is None:
             raise GridError("--engine ray: Ray is not installed: pip install 'slmroute[scale]'")
     elif options.address or options.store:
         option = "--address" if options.address else "--store"
         raise GridError(f"{option} is of --engine ray, not of {options.engine.value}")
+
+
+def _check_folders(path: Path, cells: Iterable[Cell]) -> None:
+    """Check that lm-eval gives each model a folder of results of its own.
+
+    Raises:
+        GridError: two models of the grid have the same folder.
+    """
+    from slmroute_plugin.sweep.grid.grid_file import GridError
+    from slmroute_plugin.task.model_arguments import model_name
+
+    models: dict[str, str] = {}
+    for cell in cells:
+        name = model_name(cell.config["model_args"]) or cell.model
+        if (other := models.setdefault(name, cell.model)) != cell.model:
+            raise GridError(
+                f"{path}: {other} and {cell.model} are both {name}, and lm-eval would put their "
+                "results into one folder: leave one of them in the grid. A small model that others "
+                f"are routed to is an llm as {{slm: {other}}}"
+            )
 
 
 def _check_store(url: str) -> None:

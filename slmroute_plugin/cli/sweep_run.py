@@ -66,7 +66,12 @@ def run_grid(
         if is_whole:
             copy_recorded(grid)
             folders = _folders(plan, records)
-            slms = [folders.get(entry.name, {}) for entry in grid.slms]
+            trained = {
+                planned.cell.model
+                for planned in plan.cells
+                if planned.cell.kind == "training" and planned.cell.role == "slm"
+            }
+            slms = [folders.get(entry.name, {}) for entry in grid.slms if entry.name in trained]
             answered = {folder: answers for own in slms for folder, answers in own.items()}
             manifest.write()
             for step in steps_after(grid, answered, _gain_over(grid, folders)):
@@ -88,10 +93,11 @@ def _folders(plan: Plan, records: dict[str, CellRecord]) -> dict[str, dict[str, 
         if record is None or record.state != "done":
             continue
         own = folders.setdefault(planned.cell.model, {})
-        options = planned.cell.config["metadata"]["slmroute"].get("options") or {}
+        options = planned.cell.config["metadata"]["slmroute"].get("options")
         for folder in record.folders:
-            files = own[folder].files if folder in own else []
-            own[folder] = Answered([*files, *record.files], options)
+            before = own.get(folder, Answered([]))
+            # A model's cells without methods have no options.
+            own[folder] = Answered([*before.files, *record.files], options or before.options)
     return folders
 
 

@@ -187,7 +187,8 @@ def _config(cell: Cell, runs: Path) -> dict[str, Any]:
     given = dict(cell.config)
     # vLLM for CPUs draws no samples beside hidden states: there, probes' training rows alone have
     # them.
-    if cell.is_on_vllm and (cell.needs.gpus > 0 or cell.kind == "training"):
+    reads_states = cell.role == "slm" and (cell.needs.gpus > 0 or cell.kind == "training")
+    if cell.is_on_vllm and reads_states:
         given = with_hidden_states(given)
     return given | {
         "include_path": cell.config.get("include_path") or str(include_path()),

@@ -96,6 +96,7 @@ def test_a_folder_without_probes_says_how_to_fit_them(tmp_path: Path) -> None:
         (["--method", "perplexity"], "perplexity is not trained."),
         (["--option", "trained_probe.epoch=3"], "Did you mean 'epochs'?"),
         (["--option", "trained_probe.epochs=0"], "`epochs` must be 1 or more, not 0"),
+        (["--option", "trained_probe.learning_rate=-5e-05"], "above 0, not -5e-05"),
         (["--option", "epochs=3"], "write METHOD.FIELD=VALUE"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -126,6 +127,15 @@ def gain_without_training(grid: dict[str, Any]) -> None:
     grid["probes"] = {"target": "gain", "llm": RECORDED.name}
 
 
+def gain_over_unasked(grid: dict[str, Any]) -> None:
+    grid["training"] = {"train": "slmroute_demo_arithmetic_train"}
+    grid["probes"] = {"target": "gain", "llm": RECORDED.name}
+
+
+def same_weights(grid: dict[str, Any]) -> None:
+    grid["llms"] = [{"config": "large/tiny-llama-large.yaml"}]
+
+
 def misspell_probes(grid: dict[str, Any]) -> None:
     grid["probes"] = {"targets": "gain"}
 
@@ -151,6 +161,8 @@ def misspell_probes(grid: dict[str, Any]) -> None:
         (forget_target, "probes: an llm goes with target: gain"),
         (gain_over_stranger, "the llm 'Qwen2.5-Coder-1.5B' of probes is not among the llms. Did"),
         (gain_without_training, "probes are to learn a gain, and there is no training"),
+        (gain_over_unasked, "holds no answers to slmroute_demo_arithmetic_train"),
+        (same_weights, "tiny-llama and tiny-llama-large are both"),
         (misspell_probes, "probes.targets: unknown key. Did you mean 'target'?"),
     ],
 )
@@ -159,6 +171,8 @@ def test_a_grid_that_cannot_be_run_is_refused_with_its_file_and_the_fix(
 ) -> None:
     grid = yaml.safe_load(there.grid.read_text(encoding="utf-8"))
     spoil(grid)
+    (there.folder / "large").mkdir()
+    shutil.copy(there.folder / "tiny-llama.yaml", there.folder / "large/tiny-llama-large.yaml")
     there.grid.write_text(yaml.safe_dump(grid, sort_keys=False), encoding="utf-8")
     done = invoke(there.grid)
     assert done.exit_code == 2
@@ -194,6 +208,7 @@ def test_a_models_file_that_cannot_be_used_is_refused_before_any_run(
         (["--cell", "tiny-lama.words"], "Did you mean 'tiny-llama.words'?"),
         (["--address", "auto"], "--address is of --engine ray"),
         (["--store", "s3://bucket", "--engine", "accelerate"], "--store is of --engine ray"),
+        (["--engine", "ray", "--jobs", "2"], "--jobs is not of --engine ray"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(there: Demo, options: list[str], said: str) -> None:

@@ -16,7 +16,8 @@ def run_with_accelerate(
 ) -> Iterator[CellRecord]:
     """Run cells in turn, data-parallel, and yield how each ended.
 
-    A model behind an API is asked by one process: it has no part in the GPUs.
+    A model behind an API is asked by one process: it has no part in the GPUs. So is vLLM, which
+    spreads over GPUs by arguments of its own.
 
     Args:
         orders: the cells to run.
@@ -25,7 +26,10 @@ def run_with_accelerate(
         started: called with each cell as it begins.
     """
     launched = [
-        _shared(order, processes, bool(gpus)) if order.cell.is_local else order for order in orders
+        _shared(order, processes, bool(gpus))
+        if order.cell.is_local and not order.cell.is_on_vllm
+        else order
+        for order in orders
     ]
     # Every process of a cell sees all GPUs, and accelerate gives each process its own.
     return run_locally(launched, 1, (), started)

@@ -22,6 +22,8 @@ Kind = Literal["evaluation", "training"]
 
 # These change how a run goes, not what comes out of it.
 _NO_PART_OF_RESULTS = ("batch_size", "max_batch_size", "device", "verbosity")
+# Settings of small models that hold for LLMs too.
+_ALSO_OF_LLMS = ("judge", "prices", "subsample", "journal")
 
 
 class Needs(NamedTuple):
@@ -137,21 +139,26 @@ def cells_of(grid: Grid, path: Path) -> list[Cell]:
                 thinking_tokens=entry.thinking_tokens,
             )
             cells.append(cell)
+    _check_gain(grid, cells, path)
     return cells
 
 
 def _parts_of(grid: Grid, model: str, role: Role) -> Iterator[_Part]:
-    """Yield the groups that a model answers, and the role in which it answers each."""
-    for name, group in grid.tasks.items():
-        if role == "llm" or group.slms is None or model in group.slms:
-            yield _Part("evaluation", role, name, group)
-        elif model in grid.slms_as_llms:
-            yield _Part("evaluation", "llm", name, group)
-    for name, group in grid.training.items():
-        if model == grid.probes.llm or (
-            role == "slm" and (group.slms is None or model in group.slms)
-        ):
-            yield _Part("training", role, name, group)
+    """Yield the groups that a model answers, and the role in which it answers each.
+
+    A small model that is an LLM too answers what is not for it as an LLM.
+    """
+    as_llm = role == "llm" or model in grid.slms_as_llms
+    kinds: list[tuple[Kind, Mapping[str, Group], bool]] = [
+        ("evaluation", grid.tasks, as_llm),
+        ("training", grid.training, model == grid.probes.llm),
+    ]
+    for kind, groups, is_needed in kinds:
+        for name, group in groups.items():
+            if role == "slm" and (group.slms is None or model in group.slms):
+                yield _Part(kind, "slm", name, group)
+            elif is_needed:
+                yield _Part(kind, "llm", name, group)
 
 
 def _resolved(
@@ -192,9 +199,10 @@ def _limited(config: Mapping[str, Any], limit: int | None, seed: int | None) -> 
 def _as_llms_have(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of a small model's settings that an LLM has too.
 
-    The answers of both are judged alike, and LLMs are run without methods.
+    The same questions are asked, and the answers of both are judged alike, but LLMs are run without
+    methods.
     """
-    return {key: value for key, value in settings.items() if key == "judge"} | {"uq": "none"}
+    return {key: settings[key] for key in _ALSO_OF_LLMS if key in settings} | {"uq": "none"}
 
 
 def _without_methods(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -254,6 +262,23 @@ def _check_replay(folder: Path, path: Path) -> None:
     """
     if not sample_files(folder):
         raise GridError(f"{path}: replay: {folder} holds no samples_*.jsonl of a run")
+
+
+def _check_gain(grid: Grid, cells: Iterable[Cell], path: Path) -> None:
+    """Check that a recorded LLM whose gain probes learn answered the training questions.
+
+    Raises:
+        GridError: it did not answer a task of them.
+    """
+    for entry in grid.llms:
+        if entry.replay is None or entry.name != grid.probes.llm:
+            continue
+        asked = {task for cell in cells if cell.kind == "training" for task in cell.tasks}
+        if missing := sorted(asked.difference(sample_files(entry.replay))):
+            raise GridError(
+                f"{path}: probes are to learn a gain over {entry.name}, and {entry.replay} holds "
+                f"no answers to {', '.join(missing)}: run it on these too, or leave them out"
+            )
 
 
 def _is_local(config: Mapping[str, Any]) -> bool:

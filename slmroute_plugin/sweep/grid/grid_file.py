@@ -154,8 +154,9 @@ class Grid(BaseModel):
             first questions.
         engine: the engine that runs local models: `transformers`, or `vllm`.
         vllm_args: further arguments of vLLM's engine, as in lm-eval's `model_args`.
-        slmroute: the settings of `metadata.slmroute` for all runs of small models; a judge is the
-            LLMs' too. A setting in a model's own file wins.
+        slmroute: the settings of `metadata.slmroute` for all runs of small models, of which
+            `judge`, `prices`, `subsample` and `journal` are the LLMs' too. A setting in a model's
+            own file wins.
         prices: the price of a model, by the name of its folder of results or as lm-eval is given
             it, for the report.
     """

@@ -28,6 +28,8 @@ _SAME = (
     "tokenizer",
     "trust_remote_code",
 )
+# lm-eval's names for its class for transformers.
+_TRANSFORMERS = ("hf", "huggingface", "hf-auto")
 _RENAMED = {"peft": "lora_local_path"}
 
 
@@ -47,7 +49,7 @@ def on_engine(
     Raises:
         ValueError: an argument that vLLM has no counterpart of.
     """
-    if engine == "transformers" or config.get("model") != "hf":
+    if engine == "transformers" or config.get("model", "hf") not in _TRANSFORMERS:
         return dict(config)
     given: Mapping[str, Any] = config["model_args"]
     if strays := [name for name in given if name not in (*_SAME, *_RENAMED)]:

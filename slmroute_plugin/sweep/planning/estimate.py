@@ -94,7 +94,11 @@ class Estimator:
 
     def _tokens(self, cell: Cell, work: Iterable[TaskWork]) -> _Tokens:
         """Count the tokens that a cell's tasks take."""
-        all_methods = cell.role == "slm" and cell.is_local and cell.kind == "evaluation"
+        settings = (cell.config.get("metadata") or {}).get("slmroute") or {}
+        # By default, training rows are answered without methods.
+        without = ("none",) if cell.kind == "evaluation" else ("none", "auto")
+        uq = settings.get("uq", "auto")
+        all_methods = cell.role == "slm" and cell.is_local and uq not in without
         replies, further = (
             (self._ratios.replies, self._ratios.further_prompt) if all_methods else (1.0, 0.0)
         )
@@ -151,9 +155,12 @@ class Estimator:
         tokens: dict[str, float] = {}
         for cell in cells:
             record, work = records.get(cell.name), self._work(cell)
-            if record is None or record.state != "done" or work is None or not cell.is_local:
+            if record is None or record.state != "done" or record.digest != cell.digest:
                 continue
-            seconds[cell.model] = seconds.get(cell.model, 0.0) + record.seconds
+            if work is None or not cell.is_local:
+                continue
+            taken = record.seconds * max(1, cell.needs.gpus)
+            seconds[cell.model] = seconds.get(cell.model, 0.0) + taken
             tokens[cell.model] = tokens.get(cell.model, 0.0) + self._tokens(cell, work).all
         return {model: seconds[model] / 3600 / tokens[model] for model in seconds if tokens[model]}
 

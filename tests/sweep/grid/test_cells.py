@@ -98,6 +98,17 @@ def test_an_llm_is_run_without_methods_unless_its_own_file_has_some(demo: Demo) 
     assert settings() == {"uq": "none", "judge": judge}
 
 
+def test_an_llm_is_asked_what_small_models_are_asked(demo: Demo) -> None:
+    prices = {"j": {"input_usd": 1, "output_usd": 1}}
+    kept = {"subsample": {"rows": 2, "seed": 1}, "journal": "off", "prices": prices}
+    demo.change(
+        slms=["tiny-llama.yaml"], llms=["tiny-qwen3.yaml"], tasks={"facts": MMLU}, training={}
+    )
+    demo.change_model("tiny-qwen3", metadata={})
+    demo.change(slmroute=kept | {"options": {"perplexity": {}}})
+    assert cells(demo)[1].config["metadata"]["slmroute"] == kept | {"uq": "none"}
+
+
 def test_a_group_for_a_model_that_is_not_there_is_refused(demo: Demo) -> None:
     demo.change(
         slms=["tiny-llama.yaml"], tasks={"words": {"tasks": ARITHMETIC, "slms": ["tiny-lama"]}}
@@ -119,3 +130,11 @@ def test_the_llm_whose_gain_probes_learn_answers_their_questions_too(demo: Demo)
     assert trained_on() == ["tiny-llama.train"]
     demo.change(probes={"target": "gain", "llm": "tiny-qwen3"})
     assert trained_on() == ["tiny-llama.train", "tiny-qwen3.train"]
+    group = {"tasks": f"{ARITHMETIC}_train", "slms": ["tiny-llama"]}
+    demo.change(
+        slms=["tiny-llama.yaml", "tiny-qwen3.yaml"],
+        llms=[{"slm": "tiny-qwen3"}],
+        training={"train": group},
+    )
+    assert trained_on() == ["tiny-llama.train", "tiny-qwen3.train"]
+    assert [cell.role for cell in cells(demo) if cell.kind == "training"] == ["slm", "llm"]

@@ -35,6 +35,9 @@ def test_a_file_for_transformers_says_how_vllm_runs_the_model() -> None:
     }
     more = on_engine(HF, "vllm", {"gpu_memory_utilization": 0.5})
     assert more["model_args"] == {**HF["model_args"], "gpu_memory_utilization": 0.5}
+    unnamed = {name: value for name, value in HF.items() if name != "model"}
+    for config in (unnamed, HF | {"model": "huggingface"}):
+        assert on_engine(config, "vllm") == on_engine(HF, "vllm")
     adapted = on_engine(HF | {"model_args": {"pretrained": "m", "peft": "adapter"}}, "vllm")
     assert adapted["model_args"] == {"pretrained": "m", "lora_local_path": "adapter"}
 

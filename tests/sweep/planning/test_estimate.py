@@ -42,6 +42,22 @@ def test_training_questions_are_asked_once_and_limits_hold() -> None:
     assert estimator.estimate(cell(config=LOCAL | {"limit": 5})).questions == 5
 
 
+@pytest.mark.parametrize(
+    ("kind", "uq", "has_methods"),
+    [
+        ("evaluation", "auto", True),
+        ("evaluation", "none", False),
+        ("training", "auto", False),
+        ("training", "all", True),
+    ],
+)
+def test_what_methods_add_is_counted_where_they_run(kind: str, uq: str, has_methods: bool) -> None:
+    config = LOCAL | {"metadata": {"slmroute": {"uq": uq}}}
+    tokens = Estimator({}, [], {}).estimate(cell(kind=kind, config=config)).tokens
+    alone = Estimator({}, [], {}).estimate(cell(role="llm")).tokens
+    assert ((tokens or 0) > (alone or 0)) == has_methods
+
+
 def test_dollars_are_of_the_price_list_and_unknown_without_one() -> None:
     estimator, price = Estimator({}, [], {}), prices()["gpt-4.1-mini"]
     usd = estimator.estimate(cell(role="llm", config=API)).usd
@@ -69,6 +85,13 @@ def test_hours_follow_the_pace_of_a_run_that_is_done() -> None:
     ours, theirs = estimator.estimate(left), estimator.estimate(done)
     assert theirs.gpu_hours == pytest.approx(1.0)
     assert ours.gpu_hours == pytest.approx((ours.tokens or 0) / (theirs.tokens or 1))
+
+
+def test_hours_do_not_follow_a_run_of_another_grid() -> None:
+    before = cell(config=LOCAL | {"limit": 10})
+    now = cell(config=LOCAL | {"limit": 1000})
+    estimate = Estimator({}, [now], {now.name: record(before)}).estimate(now)
+    assert estimate == Estimator({}, [now], {}).estimate(now)
 
 
 def test_a_task_of_unknown_size_has_no_estimate_and_a_sum_leaves_it_out() -> None:
