@@ -147,7 +147,8 @@ class AnswerReader:
 
     def _listed(self, row: TableRow, part: str) -> tuple[str, ...]:
         columns = self._columns.several.get(part, [])
-        lists = [self._read(row, column, values.texts) for column in columns]
+        read = values.texts if row.is_typed else values.written_texts
+        lists = [self._read(row, column, read) for column in columns]
         return tuple(each for listed in lists for each in listed or [])
 
     def _confidences(self, row: TableRow) -> tuple[dict[str, float | None], dict[str, str]]:
@@ -176,7 +177,7 @@ class AnswerReader:
     ) -> Assessment:
         """Return the confidences that methods compute from the row's log-probs and samples."""
         logprobs = self._value(row, "logprobs", values.logprobs)
-        samples = self._value(row, "samples", values.texts)
+        samples = self._value(row, "samples", values.written_texts)
         kind: AnswerKind = self._rule.kind if self._rule else "free"
         given: dict[type, Any] = {}
         if logprobs is not None:

@@ -116,6 +116,10 @@ def _check(path: Path, columns: Columns, settings: ImportSettings) -> None:
     Raises:
         ImportFault: If they do not.
     """
+    if not settings.task or {"/", "\0"} & set(settings.task):
+        raise ImportFault(
+            f"--task {settings.task!r} becomes part of a file's name: give a name without slashes."
+        )
     given, several = columns.single, columns.several
     if not {"id", "question"} & set(given):
         raise ImportFault(

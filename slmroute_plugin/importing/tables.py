@@ -11,6 +11,8 @@ from slmroute_plugin.importing.faults import Faults, ImportFault
 from slmroute_plugin.importing.polygraph import polygraph_columns
 from slmroute_plugin.storage.sample_files import SampleFileError, UnreadLine, numbered_samples
 
+_LONGEST_CELL = 2**31 - 1
+
 
 class TableRow(NamedTuple):
     """A row of a table.
@@ -19,7 +21,8 @@ class TableRow(NamedTuple):
         where: The place of the row in its file: "line 3" from 1 on, or "row 3" from 1 on in a
             file without lines.
         values: The values by column.
-        is_typed: Whether the file knows an empty text from a missing value.
+        is_typed: Whether the file knows an empty text from a missing value, and a list from a
+            text.
     """
 
     where: str
@@ -60,6 +63,8 @@ def read_table(path: Path, faults: Faults) -> Iterator[TableRow]:
 def _csv_rows(path: Path, faults: Faults) -> Iterator[TableRow]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+        # By default, longer cells than 131,072 letters are refused: prompts may be longer.
+        csv.field_size_limit(_LONGEST_CELL)
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         header: list[str] | None = None
         begin = 1

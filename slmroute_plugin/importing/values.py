@@ -132,15 +132,27 @@ def identity(value: Any) -> int | str:
 
 
 def texts(value: Any) -> list[str]:
-    """Return a list of texts; in CSV, it is written as JSON, and any other text stands for itself.
+    """Return a list of texts; a single text or number stands for itself.
 
     Raises:
         BadValue: If a value is not a text.
 
-    >>> texts('["a", "b"]'), texts("a")
+    >>> texts(["a", 2]), texts("[-2,7]")
+    (['a', '2'], ['[-2,7]'])
+    """
+    return [text(each) for each in (value if isinstance(value, list | tuple) else [value])]
+
+
+def written_texts(value: Any) -> list[str]:
+    """Return texts that may be written as a list in JSON; any other text stands for itself.
+
+    Raises:
+        BadValue: If a value is not a text.
+
+    >>> written_texts('["a", "b"]'), written_texts("a")
     (['a', 'b'], ['a'])
     """
-    return [text(each) for each in _listed(value)]
+    return texts(_listed(value))
 
 
 def logprobs(value: Any) -> list[float]:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slmroute_plugin.analysis.study.reading import read_run, read_study
+from slmroute_plugin.importing.faults import ImportFault
 from slmroute_plugin.importing.runs import ImportSettings, import_file
 
 COLUMNS = "id=n,correct=ok,confidence/p=p"
@@ -196,6 +197,32 @@ def test_an_answer_of_no_tokens_has_no_confidence(importer: Any, file: Any) -> N
     _, rows = importer(path, "id=n,correct=ok,logprobs=lp")
     assert [row["confidence/perplexity"] is None for row in rows] == [False, True]
     assert rows[1]["no_confidence"]["perplexity"] == "the answer is empty"
+
+
+def test_a_text_that_looks_like_a_list_is_one_text(importer: Any, file: Any) -> None:
+    columns = "question=q,answer=a,reference=r"
+    given = [{"q": "1", "a": "\\boxed{[-2,7]}", "r": "[-2,7]"}]
+    given += [{"q": "2", "a": "\\boxed{7}", "r": "[-2,7]"}]
+    path = file("a.jsonl", "".join(json.dumps(row) + "\n" for row in given))
+    _, rows = importer(path, columns, scoring="math")
+    assert [(row["target"], row["acc"]) for row in rows] == [("[-2,7]", 1.0), ("[-2,7]", 0.0)]
+    path = file("a.csv", 'q,a,r\n1,[0],"[""[-2,7]""]"\n')
+    assert importer(path, columns, scoring="math").rows[0]["target"] == "[-2,7]"
+
+
+def test_a_long_cell_is_read(importer: Any, file: Any) -> None:
+    long = "x" * 200_000
+    _, (row,) = importer(
+        file("a.csv", f"q,ok,p\n{long},1,0.5\n"), "question=q,correct=ok,confidence/p=p"
+    )
+    assert row["doc"]["question"] == long
+
+
+@pytest.mark.parametrize("task", ["", "org/data"])
+def test_a_task_that_names_no_file_is_refused(tmp_path: Path, file: Any, task: str) -> None:
+    with pytest.raises(ImportFault, match="give a name without slashes"):
+        import_file(file("a.csv", table("1,1,0.5")), tmp_path, ImportSettings("m", task, [COLUMNS]))
+    assert not list(tmp_path.rglob("samples_*"))
 
 
 def test_a_given_name_that_is_computed_too_is_refused(importer: Any, file: Any) -> None:
