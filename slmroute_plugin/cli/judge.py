@@ -58,14 +58,17 @@ def judge(
     folders = [own_tasks(), *([include_path] if include_path else [])]
     manager = TaskManager(include_path=folders, include_defaults=False)
     judged: list[Judged] = []
+    is_told = False
     for step in judge_samples(results, settings, task or [], manager):
         match step:
             case Judged():
                 judged.append(step)
             case Unjudged():
+                is_told = True
                 typer.echo(f"{step.what}: {step.why}", err=True)
     if not judged:
-        typer.echo(f"Nothing was judged: {results} has no free-form answers to judge.", err=True)
+        why = "see above" if is_told else f"{results} has no free-form answers to judge"
+        typer.echo(f"Nothing was judged: {why}.", err=True)
         raise typer.Exit(1)
     console = Console(markup=False, highlight=False)
     console.print(_table(judged))

@@ -153,6 +153,7 @@ def test_a_judge_that_cannot_be_asked_leaves_no_file(judge_server: Any, tmp_path
     done = slmroute(*command)
     assert done.exit_code == 1
     assert "401" in done.output
+    assert "Nothing was judged: see above." in done.output
     assert len(list(tmp_path.rglob("samples_*.jsonl"))) == 1
 
 
