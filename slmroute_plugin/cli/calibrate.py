@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,12 +31,15 @@ from slmroute_plugin.cli.calibrate_options import (
     SplitOption,
     TasksOption,
 )
+from slmroute_plugin.storage.sample_files import TASK_PREFIX
 
 if TYPE_CHECKING:
     from slmroute_plugin.analysis.calibration.goals import Goal, GoalKind
     from slmroute_plugin.analysis.calibration.selection import Selection
 
 FOLDER = "thresholds"
+# The letters of tasks in a file's name.
+_LONGEST_TASKS = 60
 
 
 def calibrate(
@@ -101,10 +106,15 @@ def calibrate(
             "--prices": prices,
         }
         probability_command.check_options(given, others, at_least, split)
+        path = output or _default_path(
+            results, slm, probability_command.FOLDER, [method, *_of_tasks(names)]
+        )
+        threshold = _default_path(
+            results, slm, FOLDER, [method, f"probability-{at_least or 0:g}", *_of_tasks(names)]
+        )
+        if output is not None:
+            threshold = output.with_name(f"{output.stem}.probability-{at_least or 0:g}.json")
         selection = _selection(results, slm, method, None, names)
-        path = output or results / slm / probability_command.FOLDER / f"{method}.json"
-        name = f"{method}.probability-{at_least or 0:g}.json"
-        threshold = results / slm / FOLDER / name
         if not probability_command.write_map(selection, path, split, seed, at_least, threshold):
             raise typer.Exit(1)
         return
@@ -114,10 +124,12 @@ def calibrate(
     if goal.needs_llm and llm is None:
         raise typer.BadParameter("this goal needs the answers of an LLM: name it with --llm.")
     if plan:
-        _check_plan(goal)
+        _check_plan(goal, {"--out": output, "--prices": prices})
         say_plan(_selection(results, slm, method, llm, names).answers, goal)
         return
-    path = output or _default_path(results, slm, method, llm, goal)
+    path = output or _default_path(
+        results, slm, FOLDER, [method, *_of_goal(goal, llm), *_of_tasks(names)]
+    )
     check_writable(path)
     selection = _selection(results, slm, method, llm, names, prices)
     if not _write_threshold(selection, goal, seed, path):
@@ -148,17 +160,22 @@ def _write_threshold(selection: Selection, goal: Goal, seed: int, path: Path) ->
     with written_whole(path) as unfinished:
         unfinished.write_text(file.model_dump_json(indent=2) + "\n", encoding="utf-8")
     say_threshold(file, calibrated, path)
-    for problem in selection.left_out:
-        typer.echo(f"Left out: {problem.where}: {problem.why}", err=True)
     return calibrated.threshold is not None
 
 
-def _check_plan(goal: Goal) -> None:
+def _check_plan(goal: Goal, others: Mapping[str, object]) -> None:
     """Refuse to plan for what has no plan.
 
+    Args:
+        goal: the goal.
+        others: the options that a plan has no use for, by name; those that are None are not given.
+
     Raises:
-        typer.BadParameter: the goal has no guarantee, or one on each of several tasks.
+        typer.BadParameter: the goal has no guarantee, or one on each of several tasks; or there is
+            an option that a plan has no use for.
     """
+    if strays := [option for option, value in others.items() if value is not None]:
+        raise typer.BadParameter(f"--plan writes and prices nothing: leave {strays[0]} out.")
     if goal.guarantee is None:
         raise typer.BadParameter("--plan goes with --guarantee.")
     if goal.per_task:
@@ -210,7 +227,7 @@ def _selection(
     from rich.console import Console
 
     from slmroute_plugin.analysis.calibration.selection import SelectionError, select
-    from slmroute_plugin.analysis.study.reading import read_study
+    from slmroute_plugin.analysis.study.reading import UnknownName, read_study
     from slmroute_plugin.cli.prices import stated_prices
 
     if not results.is_dir():
@@ -222,9 +239,16 @@ def _selection(
     try:
         with Console(stderr=True).status(f"Reading {results}"):
             study = read_study(results, [llm] if llm is not None else [], prices=stated)
-        return select(study, slm, method, llm, tasks)
+        selection = select(study, slm, method, llm, tasks, stated)
     except SelectionError as error:
         raise typer.BadParameter(str(error)) from None
+    except UnknownName:  # its folder is there
+        raise typer.BadParameter(
+            f"{results / (llm or slm)} holds no samples: run it again with --log_samples."
+        ) from None
+    for problem in selection.left_out:
+        typer.echo(f"Left out: {problem.where}: {problem.why}", err=True)
+    return selection
 
 
 def _must_hold(results: Path, model: str) -> None:
@@ -241,13 +265,28 @@ def _must_hold(results: Path, model: str) -> None:
         raise typer.BadParameter(f"{results} holds no model {model!r}. {hint}")
 
 
-def _default_path(results: Path, slm: str, method: str, llm: str | None, goal: Goal) -> Path:
-    """Name the file for a threshold, by its method, its goal and its LLM."""
-    name = f"{method}.{goal.measure}-{goal.value:g}"
+def _default_path(results: Path, slm: str, folder: str, parts: Sequence[str]) -> Path:
+    """Name a file after what it was made for, in a folder beside the SLM's answers."""
+    return results / slm / folder / f"{'.'.join(parts)}.json"
+
+
+def _of_goal(goal: Goal, llm: str | None) -> list[str]:
+    """Name a goal, and the LLM if it depends on one."""
+    parts = [f"{goal.measure}-{goal.value:g}"]
     if goal.guarantee is not None:
-        name += f".guarantee-{goal.guarantee:g}"
+        parts.append(f"guarantee-{goal.guarantee:g}")
+    if goal.questions is not None:
+        parts.append(f"questions-{goal.questions}")
     if goal.per_task:
-        name += ".per-task"
+        parts.append("per-task")
     if goal.needs_llm:
-        name += f".{llm}"
-    return results / slm / FOLDER / f"{name}.json"
+        parts.append(str(llm))
+    return parts
+
+
+def _of_tasks(names: Sequence[str]) -> list[str]:
+    """Name chosen tasks; by a digest, if they are many."""
+    joined = "+".join(sorted({name.removeprefix(TASK_PREFIX) for name in names}))
+    if len(joined) > _LONGEST_TASKS:
+        joined = f"tasks-{hashlib.sha256(joined.encode()).hexdigest()[:8]}"
+    return [joined] if joined else []

@@ -111,7 +111,8 @@ OutputOption = Annotated[
         "--out",
         "--output",
         help="The file to write; default: RESULTS/SLM/thresholds/METHOD.GOAL.json, or "
-        "RESULTS/SLM/probabilities/METHOD.json.",
+        "RESULTS/SLM/probabilities/METHOD.json, with the tasks of --tasks in the name. With it, "
+        "the threshold of --at-least lies beside the map.",
         show_default=False,
     ),
 ]

@@ -77,6 +77,11 @@ def write_map(
     from slmroute_plugin.analysis.measures.probability_map import CannotMap
     from slmroute_plugin.plugins.methods import method_version
 
+    if least is not None and probability.has_own_answers(selection):
+        raise typer.BadParameter(
+            f"--at-least: the confidences of {selection.method} are in answers of its own, and the "
+            "model's first answer is kept: choose its threshold by --kept-accuracy."
+        )
     for file in (path, *([threshold] if least is not None else [])):
         check_writable(file)
     try:

@@ -81,11 +81,12 @@ class Run(NamedTuple):
 
     Attributes:
         task: the name of the task.
-        results: lm-eval's file of results, beside the samples; it may not be there.
+        results: lm-eval's files of results beside the samples, which may be the run's, the latest
+            first. Samples that were written anew, with further scores, are later than their run's.
     """
 
     task: str
-    results: Path
+    results: Sequence[Path]
 
 
 class _Timed(NamedTuple):
@@ -104,9 +105,13 @@ def sample_files(folder: Path) -> dict[str, list[Path]]:
 
 
 def run_of(path: Path) -> Run | None:
-    """Return the run that wrote a sample file; None if lm-eval gives no file such a name."""
+    """Return the run that a sample file's answers are of; None if lm-eval names no file so."""
     match = _NAME.fullmatch(path.name)
-    return match and Run(match["task"], path.with_name(f"results_{match['time']}.json"))
+    if match is None:
+        return None
+    own = f"results_{match['time']}.json"
+    there = [other for other in path.parent.glob("results_*.json") if other.name <= own]
+    return Run(match["task"], sorted(there, reverse=True))
 
 
 def is_unanswered(row: Mapping[str, Any]) -> bool:

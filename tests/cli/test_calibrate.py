@@ -126,8 +126,10 @@ def test_the_file_lands_beside_the_slms_runs_and_names_its_goal(tmp_path: Path) 
         (slm / path.name).symlink_to(path)
     assert run("--ratio", "0.25", "--guarantee", "0.9", results=tmp_path).exit_code == 0
     assert run("--accuracy", "0.4", "--llm", LLM, results=tmp_path).exit_code == 0
+    assert run("--ratio", "0.25", "--tasks", TASK, results=tmp_path).exit_code == 0
     assert sorted(path.name for path in (slm / "thresholds").iterdir()) == [
         f"perplexity.accuracy-0.4.{LLM}.json",
+        f"perplexity.ratio-0.25.{TASK.removeprefix('slmroute_')}.json",
         "perplexity.ratio-0.25.guarantee-0.9.json",
     ]
 
@@ -144,6 +146,18 @@ def test_what_is_left_out_is_named_with_the_reason(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert f"Left out: {SLM}, demo_cut_off: " in result.output
     assert f"Left out: demo_alone: {LLM} did not answer it" in result.output
+    promised = ("--kept-accuracy", "0.4", "--guarantee", "0.9", "--plan")
+    for arguments in (promised, ("--probability",)):
+        result = run(*arguments, results=tmp_path)
+        assert f"Left out: {SLM}, demo_cut_off: " in result.output
+
+
+def test_an_llm_without_samples_is_named_with_the_fix(tmp_path: Path) -> None:
+    (tmp_path / SLM).symlink_to(RESULTS / SLM)
+    (tmp_path / LLM).mkdir()
+    result = run("--accuracy", "0.4", "--llm", LLM, results=tmp_path)
+    assert result.exit_code == 2
+    assert "holds no samples: run it again with --log_samples" in " ".join(result.output.split())
 
 
 @pytest.mark.parametrize(
@@ -155,6 +169,7 @@ def test_what_is_left_out_is_named_with_the_reason(tmp_path: Path) -> None:
         (("--accuracy", "90"), "--accuracy 90: a number from 0 to 1"),
         (("--accuracy", "0.9"), "name it with --llm"),
         (("--cpt", "0.8", "--llm", LLM, "--guarantee", "0.9"), "--cpt has no guarantee"),
+        (("--ratio", "0.3", "--guarantee", "0.9", "--plan", "--out", "x"), "leave --out out"),
         (("--ratio", "0.3", "--guarantee", "95"), "--guarantee 95: a probability"),
     ],
 )
@@ -198,6 +213,9 @@ def test_a_budget_says_which_costs_it_counted(tmp_path: Path) -> None:
     result = run("--budget-usd", "5", *given, "--prices", str(prices))
     assert result.exit_code == 0, result.output
     assert "dollars for the LLM alone, as others are not known" in result.output
+    about = json.loads(path.read_text())["provenance"]
+    assert about["prices"] == {LLM: {"input_usd": 1, "output_usd": 1}}
+    assert about["llm_price"] is None
     prices.write_text(f"{LLM}: {{input_usd: 1}}")
     result = run("--budget-usd", "5", *given, "--prices", str(prices))
     assert result.exit_code == 2

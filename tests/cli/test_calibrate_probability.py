@@ -139,6 +139,29 @@ def test_a_threshold_keeps_what_is_probable_enough_in_a_live_run(tmp_path: Path)
     assert threshold == pytest.approx(0.7**0.5, abs=0.1)
 
 
+def test_a_threshold_lies_beside_the_file_that_is_asked_for(tmp_path: Path) -> None:
+    written(tmp_path, "a", 200, 1)
+    out = tmp_path / "out" / "map.json"
+    out.parent.mkdir()
+    assert run(tmp_path, "--probability", "--at-least", "0.5", "--out", str(out)).exit_code == 0
+    assert sorted(path.name for path in out.parent.iterdir()) == [
+        "map.json",
+        "map.probability-0.5.json",
+    ]
+    assert not (tmp_path / SLM / "thresholds").exists()
+
+
+def test_no_threshold_is_set_on_confidences_in_other_answers(tmp_path: Path) -> None:
+    written(tmp_path, "a", 200, 1)
+    (path,) = (tmp_path / SLM).iterdir()
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("\n".join(json.dumps(row | {"acc/m": 1 - row["acc"]}) for row in rows))
+    assert run(tmp_path, "--probability").exit_code == 0
+    done = run(tmp_path, "--probability", "--at-least", "0.5")
+    assert done.exit_code == 2
+    assert "choose its threshold by --kept-accuracy" in " ".join(done.stderr.split())
+
+
 def test_a_probability_that_no_confidence_has_is_not_attainable(tmp_path: Path) -> None:
     written(tmp_path, "a", 400, 1, lambda draw, c: (draw.random(len(c)) < 0.2).astype(float))
     done = run(tmp_path, "--probability", "--at-least", "0.9")

@@ -14,6 +14,7 @@ from command_line import slmroute
 from typer.testing import Result
 
 from slmroute_plugin.storage.decision_log import DecisionLog
+from slmroute_plugin.storage.sample_files import write_samples
 
 SLM = "SmolLM2-135M-Instruct"
 WHOLE = {"pretrained": SLM, "gguf_file": f"{SLM}.Q4_1.gguf", "dtype": "float32"}
@@ -110,6 +111,16 @@ def test_another_model_or_prompt_is_named(
     result = check(threshold, "--run", str(later(**config)))
     assert result.exit_code == 1
     assert said in result.stdout
+
+
+def test_the_setup_of_answers_that_were_scored_anew_is_known(
+    threshold: Path, later: Callable[..., Path]
+) -> None:
+    run = later(chat_template_sha="other")
+    for path in run.glob("samples_*"):
+        rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        write_samples(run, path.name.removeprefix("samples_").rpartition("_")[0], rows)
+    assert "chat template: 'other'" in check(threshold, "--run", str(run)).stdout
 
 
 def test_arguments_that_a_file_holds_as_a_text_hide_nothing_else(

@@ -132,9 +132,26 @@ def _references(
         pooled: dict[str, Any] = {
             name: sum(each[name] for each in kept.values()) for name in counts
         }
-        pooled["confidences"] = [one for each in kept.values() for one in each["confidences"]]
+        pooled["confidences"] = _in_one_share(list(kept.values()))
         kept[POOLED] = pooled
     return kept
+
+
+def _in_one_share(tasks: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Pool the confidences that were kept of tasks, with the same share of each task's.
+
+    A large task's confidences were not all kept, and would count for less than they are.
+    """
+    known = [each["rows"] - each["without"] for each in tasks]
+    share = min(
+        (len(each["confidences"]) / n for each, n in zip(tasks, known, strict=True) if n),
+        default=1.0,
+    )
+    draw = np.random.default_rng(0)
+    pooled: list[float] = []
+    for each, n in zip(tasks, known, strict=True):
+        pooled += draw.choice(each["confidences"], round(n * share), replace=False).tolist()
+    return pooled
 
 
 def _distribution(

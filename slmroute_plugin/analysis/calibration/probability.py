@@ -102,6 +102,14 @@ def calibrate_probability(
     )
 
 
+def has_own_answers(selection: Selection) -> bool:
+    """Tell whether a method's confidences are in other answers than those that are kept."""
+    return any(
+        not np.array_equal(setting.slm.scores[selection.method].correct, setting.slm.correct)
+        for setting in selection.settings
+    )
+
+
 def least_confidence(probability_map: ProbabilityMap, probability: float) -> float | None:
     """Find the least confidence that is mapped to a probability or more, to 10⁻¹⁵.
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from slmroute_plugin.analysis.calibration.selection import Selection
 from slmroute_plugin.analysis.study.runs import Setting
+from slmroute_plugin.llm.model_price import price_of
 from slmroute_plugin.llm.prices import prices
 from slmroute_plugin.storage.sample_files import SampleFileError, read_samples, run_of
 
@@ -40,7 +41,9 @@ def reference(
     Returns:
         `generation`: lm-eval's generation settings, if all tasks share them.
         `method_version`: the version of the method's package, and a digest of its code.
-        `llm_price`: the price of the LLM; null if it is not known.
+        `llm_price`: the price of the LLM in slmroute's list; null if it is not there, or another
+        was stated.
+        `prices`: the prices that were stated, by model, if any.
         `reference`: for each task, up to 2,000 confidences, drawn by the seed, the number of rows,
         of rows without a confidence, of kept answers and of right ones among them; and the setup
         of its run.
@@ -48,11 +51,15 @@ def reference(
     setups = {each.slm.task: run_setup(each.slm.path) for each in selection.settings}
     generations = [setup.get("generation") for setup in setups.values()]
     shared = generations[0] if all(each == generations[0] for each in generations) else None
-    price = prices().get(selection.llm or "")
+    llm, stated = selection.llm or "", selection.prices
+    is_stated = price_of(llm, stated) != price_of(llm, {})
+    price = None if is_stated else prices().get(llm)
+    own = {name: one.model_dump(exclude_none=True) for name, one in stated.items()}
     return {
         **({"generation": shared} if shared else {}),
         "method_version": method_version,
         "llm_price": None if price is None else [price.input_usd, price.output_usd],
+        **({"prices": own} if own else {}),
         "reference": {
             each.slm.task: {
                 **_of_task(each, selection.method, threshold, seed),
@@ -82,7 +89,7 @@ def run_setup(samples: Path) -> dict[str, Any]:
     """Return how a run asked its model: what determines answers besides the questions.
 
     Args:
-        samples: A sample file; lm-eval's file of results lies beside it.
+        samples: A sample file; lm-eval's files of results lie beside it.
 
     Returns:
         `generation`, from the samples; and, from the results, `model`, `arguments` (those that
@@ -102,27 +109,34 @@ def _of_results(samples: Path) -> dict[str, Any]:
     run = run_of(samples)
     if run is None:
         return {}
-    try:
-        results = json.loads(run.results.read_text(encoding="utf-8"))
-        config, of_task = results["config"], results["configs"][run.task]
-        own = of_task.get("metadata", {}).get("slmroute") or {}
-        arguments = config.get("model_args")
-        # lm-eval has written them as a text too, which is not compared.
-        arguments = arguments if isinstance(arguments, Mapping) else {}
-        return {
-            "model": config.get("model"),
-            "arguments": {name: arguments[name] for name in OF_ANSWERS if name in arguments},
-            "prompt": _digest(
-                json.dumps([of_task.get(name) for name in ("doc_to_text", "description", "cue")])
-            ),
-            "fewshot": results.get("n-shot", {}).get(run.task),
-            "chat_template": results.get("chat_template_sha"),
-            "system": results.get("system_instruction_sha"),
-            "options": own.get("options", {}),
-            "seed": own.get("seed", 0),
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return {}
+    for path in run.results:
+        try:
+            results = json.loads(path.read_text(encoding="utf-8"))
+            if run.task in results["configs"]:
+                return _of_run(results, run.task)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            continue
+    return {}
+
+
+def _of_run(results: Mapping[str, Any], task: str) -> dict[str, Any]:
+    config, of_task = results["config"], results["configs"][task]
+    own = of_task.get("metadata", {}).get("slmroute") or {}
+    arguments = config.get("model_args")
+    # lm-eval has written them as a text too, which is not compared.
+    arguments = arguments if isinstance(arguments, Mapping) else {}
+    return {
+        "model": config.get("model"),
+        "arguments": {name: arguments[name] for name in OF_ANSWERS if name in arguments},
+        "prompt": _digest(
+            json.dumps([of_task.get(name) for name in ("doc_to_text", "description", "cue")])
+        ),
+        "fewshot": results.get("n-shot", {}).get(task),
+        "chat_template": results.get("chat_template_sha"),
+        "system": results.get("system_instruction_sha"),
+        "options": own.get("options", {}),
+        "seed": own.get("seed", 0),
+    }
 
 
 def _digest(text: str) -> str:

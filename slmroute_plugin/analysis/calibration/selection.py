@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slmroute_plugin.analysis.calibration.thresholds import Answers
+from slmroute_plugin.analysis.study.costs import NO_PRICES
 from slmroute_plugin.analysis.study.runs import Problem, Setting, Study
+from slmroute_plugin.llm.model_price import PriceList
 from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.storage.sample_files import TASK_PREFIX
 
@@ -29,6 +31,7 @@ class Selection:
         llm: the LLM whose answers are beside them; None without an LLM.
         settings: the SLM's tasks.
         left_out: the tasks that lack the method or the LLM, and the files that could not be read.
+        prices: the prices that a user stated, by model.
     """
 
     answers: Answers
@@ -36,6 +39,7 @@ class Selection:
     llm: str | None
     settings: Sequence[Setting]
     left_out: Sequence[Problem]
+    prices: PriceList
 
     @property
     def slm(self) -> str:
@@ -58,7 +62,12 @@ class Selection:
 
 
 def select(
-    study: Study, slm: str, method: str, llm: str | None, tasks: Iterable[str] = ()
+    study: Study,
+    slm: str,
+    method: str,
+    llm: str | None,
+    tasks: Iterable[str] = (),
+    prices: PriceList = NO_PRICES,
 ) -> Selection:
     """Choose the answers of an SLM, with a method's confidences and perhaps an LLM's answers.
 
@@ -71,6 +80,7 @@ def select(
         method: the name of the method.
         llm: the name of the LLM's folder of results; None without an LLM.
         tasks: the tasks to choose, with or without "slmroute_"; all tasks if there are none.
+        prices: the prices that a user stated, which the study was read with.
 
     Raises:
         SelectionError: the study does not hold one of the names.
@@ -104,7 +114,7 @@ def select(
             used.append(setting)
     if not used:
         raise SelectionError(f"no task of {slm} has both {method} and answers of {llm}")
-    return Selection(_answers(used, method, llm), method, llm, used, left_out)
+    return Selection(_answers(used, method, llm), method, llm, used, left_out, prices)
 
 
 def _must_be(name: str, kind: str, known: set[str], is_there: bool) -> None:

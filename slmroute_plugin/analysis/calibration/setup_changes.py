@@ -69,10 +69,10 @@ def start_changes(file: ThresholdFile, start: Mapping[str, Any]) -> Iterator[str
         setup = kept.get("setup") or {}
         own = (setup.get("options") or {}).get(file.method, {})
         theirs = (start.get("method_options") or {}).get(file.method, {})
-        if setup and own != theirs:
+        if "options" in setup and own != theirs:
             yield f"{task}: the options of {file.method} are {theirs!r}, and were {own!r}"
-        if setup and setup.get("seed", 0) != start.get("seed", 0):
-            yield f"{task}: the seed is {start.get('seed')!r}, and was {setup.get('seed')!r}"
+        if "seed" in setup and setup["seed"] != start.get("seed", 0):
+            yield f"{task}: the seed is {start.get('seed', 0)!r}, and was {setup['seed']!r}"
         for change in _arguments(setup.get("arguments"), start.get("slm_args")):
             yield f"{task}: {change}"
 

@@ -79,6 +79,25 @@ def test_false_alarms_are_as_rare_as_promised(ties: bool) -> None:
     assert alarm_rate(0.0, 150, ties, least_shift=0.0) <= 32 / SIMULATIONS
 
 
+def test_requests_like_tasks_of_unequal_size_are_no_alarm() -> None:
+    alarms = 0
+    for seed in range(40):
+        random = np.random.default_rng(seed)
+        tasks = [kept_of(*drawn(random, n, shift)) for n, shift in ((8000, 0), (1000, 4))]
+        # As a threshold file has it: not all confidences of the larger one.
+        large = random.choice(tasks[0]["confidences"], 1000, replace=False)
+        tasks[0]["confidences"] = np.sort(large).tolist()
+        confidence, correct = (
+            np.concatenate(pair)
+            for pair in zip(drawn(random, 800), drawn(random, 100, 4), strict=True)
+        )
+        reference = {"large": tasks[0], "small": tasks[1]}
+        found = findings(file(reference), LaterAnswers(POOLED, confidence, correct))
+        alarms += any(each.is_alarm for each in found.values())
+    # Of 40 checks, 5% are 2; more than 6 come in one case of 200.
+    assert alarms <= 6
+
+
 def test_a_change_is_seen() -> None:
     assert alarm_rate(3.0, 150, False, least_shift=0.1) >= 0.95
 
