@@ -79,8 +79,12 @@ def test_a_packed_file_is_read_as_a_plain_one_is(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [NAME, f"{NAME}.gz"])
 def test_a_sample_file_tells_its_task_and_the_results_beside_it(name: str, tmp_path: Path) -> None:
-    run = run_of(tmp_path / name)
-    assert run == ("slmroute_a", tmp_path / "results_2026-01-01T00-00-00.000000.json")
+    own, earlier, later = (
+        tmp_path / f"results_{year}-01-01T00-00-00.000000.json" for year in (2026, 2025, 2027)
+    )
+    for path in (own, earlier, later):
+        path.touch()
+    assert run_of(tmp_path / name) == ("slmroute_a", [own, earlier])
     assert run_of(tmp_path / f"{name}.bak") is None
 
 
