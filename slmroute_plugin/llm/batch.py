@@ -16,13 +16,12 @@ from slmroute_plugin.llm.limits import Limits
 from slmroute_plugin.llm.prices import estimated_tokens
 from slmroute_plugin.llm.settings import LlmSettings
 from slmroute_plugin.openai_protocol.attempts import Attempts
-from slmroute_plugin.openai_protocol.bodies import parse_body, read_body
+from slmroute_plugin.openai_protocol.bodies import parse_body, read_body, stated_tokens
 from slmroute_plugin.openai_protocol.endpoint import Endpoint
-from slmroute_plugin.openai_protocol.failures import Failure, failure_of
+from slmroute_plugin.openai_protocol.failures import BadBody, Failure, failure_of
 from slmroute_plugin.openai_protocol.parameters import refused_parameter, without
 
 if TYPE_CHECKING:
-    from anyio import CancelScope
     from openai import AsyncOpenAI
 
 logger = logging.getLogger(__name__)
@@ -115,35 +114,42 @@ class LlmBatch:
             create = client.chat.completions.with_raw_response.create
             rest = calls
             if first_alone:
-                await self._answer(create, calls[0], slots, group.cancel_scope, True)
+                await self._answer(create, calls[0], slots, True)
                 rest = calls[1:]
-            if self.stopped is None:
-                for call in rest:
-                    group.start_soon(self._answer, create, call, slots, group.cancel_scope, False)
+            for call in rest:
+                group.start_soon(self._answer, create, call, slots, False)
 
     async def _answer(
         self,
         create: Create,
         call: ChatCall,
         slots: AbstractAsyncContextManager[Any],
-        others: CancelScope,
         is_first: bool,
     ) -> None:
         async with slots:
+            # What is on its way by then is paid, and has its answer.
+            if self.stopped is not None:
+                return
             reply = await self._attempts.make(partial(self._attempt, create, call))
             if isinstance(reply, Failure):
                 if reply.is_fatal or (is_first and reply.is_unreached):
                     self.stopped = reply.text
-                    others.cancel()
                     return
                 reply = LlmReply(error=reply.text)
+            if reply is None:
+                return
         self._done(call, reply)
 
-    async def _attempt(self, create: Create, call: ChatCall) -> LlmReply:
+    async def _attempt(self, create: Create, call: ChatCall) -> LlmReply | None:
+        """Send a question once; return None if nothing more can be asked."""
         from anyio import fail_after
 
-        await self._limits.requests.wait()
-        await self._limits.tokens.wait(call.tokens)
+        # Who has to wait for a turn need not wait for a refusal.
+        if not self._limits.budget.is_spent:
+            await self._limits.requests.wait()
+            await self._limits.tokens.wait(call.tokens)
+        if self.stopped is not None:
+            return None
         if self._limits.budget.is_spent:
             return LlmReply(error=self._limits.budget.refusal, cost_usd=0.0)
         sent = without(call.parameters, self._refused)
@@ -183,7 +189,13 @@ class LlmBatch:
     def _read(self, call: ChatCall, text: str, latency_s: float) -> LlmReply:
         # Stop strings that the server does not know end the answer here.
         stops = call.stops if "stop" in self._refused else ()
-        body = read_body(parse_body(text), self._settings.think_end, stops)
+        sent = parse_body(text)
+        try:
+            body = read_body(sent, self._settings.think_end, stops)
+        except BadBody:
+            # It may be paid, although it is no answer.
+            self._limits.budget.spend(self._settings.cost_usd(*stated_tokens(sent)) or 0.0)
+            raise
         cost = self._settings.cost_usd(body.prompt_tokens, body.completion_tokens)
         estimate = self._settings.cost_usd(call.prompt_tokens, _tokens([body.text or ""]))
         # A server that counts no tokens must not make the limit void.

@@ -18,6 +18,13 @@ from slmroute_plugin.llm.model_price import ModelPrice, price_of
 from slmroute_plugin.llm.prices import prices
 from slmroute_plugin.openai_protocol.endpoint import url_fault
 
+# What says how a model is asked, which a recording and a plugin know nothing of.
+_OF_REQUESTS = frozenset(
+    {
+        *("base_url", "api_key_env", "generation", "think_end", "max_concurrency", "timeout_s"),
+        *("max_attempts", "requests_per_minute", "tokens_per_minute", "max_cost_usd", "cache"),
+    }
+)
 _NOT_PARAMETERS = frozenset({"model", "messages", "stream", "api_key", "extra_headers"})
 
 
@@ -112,6 +119,16 @@ class LlmSettings(BaseModel):
             raise ValueError(
                 "exactly one of model, replay and backend is needed, not "
                 f"{' and '.join(given) or 'none'}"
+            )
+        strays = [
+            name
+            for name, field in type(self).model_fields.items()
+            if name in _OF_REQUESTS
+            and getattr(self, name) != field.get_default(call_default_factory=True)
+        ]
+        if self.model is None and strays:
+            raise ValueError(
+                f"{strays[0]} goes with `model`, which slmroute asks itself, not with `{given[0]}`"
             )
         return self
 

@@ -17,6 +17,10 @@ from slmroute_plugin.openai_protocol.answer_text import (
 from slmroute_plugin.openai_protocol.encodable import encodable
 from slmroute_plugin.openai_protocol.failures import BadBody
 
+_THINKING_STOPPED = (
+    "a stop string of the task ended the thinking before the answer began: "
+    "take it away with generation: {stop: null}"
+)
 # Readers of JSON hold whole numbers exactly up to here.
 _MOST = 2**53
 
@@ -73,15 +77,28 @@ def read_body(body: Any, think_end: str | None, stops: Sequence[str] = ()) -> Bo
     choice = choices[0]
     check_complete(choice, body)
     text, error = _answer(choice, think_end, stops)
-    finish, usage = choice.get("finish_reason"), mapping(body.get("usage"))
+    finish, tokens = choice.get("finish_reason"), stated_tokens(body)
     return Body(
         text,
         error,
         encodable(finish) if isinstance(finish, str) else None,
-        token_count(usage.get("prompt_tokens")),
-        token_count(usage.get("completion_tokens")),
+        tokens.prompt_tokens,
+        tokens.completion_tokens,
         _logprobs(mapping(choice.get("logprobs")).get("content")),
     )
+
+
+class StatedTokens(NamedTuple):
+    """The numbers of tokens that a server states; None where it states none."""
+
+    prompt_tokens: int | None
+    completion_tokens: int | None
+
+
+def stated_tokens(body: Any) -> StatedTokens:
+    """Return the numbers of tokens that a reply, any JSON value, states under `usage`."""
+    usage = mapping(mapping(body).get("usage"))
+    return StatedTokens(*(token_count(usage.get(name)) for name in StatedTokens._fields))
 
 
 def _answer(
@@ -92,8 +109,11 @@ def _answer(
     if text is not None and think_end:
         if think_end in text:
             text = text.rpartition(think_end)[2].lstrip()
-        elif is_cut(choice) and text.strip().startswith(think_end.replace("/", "", 1)):
-            text = ""  # it is thinking without an end
+        elif text.strip().startswith(think_end.replace("/", "", 1)):
+            # It is thinking without an end: the tokens ran out, or it met a stop string.
+            if not is_cut(choice):
+                return None, _THINKING_STOPPED
+            text = ""
     if text is not None:
         text = text[: min((at for stop in stops if (at := text.find(stop)) >= 0), default=None)]
     error = why_no_answer(choice, text, "max_tokens")

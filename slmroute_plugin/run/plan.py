@@ -17,7 +17,7 @@ from slmroute_plugin.methods.protocol import (
 )
 from slmroute_plugin.plugins.methods import registered_methods
 from slmroute_plugin.probes.live import FittedMethod, find_probes
-from slmroute_plugin.run.route_checks import check_route
+from slmroute_plugin.run.route_checks import check_llm, check_route
 from slmroute_plugin.run.shared_samples import drawn_once
 from slmroute_plugin.settings.chosen_methods import chosen_methods, named_methods
 from slmroute_plugin.settings.schema import Settings, SettingsError
@@ -92,6 +92,7 @@ class TaskPlan:
         if self.route is not None:
             methods = self.methods_for(b"")
             self.of_prompt = check_route(self.route, source.task, backend, methods)
+            check_llm(self.route.llm, settings.results)
         self.asked: set[Signal[Any]] = {
             *(signal for method in self.methods.values() for signal in needed_by(method)),
             *self.kept,

@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from slmroute_plugin.backends import Backend, ReadsPrompts
+from slmroute_plugin.llm.exchange import LlmError
+from slmroute_plugin.llm.settings import LlmSettings
 from slmroute_plugin.methods.before_answer import refusal
 from slmroute_plugin.methods.protocol import Method, asked_of_model
+from slmroute_plugin.plugins.llms import llm_for
 from slmroute_plugin.plugins.methods import registered_methods
 from slmroute_plugin.routing.settings import RouteSettings
 from slmroute_plugin.settings.schema import SettingsError
 from slmroute_plugin.signals import Signal
 
 _ROUTE = "metadata.slmroute.route"
+
+
+def check_llm(settings: LlmSettings, results: Path) -> None:
+    """Check that the stronger model is known, before the small model is asked.
+
+    A key or a server that is missing then costs no answer of the small model, and is said later.
+
+    Raises:
+        SettingsError: If no plugin knows the model, or its address cannot be used.
+    """
+    try:
+        llm_for(settings, results)
+    except LlmError as error:
+        raise SettingsError(f"{_ROUTE}.llm: {error}") from None
 
 
 def check_route(

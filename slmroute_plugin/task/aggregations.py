@@ -103,13 +103,17 @@ def number_of_errors(items: Sequence[str | None]) -> int:
 def total_usd(items: Sequence[float | None]) -> Covered | str:
     """Return the dollars of all answers whose price is known; "unknown" if no price is known.
 
+    What was not sent costs nothing, which says nothing of the price.
+
     >>> total_usd([0.25, 0.5, 0.0])
     0.75
-    >>> total_usd([None])
+    >>> total_usd([None, 0.0])
     'unknown'
     """
     known = [item for item in items if item is not None]
-    return Covered(sum(known), len(known) / len(items)) if known else UNKNOWN
+    if len(known) < len(items) and not sum(known):
+        return UNKNOWN
+    return Covered(sum(known), len(known) / len(items))
 
 
 class TokenTotal(float):

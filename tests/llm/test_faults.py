@@ -262,6 +262,17 @@ def test_what_stops_a_run_halfway_leaves_the_answers_so_far_in_use_and_on_disk(
     assert server.total == N + 1
 
 
+def test_what_is_on_its_way_when_the_money_runs_out_is_kept(
+    server: Any, llm: Llm, questions: Questions
+) -> None:
+    server.otherwise = server.body(None, after_s=0.3)
+    server.faults["question 8"] = [server.status(402)]
+    replies = llm(max_concurrency=8).ask(questions(N), "faults")
+    answered = sum(reply.text is not None for reply in replies)
+    assert 1 < answered == server.total - 1 < N - 1
+    assert sum(reply.cached for reply in llm().ask(questions(N), "faults")) == answered
+
+
 FLAGGED = {
     "code": 403,
     "message": "Your chosen model requires moderation and your input was flagged for violence",

@@ -8,6 +8,7 @@ import pytest
 from llm_clients import Llm, Questions
 
 from slmroute_plugin.llm.exchange import LlmReply, LlmRequest
+from slmroute_plugin.llm.limits import Pace
 
 
 def test_the_budget_stops_asking_but_not_the_run(
@@ -29,6 +30,32 @@ def test_the_budget_stops_asking_but_not_the_run(
     assert [reply.cached for reply in replies] == [True] * 3 + [False] * 7
     assert [reply.text for reply in replies] == ["yes"] * 6 + [None] * 4
     assert server.total == 6
+
+
+def test_answers_that_the_server_breaks_off_count_too(
+    server: Any, llm: Llm, questions: Questions, completion: Any
+) -> None:
+    usage = {"prompt_tokens": 0, "completion_tokens": 625}
+    server.otherwise = server.body(completion("So", usage=usage, finish_reason="error"))
+    client = llm(max_cost_usd=0.0025, max_concurrency=1, max_attempts=2)
+    assert not any(reply.text for reply in client.ask(questions(5), "task"))
+    assert server.total == 3
+
+
+def test_a_refusal_waits_for_no_turn(
+    server: Any, llm: Llm, questions: Questions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = 0
+
+    async def counted(pace: Pace, amount: float = 1.0) -> None:
+        nonlocal waits
+        waits += 1
+
+    monkeypatch.setattr(Pace, "wait", counted)
+    client = llm(max_cost_usd=0.0000001, max_concurrency=1, requests_per_minute=60)
+    client.ask(questions(20), "task")
+    assert server.total == 1
+    assert waits == 2  # of requests, and of tokens
 
 
 def test_concurrency_overshoots_the_budget_by_the_requests_under_way_only(

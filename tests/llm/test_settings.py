@@ -44,6 +44,14 @@ def test_a_model_is_called_by_its_source(given: dict[str, Any], name: str) -> No
         ({"model": "a", "timeout_s": float("inf")}, "timeout_s"),
         ({"model": "a", "max_concurrency": 0}, "max_concurrency"),
         ({"model": "a", "requests_per_minute": 0}, "requests_per_minute"),
+        (
+            {"backend": {}, "max_cost_usd": 1},
+            "max_cost_usd goes with `model`",
+        ),
+        (
+            {"replay": "b", "generation": {"n": 1}},
+            "not with `replay`",
+        ),
     ],
 )
 def test_what_cannot_work_is_refused(given: dict[str, Any], said: str) -> None:
@@ -53,4 +61,5 @@ def test_what_cannot_work_is_refused(given: dict[str, Any], said: str) -> None:
 
 def test_settings_survive_a_round_through_json() -> None:
     settings = LlmSettings(model="gpt-4.1-nano", base_url="http://[::1]:8000/v1", max_cost_usd=1)
-    assert LlmSettings.model_validate_json(settings.model_dump_json()) == settings
+    for one in (settings, LlmSettings(replay="results/gpt-4.1-mini")):
+        assert LlmSettings.model_validate_json(one.model_dump_json()) == one

@@ -94,7 +94,6 @@ def test_any_text_is_json_or_a_bad_body(text: str) -> None:
         ("<think>one</think><think>two</think>B", "</think>", "B"),
         ("[THINK]A?[/THINK]B", "[/THINK]", "B"),
         ("<think>A?</think>B", None, "<think>A?</think>B"),
-        ("<think>A?", "</think>", "<think>A?"),
         (" B", "</think>", " B"),
         ([{"type": "text", "text": "A"}, {"type": "text", "text": "B"}], None, "AB"),
         ([{"type": "thinking", "thinking": "A?"}, {"type": "text", "text": "B"}], None, "B"),
@@ -103,6 +102,13 @@ def test_any_text_is_json_or_a_bad_body(text: str) -> None:
 def test_thinking_is_cut_off(content: Any, think_end: str | None, answer: str) -> None:
     body = read_body(completion(content), think_end)
     assert (body.text, body.error) == (answer, None)
+
+
+def test_thinking_that_a_stop_string_ended_is_no_answer() -> None:
+    body = read_body(completion("<think>\nOkay, the user asks"), "</think>")
+    assert body.text is None
+    assert "a stop string of the task ended the thinking" in (body.error or "")
+    assert read_body(completion("<think>A?"), None).text == "<think>A?"
 
 
 @pytest.mark.parametrize(
