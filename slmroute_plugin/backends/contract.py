@@ -61,8 +61,8 @@ class Observed:
         ends_batch: whether the questions of one batch are complete with it. The journal keeps
             whole batches: what is left of a run is then batched as it would have been, and
             gives the same numbers to the last digit.
-        is_answer: False where it stands in for an answer that could not be had: it is not kept,
-            and is asked for again by the next run.
+        is_answer: False where it stands in for an answer that could not be had, or a signal of it
+            could not for now: it is not kept, and is asked for again by the next run.
         work: what each of its sequences took; empty where the backend cannot tell.
     """
 

@@ -12,7 +12,7 @@ from slmroute_plugin.settings.schema import SettingsError
 
 
 def test_a_model_that_no_plugin_knows_is_an_error_at_once(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="route.llm: No installed plugin knows the LLM"):
+    with pytest.raises(SettingsError, match=r"route\.llm: No installed plugin knows the LLM"):
         check_llm(LlmSettings(backend={"name": "x"}), tmp_path)
 
 

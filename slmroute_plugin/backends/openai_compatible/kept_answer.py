@@ -36,6 +36,11 @@ class KeptAnswer:
         self._begin, end = kept_span(whole, stops, think_end)
         self.text = whole[self._begin : end]
 
+    @property
+    def has_thinking(self) -> bool:
+        """Whether the model thought aloud before it answered."""
+        return bool(self._choice.thinking or self._choice.text[: self._begin].strip())
+
     def tokens(self) -> Tokens | Missing:
         """Return ids and log-probabilities of the tokens with a part in the kept text.
 

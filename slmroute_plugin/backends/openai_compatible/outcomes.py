@@ -40,7 +40,7 @@ class Outcomes:
             if isinstance(result, Failure):
                 self.failed[result.text] += 1
                 continue
-            observed = replace(result.observed, is_answer=not result.absent)
+            observed = replace(result.observed, is_answer=result.is_whole and not result.absent)
             if result.absent:
                 self.empty[result.absent] += 1
             # A server that refuses all is asked wrongly: its refusals are not answers.

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from slmroute_plugin.backends.contract import Observed, Question
+from slmroute_plugin.backends.follow_up import THINKS_FIRST
 from slmroute_plugin.backends.generation import Generation
 from slmroute_plugin.backends.openai_compatible.capabilities import Capabilities
 from slmroute_plugin.backends.openai_compatible.hidden_states import StateRequests
@@ -76,11 +77,13 @@ class Outcome(NamedTuple):
         observed: the answer and the signals.
         absent: why this is not the model's answer, if it is not.
         is_refused: whether the server refused the request itself; the answer is empty then.
+        is_whole: whether all signals are there that another attempt may bring.
     """
 
     observed: Observed
     absent: str = ""
     is_refused: bool = False
+    is_whole: bool = True
 
 
 class SignalRequests:
@@ -147,14 +150,17 @@ class SignalRequests:
         kept = self._kept(answers[0], generation)
         if absent := answers[0].absent or ("" if kept.text.strip() else _NOTHING_KEPT):
             return self._without(asked, kept.text, absent)
-        signals = await self._all(asked, kept, taken)
-        if isinstance(signals, Failure):
-            return signals
+        found = await self._all(asked, kept, taken)
+        if (failure := _ending(found)) is not None:
+            return failure
+        signals = _delivered(found)
         tokens = kept.tokens() if own else None
         observation = Observation(question.text, kept.text, question.kind, signals)
         known = None if isinstance(tokens, Missing) else tokens
         work = taken.work([*self._signals, *self._states])
-        return Outcome(Observed(asked.index, observation, known, work=work))
+        observed = Observed(asked.index, observation, known, work=work)
+        is_whole = not any(isinstance(one, Failure) and one.may_pass for one in found.values())
+        return Outcome(observed, is_whole=is_whole)
 
     def _without(self, asked: AskedQuestion, text: str, reason: str) -> Outcome:
         missing = {signal: Missing(reason) for signal in (*self._signals, *self._states)}
@@ -164,7 +170,8 @@ class SignalRequests:
 
     async def _all(
         self, asked: AskedQuestion, kept: KeptAnswer, taken: UsageLog
-    ) -> Mapping[Signal[Any], Any] | Failure:
+    ) -> Mapping[Signal[Any], Any]:
+        """Ask for all signals; return the value of each, or its failure."""
         from anyio import create_task_group
 
         found: dict[Signal[Any], Any] = {}
@@ -187,12 +194,11 @@ class SignalRequests:
                 group.start_soon(one, signal)
             if self._states:
                 group.start_soon(states)
-        if (failure := _settled(found)) is not None:
-            return failure
-        async with create_task_group() as group:
-            for signal in shows:
-                group.start_soon(one, signal)
-        return _settled(found) or found
+        if _ending(found) is None:
+            async with create_task_group() as group:
+                for signal in shows:
+                    group.start_soon(one, signal)
+        return found
 
     async def _state_values(self, kept: KeptAnswer) -> Mapping[HiddenState | PromptStates, Any]:
         if self._state_requests is None:
@@ -213,11 +219,13 @@ class SignalRequests:
             return kept.choice_prob(question)
         if isinstance(signal, Samples):
             return await self._samples(signal, asked)
+        if isinstance(signal, FirstTokenProbs | NextTokenProbs) and kept.has_thinking:
+            return Missing(THINKS_FIRST)
         if isinstance(signal, FirstTokenProbs):
             said = prompts.restated(question, signal)
             return await self._next_word(said, generation, signal)
         if isinstance(signal, NextTokenProbs | Reply):
-            samples = shown_samples(signal, found)
+            samples = shown_samples(signal, _delivered(found))
             if not isinstance(samples, tuple):
                 return samples
             said = prompts.follow_up(question, kept.text, signal, samples)
@@ -297,11 +305,15 @@ class SignalRequests:
         return await self._connection.post(payload, read_choices, self._measure)
 
 
-def _settled(found: dict[Signal[Any], Any]) -> Failure | None:
-    """Put the reason in the place of each failure; return one that ends the question, if any."""
-    for signal, value in found.items():
-        if isinstance(value, Failure):
-            if value.is_fatal or value.is_unreached:
-                return value
-            found[signal] = Missing(value.text)
-    return None
+def _delivered(found: Mapping[Signal[Any], Any]) -> dict[Signal[Any], Any]:
+    """Return the values with the reason in the place of each failure."""
+    return {
+        signal: Missing(value.text) if isinstance(value, Failure) else value
+        for signal, value in found.items()
+    }
+
+
+def _ending(found: Mapping[Signal[Any], Any]) -> Failure | None:
+    """Return a failure that ends the question, if there is one among the values."""
+    failures = (value for value in found.values() if isinstance(value, Failure))
+    return next((one for one in failures if one.is_fatal or one.is_unreached), None)

@@ -7,7 +7,7 @@ from typing import Any
 
 from slmroute_plugin.backends.work import SequenceWork, Trace, Work
 from slmroute_plugin.openai_protocol.answer_text import mapping
-from slmroute_plugin.openai_protocol.bodies import token_count
+from slmroute_plugin.openai_protocol.bodies import stated_tokens, token_count
 from slmroute_plugin.signals import Signal
 
 
@@ -67,13 +67,10 @@ def usage_of(body: Any) -> Work | None:
     >>> usage_of({"usage": {"prompt_tokens": 9, "completion_tokens": 2}}).counts()
     {'read': 9, 'cached': 0, 'generated': 2}
     """
-    usage = mapping(mapping(body).get("usage"))
-    prompt, generated = (
-        token_count(usage.get("prompt_tokens")),
-        token_count(usage.get("completion_tokens")),
-    )
+    prompt, generated = stated_tokens(body)
     if prompt is None or generated is None:
         return None
-    told = mapping(usage.get("prompt_tokens_details")).get("cached_tokens")
+    details = mapping(mapping(mapping(body).get("usage")).get("prompt_tokens_details"))
+    told = details.get("cached_tokens")
     cached = min(token_count(told) or 0, prompt)
     return Work(prompt - cached, cached, generated)

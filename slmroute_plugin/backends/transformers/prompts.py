@@ -42,9 +42,7 @@ class PromptEncoder:
 
         A follow-up asks for one word or number: there is nothing to think about.
         """
-        options = dict(self._lm.chat_template_args)
-        if options.get("enable_thinking"):
-            options["enable_thinking"] = False
+        options = {**self._lm.chat_template_args, "enable_thinking": False}
         text: str = self._tokenizer.apply_chat_template(
             messages, tokenize=False, add_generation_prompt=True, **options
         )

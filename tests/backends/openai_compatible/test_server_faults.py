@@ -248,6 +248,20 @@ def test_a_prompt_that_cannot_be_read_now_fails_the_run_and_is_not_routed_for_it
     assert sorted(came) == [i for i in range(N) if i != 7]
 
 
+def test_a_signal_that_another_run_may_bring_is_asked_for_again(
+    server: Any, remote: Any, observe: Any, ask: Any
+) -> None:
+    server.faults["How sure are you?"] = [server.status(503)] * 3
+    (seen,) = observe(remote(), [ask("question 0")], {REPLY, LOGPROBS})
+    assert seen.observation.answer == "answer to question 0"
+    assert seen.observation.signals[REPLY] == Missing("HTTP 503: status 503 (attempts: 3)")
+    assert not seen.is_answer
+    server.faults["How sure are you?"] = [server.status(400)]
+    (seen,) = observe(remote(), [ask("question 0")], {REPLY})
+    assert isinstance(seen.observation.signals[REPLY], Missing)
+    assert seen.is_answer
+
+
 def test_no_money_left_ends_the_asking_and_what_is_on_its_way_is_kept(
     server: Any, remote: Any, ask: Any
 ) -> None:

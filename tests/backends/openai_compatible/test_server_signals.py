@@ -11,6 +11,7 @@ from scripted_server import completion, text_completion
 from served_model import ServedModel
 
 from slmroute_plugin.backends import Question
+from slmroute_plugin.backends.follow_up import THINKS_FIRST
 from slmroute_plugin.observation import Missing
 from slmroute_plugin.plugins.backends import backend_for
 from slmroute_plugin.signals import (
@@ -161,6 +162,17 @@ def test_a_word_outside_the_most_likely_tokens_is_missing_and_named(
     assert seen.observation.signals[signal] == Missing(
         "'False' is not among the 2 most likely tokens, and the server tells no more"
     )
+
+
+def test_the_first_word_of_a_model_that_thinks_aloud_is_no_reply(
+    server: Any, remote: Any, observe: Any, ask: Any
+) -> None:
+    signal = NextTokenProbs("{answer}?", ("True", "False"))
+    thought = {"reasoning_content": "Hm."}
+    server.faults["What?"] = [server.body(completion("B", message=thought))]
+    server.otherwise = server.body(words_body({"True": -9.0, "False": -9.5}, chat=True))
+    (seen,) = observe(remote(), [ask("What?")], {signal})
+    assert seen.observation.signals[signal] == Missing(THINKS_FIRST)
 
 
 SPELLINGS: dict[str, tuple[str, list[tuple[str, float]], tuple[float, ...]]] = {
