@@ -12,8 +12,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from slmroute_plugin.analysis.figures.appearance import REFERENCE_COLOUR, Look
-from slmroute_plugin.analysis.figures.coverage import left_out
-from slmroute_plugin.analysis.figures.curves import line_style
+from slmroute_plugin.analysis.figures.coverage import left_out, left_out_notes
+from slmroute_plugin.analysis.figures.curves import line_style, method_keys
 from slmroute_plugin.analysis.figures.names import Names
 from slmroute_plugin.analysis.figures.paging import PER_PAGE, pages
 from slmroute_plugin.analysis.figures.saving import Drawn, Pages
@@ -70,26 +70,34 @@ def _page(
     grid = PanelGrid.near_square(len(slms))
     on_page = routing[routing["slm"].isin(slms)]
     methods = set(on_page["method"])
-    entries = [
-        Key(Line2D([], [], **line_style(names.looks[method], 1)), label)
-        for method, label in caveats.labels(on_page, names.methods).items()
-    ]
+    by_slm = [on_page[on_page["slm"] == slm] for slm in slms]
+    absent = [left_out(own, methods, unparsed) for own in by_slm]
+    with_line = {
+        str(method)
+        for own, without in zip(by_slm, absent, strict=True)
+        for method in set(own["method"]) - set(without)
+    }
+    labels = caveats.labels(on_page, names.methods)
+    entries = method_keys(labels, names.looks, methods - with_line)
+    titles = [names.slms[slm] for slm in slms]
     mixed = Line2D([], [], color=REFERENCE_COLOUR, linestyle=_MIXED, marker="o", markersize=3)
     entries.append(Key(mixed, "the SLM alone, the LLM alone, and random mixtures"))
     drawn = sheet(
         f"All costs of routing to {llm}, mean over data sets",
         grid,
         entries,
-        caveats.notes(on_page, unparsed),
+        [
+            *caveats.notes(on_page, unparsed),
+            *left_out_notes(titles, absent, with_line, names.methods),
+        ],
         "cost of SLM, method and LLM (% of the LLM alone)",
         "overall accuracy (%)",
     )
     for number, (axes, slm) in enumerate(zip(drawn.panels, slms, strict=True)):
-        own = on_page[on_page["slm"] == slm]
-        without = left_out(own, methods, unparsed)
-        own = own[~own["method"].isin(list(without))]
+        own = by_slm[number]
+        own = own[~own["method"].isin(list(absent[number]))]
         _draw(axes, own, curves[curves["slm"] == slm], names.looks)
-        axes.set_title(names.slms[slm], y=1.0)
+        axes.set_title(titles[number], y=1.0)
         axes.tick_params("x", labelbottom=grid.is_lowest(number))
     return drawn.figure
 
@@ -103,7 +111,9 @@ def _draw(
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=""))
     shares = routing.assign(slm_share=routing["cost_slm_usd"] / routing["cost_llm_usd"])
-    alone = shares[["slm_share", "accuracy_slm", "accuracy_llm"]].mean()
+    # Each data set counts once, by a method that gives all or most of its answers a confidence.
+    shares = shares.sort_values("coverage", ascending=False, kind="stable")
+    alone = shares.drop_duplicates("dataset")[["slm_share", "accuracy_slm", "accuracy_llm"]].mean()
     axes.plot(
         [alone["slm_share"], 1.0],
         [alone["accuracy_slm"], alone["accuracy_llm"]],

@@ -116,6 +116,19 @@ def key(
 ) -> list[Key]:
     """Make the key's entries for the methods, random routing and the oracle.
 
+    The arguments are those of `method_keys`.
+    """
+    entries = method_keys(labels, looks, without_line)
+    for label, dashes in (("random routing", _RANDOM), ("oracle", _ORACLE)):
+        entries.append(Key(Line2D([], [], color=REFERENCE_COLOUR, linestyle=dashes), label))
+    return entries
+
+
+def method_keys(
+    labels: Mapping[str, str], looks: Mapping[str, Look], without_line: Collection[str]
+) -> list[Key]:
+    """Make the key's entries for the methods.
+
     Args:
         labels: what the key says of each method.
         looks: line style of each method.
@@ -127,8 +140,6 @@ def key(
             entries.append(Key(Line2D([], [], linestyle="none"), f"{label}: not drawn"))
         else:
             entries.append(Key(Line2D([], [], **line_style(looks[method], 1)), label))
-    for label, dashes in (("random routing", _RANDOM), ("oracle", _ORACLE)):
-        entries.append(Key(Line2D([], [], color=REFERENCE_COLOUR, linestyle=dashes), label))
     return entries
 
 

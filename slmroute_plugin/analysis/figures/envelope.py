@@ -99,7 +99,8 @@ def _draw(
     """Draw a panel: the envelope with its interval, and models alone."""
     axes.grid(True)
     axes.set_axisbelow(True)
-    dearest = float(savings["cost_model_usd"].max())
+    # Where all models are free, all lies at 0.
+    dearest = float(savings["cost_model_usd"].max()) or 1.0
     share = table["budget_usd"].to_numpy() / dearest
     if share[0] > 0 and share[-1] >= _WIDE * share[0]:
         axes.set_xscale("log")

@@ -8,7 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from slmroute_plugin.analysis.measures.comparison import LEVEL, holm
-from slmroute_plugin.analysis.measures.routing_policies import ALL_COSTS, LLM_CALLS, Policies
+from slmroute_plugin.analysis.measures.routing_policies import (
+    ALL_COSTS,
+    FEWEST,
+    LLM_CALLS,
+    Policies,
+)
 
 LEAST_GAIN = 0.01
 """The gain in accuracy below which another policy counts as just as good."""
@@ -154,7 +159,9 @@ def _decided(of: Policies, test: Tested, p_holm: float, least_gain: float) -> tu
     if not of.counts.any():
         if (of.cost > of.llm_cost + 1e-12).all():
             return DO_NOT_ROUTE, "it costs more than the LLM alone"
-        return CANNOT_BE_TOLD, "there are too few questions"
+        if of.n < 2 * FEWEST:
+            return CANNOT_BE_TOLD, "there are too few questions"
+        return CANNOT_BE_TOLD, "too many answers have the same confidence"
     if np.isnan(test.p_value):
         return CANNOT_BE_TOLD, "there are no resamples"
     gains = p_holm <= LEVEL

@@ -10,13 +10,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+# As float32, confidences near 1 or 0 would be the same, and others in another bin.
+_EXACT = ("confidence", "threshold")
+
 
 def packed(columns: Mapping[str, Any], smooth: bool = False) -> bytes:
     """Pack columns of any lengths: the length of a JSON header (uint32), the header, the figures.
 
-    Floats become float32, integers int32, and truth values bytes. Text becomes a code (uint16) per
-    row, with the labels in the header. All numbers are little-endian, and their bytes are sorted by
-    significance, which is what deflate gains most from.
+    Floats become float32, but for what rows are ordered by; integers int32, and truth values
+    bytes. Text becomes a code (uint16) per row, with the labels in the header. All numbers are
+    little-endian, and their bytes are sorted by significance, which is what deflate gains most
+    from.
 
     Args:
         columns: the columns by name.
@@ -25,7 +29,7 @@ def packed(columns: Mapping[str, Any], smooth: bool = False) -> bytes:
     """
     header, parts = [], []
     for name, column in columns.items():
-        kind, values, labels = _encoded(np.asarray(column))
+        kind, values, labels = _encoded(np.asarray(column), name.partition("/")[0] in _EXACT)
         entry: dict[str, Any] = {"name": name, "kind": kind, "n": len(values)}
         if labels is not None:
             entry["labels"] = labels
@@ -41,8 +45,10 @@ def packed(columns: Mapping[str, Any], smooth: bool = False) -> bytes:
     return len(head).to_bytes(4, "little") + head + b"".join(parts)
 
 
-def _encoded(column: NDArray[Any]) -> tuple[str, NDArray[Any], list[str] | None]:
+def _encoded(column: NDArray[Any], is_exact: bool) -> tuple[str, NDArray[Any], list[str] | None]:
     """Encode a column: its kind, its values, and for text its labels."""
+    if column.dtype.kind == "f" and is_exact:
+        return "exact", column.astype("<f8"), None
     if column.dtype.kind == "f":
         return "float", column.astype("<f4"), None
     if column.dtype.kind == "b":

@@ -21,7 +21,7 @@ from slmroute_plugin.analysis.measures.bootstrap_areas import (
     resampled_counts,
 )
 from slmroute_plugin.analysis.measures.curve_summary import summary
-from slmroute_plugin.analysis.measures.distributions import BINS
+from slmroute_plugin.analysis.measures.distributions import BINS, EDGES
 from slmroute_plugin.analysis.measures.mapped import halves_of, mapped_at_home
 from slmroute_plugin.analysis.measures.routing_curves import (
     Ranking,
@@ -208,9 +208,9 @@ def _alignment(scores: Scores, auroc: Floats) -> dict[str, Any]:
 
 def _histogram(confidence: Floats) -> dict[str, Any]:
     """Make the columns of `Tables.histograms` after the names; shares without rows are NaN."""
-    count, edges = np.histogram(confidence, BINS, (0, 1))
-    share = count / len(confidence) if len(confidence) else np.full(BINS, np.nan)
-    return {"bin": np.arange(BINS), "low": edges[:-1], "high": edges[1:], "share": share}
+    n = len(confidence)
+    share = np.histogram(confidence, EDGES)[0] / n if n else np.full(BINS, np.nan)
+    return {"bin": np.arange(BINS), "low": EDGES[:-1], "high": EDGES[1:], "share": share}
 
 
 class _Routed:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from slmroute_plugin.analysis.measures.routing_policies import (
+    FEWEST,
     Policies,
     Routing,
     overall,
@@ -26,7 +27,10 @@ _NAMES = ("slm", "dataset", "llm", "method")
 
 
 def verdict_table(settings: Sequence[Setting], options: MeasureOptions) -> pd.DataFrame:
-    """Decide for each data set, LLM and method of one SLM whether to route, and over all."""
+    """Decide for each data set, LLM and method of one SLM whether to route, and over all.
+
+    Data sets on which a method has too few confidences for a verdict are no part of its mean.
+    """
     rows: list[tuple[object, ...]] = []
     everywhere: dict[str, dict[str, list[Policies]]] = defaultdict(lambda: defaultdict(list))
     for setting in settings:
@@ -36,9 +40,17 @@ def verdict_table(settings: Sequence[Setting], options: MeasureOptions) -> pd.Da
             for method, of in by_method.items():
                 everywhere[llm][method].append(of)
     for llm, on_datasets in sorted(everywhere.items()):
-        by_method = {method: overall(each) for method, each in on_datasets.items()}
+        by_method = {method: overall(_enough(each)) for method, each in on_datasets.items()}
         rows += _rows(settings[0].slm.model, OVER_ALL, llm, by_method, options)
     return pd.DataFrame(rows, columns=[*_NAMES, *_columns()])
+
+
+def _enough(on_datasets: Sequence[Policies]) -> Sequence[Policies]:
+    """Return the policies on data sets with enough questions; all, if none has enough.
+
+    The mean would lean on a handful of questions as much as on all those of another data set.
+    """
+    return [each for each in on_datasets if each.n >= 2 * FEWEST] or on_datasets
 
 
 def _policies(setting: Setting, options: MeasureOptions) -> dict[str, dict[str, Policies]]:
@@ -49,11 +61,12 @@ def _policies(setting: Setting, options: MeasureOptions) -> dict[str, dict[str, 
     counts = setting_counts(setting.slm, options)
     for method, scores in setting.slm.scores.items():
         kept = np.ones_like(scores.known) if options.unparsed == "route" else scores.known
-        if not kept.any():
+        if not scores.known.any():
             continue
+        # A kept answer is the SLM's own, as in a live run, also of methods with other answers.
         routing = Routing(
             scores.confidence[kept],
-            scores.correct[kept],
+            setting.slm.correct[kept],
             np.column_stack([run.correct[kept] for run in setting.llms.values()]),
             [Spent.dollars(setting.slm, scores, run).taken(kept) for run in setting.llms.values()],
         )

@@ -24,6 +24,15 @@ def test_the_bytes_of_a_column_are_sorted_by_significance() -> None:
     assert data[4 + length :] == bytes.fromhex("0000 0000 8020 3fc0")
 
 
+def test_what_rows_are_ordered_by_keeps_every_digit() -> None:
+    near = np.array([1 - 1e-12, 1 - 2e-12, 1e-60])
+    data = packed({"confidence/m": near})
+    length = int.from_bytes(data[:4], "little")
+    assert json.loads(data[4 : 4 + length])[0]["kind"] == "exact"
+    sorted_bytes = np.frombuffer(data[4 + length :], "u1").reshape(8, 3)
+    assert np.ascontiguousarray(sorted_bytes.T).view("<f8").ravel().tolist() == near.tolist()
+
+
 def test_second_differences_of_a_smooth_column_are_small() -> None:
     straight = np.linspace(0.5, 0.6, 1000)
     plain, smooth = packed({"x": straight}), packed({"x": straight}, smooth=True)

@@ -88,6 +88,15 @@ def test_no_confidence_at_all_and_a_single_row_go_through(how: MeasureOptions) -
     assert len(single.curves) == 101
 
 
+def test_a_confidence_on_an_edge_is_in_the_bin_that_it_begins() -> None:
+    stated = np.arange(20) / 20
+    one = setting(20)
+    scores = {"m": Scores(stated, one.slm.correct)}
+    tables = setting_tables(replace(one, slm=replace(one.slm, scores=scores)), LEFT_OUT)
+    assert tables.histograms["share"].tolist() == [1 / 20] * 20
+    assert tables.histograms["low"].tolist() == stated.tolist()
+
+
 def test_without_an_llm_there_is_alignment_alone() -> None:
     alone = setting_tables(Setting(setting().slm, {}), LEFT_OUT)
     assert len(alone.alignment) == 1

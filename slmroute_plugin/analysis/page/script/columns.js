@@ -1,6 +1,6 @@
 // Reads what columns.py packs.
 
-const WIDTHS = { float: 4, int: 4, text: 2, bool: 1 };
+const WIDTHS = { exact: 8, float: 4, int: 4, text: 2, bool: 1 };
 
 /** A column of texts: a code per row, and what each code stands for. */
 class TextColumn {
@@ -55,6 +55,8 @@ function undoDifferences(bits, times) {
 
 function column(about, raw) {
   switch (about.kind) {
+    case "exact":
+      return new Float64Array(raw.buffer);
     case "float":
       return new Float32Array(raw.buffer);
     case "int":

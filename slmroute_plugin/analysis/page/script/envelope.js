@@ -27,7 +27,8 @@ function budgetAxis(budgets, dearest) {
 }
 
 function drawBudgets(budgets, saved) {
-  const dearest = Math.max(...saved.map((one) => one.cost_model_usd));
+  // Where all models are free, all lies at 0.
+  const dearest = Math.max(...saved.map((one) => one.cost_model_usd)) || 1;
   const axis = budgetAxis(budgets, dearest);
   const points = (value) => budgets.map((one) => [axis.at(one.budget_usd), value(one)]);
   const mixed = budgets.map((one) => [axis.at(one.cost_usd), one.accuracy - one.gain_mixed]).sort((a, b) => a[0] - b[0]);

@@ -11,7 +11,9 @@ const interval = (low, high, digits = 3) =>
 
 function dollars(value) {
   if (!isDefined(value)) return "price not known";
-  return `$${value.toFixed(value !== 0 && Math.abs(value) < 1 ? 4 : 2)}`;
+  const size = Math.abs(value);
+  if (size > 0 && size < 0.01) return `$${value.toPrecision(3)}`;
+  return `$${value.toFixed(size > 0 && size < 1 ? 4 : 2)}`;
 }
 
 function coverage(share, n) {
