@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -40,9 +39,6 @@ def yaml_value(text: str, where: str) -> Any:
     """
     import yaml
 
-    # YAML 1.1 takes a number without a point, 5e-05, for a text.
-    if re.fullmatch(r"[-+]?\d+[eE][-+]?\d+", text):
-        return float(text)
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:

@@ -244,7 +244,7 @@ def _selection(
         raise typer.BadParameter(str(error)) from None
     except UnknownName:  # its folder is there
         raise typer.BadParameter(
-            f"{results / (llm or slm)} holds no samples: run it again with --log_samples."
+            f"{results / str(llm)} holds no samples: run it again with --log_samples."
         ) from None
     for problem in selection.left_out:
         typer.echo(f"Left out: {problem.where}: {problem.why}", err=True)

@@ -13,6 +13,7 @@ from slmroute_plugin.sweep.run_options import Engine, RunOptions
 
 if TYPE_CHECKING:
     from slmroute_plugin.sweep.grid.cells import Cell
+    from slmroute_plugin.sweep.grid.grid_file import Grid
 
 
 def sweep(
@@ -80,7 +81,7 @@ def sweep(
             if cell is None:
                 check_writable(loaded.report / "index.html")
         plan = make_plan(loaded, grid)
-        _check_folders(grid, [planned.cell for planned in plan.cells])
+        _check_folders(grid, loaded, [planned.cell for planned in plan.cells])
         chosen = plan.to_do
         if cell is not None:
             number = cell_number(plan, cell)
@@ -118,23 +119,25 @@ def _check(options: RunOptions) -> None:
         raise GridError(f"{option} is of --engine ray, not of {options.engine.value}")
 
 
-def _check_folders(path: Path, cells: Iterable[Cell]) -> None:
-    """Check that lm-eval gives each model a folder of results of its own.
+def _check_folders(path: Path, grid: Grid, cells: Iterable[Cell]) -> None:
+    """Check that each model has a folder of results of its own, and each recording.
 
     Raises:
         GridError: two models of the grid have the same folder.
     """
+    from slmroute_plugin.llm.model_price import folder_name
     from slmroute_plugin.sweep.grid.grid_file import GridError
     from slmroute_plugin.task.model_arguments import model_name
 
     models: dict[str, str] = {}
-    for cell in cells:
-        name = model_name(cell.config["model_args"]) or cell.model
-        if (other := models.setdefault(name, cell.model)) != cell.model:
+    found = [(cell.model, model_name(cell.config["model_args"]) or cell.model) for cell in cells]
+    found += [(entry.name, entry.name) for entry in grid.llms if entry.replay is not None]
+    for model, name in found:
+        if (other := models.setdefault(folder_name(name), model)) != model:
             raise GridError(
-                f"{path}: {other} and {cell.model} are both {name}, and lm-eval would put their "
-                "results into one folder: leave one of them in the grid. A small model that others "
-                f"are routed to is an llm as {{slm: {other}}}"
+                f"{path}: {other} and {model} are both {name}, and their results would be in one "
+                "folder: leave one of them in the grid. A small model that others are routed to is "
+                f"an llm as {{slm: {other}}}"
             )
 
 

@@ -134,13 +134,18 @@ def identity(value: Any) -> int | str:
 def texts(value: Any) -> list[str]:
     """Return a list of texts; a single text or number stands for itself.
 
+    A text that is a list of texts in JSON is that list; one of numbers may be an interval.
+
     Raises:
         BadValue: If a value is not a text.
 
-    >>> texts(["a", 2]), texts("[-2,7]")
-    (['a', '2'], ['[-2,7]'])
+    >>> texts(["a", 2]), texts("[-2,7]"), texts('["a", "b"]')
+    (['a', '2'], ['[-2,7]'], ['a', 'b'])
     """
-    return [text(each) for each in (value if isinstance(value, list | tuple) else [value])]
+    listed = _listed(value)
+    if isinstance(value, str) and not all(isinstance(each, str) for each in listed):
+        listed = [value]
+    return [text(each) for each in listed]
 
 
 def written_texts(value: Any) -> list[str]:
@@ -152,7 +157,7 @@ def written_texts(value: Any) -> list[str]:
     >>> written_texts('["a", "b"]'), written_texts("a")
     (['a', 'b'], ['a'])
     """
-    return texts(_listed(value))
+    return [text(each) for each in _listed(value)]
 
 
 def logprobs(value: Any) -> list[float]:

@@ -22,6 +22,7 @@ from slmroute_plugin.openai_protocol.failures import BadBody, Failure, failure_o
 from slmroute_plugin.openai_protocol.parameters import refused_parameter, without
 
 if TYPE_CHECKING:
+    from anyio import CancelScope
     from openai import AsyncOpenAI
 
 logger = logging.getLogger(__name__)
@@ -93,6 +94,7 @@ class LlmBatch:
         self._refused = refused
         self._done = done
         self.stopped: str | None = None
+        self._waiting: set[CancelScope] = set()
 
     async def ask(self, calls: Sequence[ChatCall], first_alone: bool) -> None:
         """Ask until every call has its reply, or until nothing more can be asked.
@@ -126,35 +128,47 @@ class LlmBatch:
         slots: AbstractAsyncContextManager[Any],
         is_first: bool,
     ) -> None:
+        from anyio import CancelScope
+
         async with slots:
-            # What is on its way by then is paid, and has its answer.
             if self.stopped is not None:
                 return
-            reply = await self._attempts.make(partial(self._attempt, create, call))
+            with CancelScope() as scope:
+                self._waiting.add(scope)
+                reply = await self._attempts.make(partial(self._attempt, create, call, scope))
+            self._waiting.discard(scope)
+            if scope.cancelled_caught:
+                return
             if isinstance(reply, Failure):
                 if reply.is_fatal or (is_first and reply.is_unreached):
-                    self.stopped = reply.text
+                    self._stop(reply.text)
                     return
                 reply = LlmReply(error=reply.text)
-            if reply is None:
-                return
         self._done(call, reply)
 
-    async def _attempt(self, create: Create, call: ChatCall) -> LlmReply | None:
-        """Send a question once; return None if nothing more can be asked."""
+    def _stop(self, why: str) -> None:
+        """End the asking: who waits is sent away, and what is on its way has its answer."""
+        self.stopped = why
+        for scope in self._waiting:
+            scope.cancel()
+
+    async def _attempt(self, create: Create, call: ChatCall, scope: CancelScope) -> LlmReply:
+        """Send a question once, and read the answer.
+
+        Args:
+            create: The package's call.
+            call: The question.
+            scope: The scope that ends the waiting of this question; not its request.
+        """
         from anyio import fail_after
 
-        # Who has to wait for a turn need not wait for a refusal.
-        if not self._limits.budget.is_spent:
-            await self._limits.requests.wait()
-            await self._limits.tokens.wait(call.tokens)
-        if self.stopped is not None:
-            return None
+        await self._limits.turn(call.tokens)
         if self._limits.budget.is_spent:
             return LlmReply(error=self._limits.budget.refusal, cost_usd=0.0)
         sent = without(call.parameters, self._refused)
         start = time.monotonic()
         # The package's own timeout is for each read: a body that trickles would never meet it.
+        self._waiting.discard(scope)
         try:
             with fail_after(self._settings.timeout_s):
                 # The body is read here rather than by the package: servers differ in what they
@@ -165,9 +179,12 @@ class LlmBatch:
                     extra_body=sent,
                 )
         except Exception as error:
+            if self.stopped is not None:
+                scope.cancel()
+            self._waiting.add(scope)
             if not self._has_learned(error, sent):
                 raise
-            return await self._attempt(create, call)
+            return await self._attempt(create, call, scope)
         latency_s = time.monotonic() - start
         return self._read(call, self._endpoint.without_key(raw.text), latency_s)
 
@@ -194,7 +211,7 @@ class LlmBatch:
             body = read_body(sent, self._settings.think_end, stops)
         except BadBody:
             # It may be paid, although it is no answer.
-            self._limits.budget.spend(self._settings.cost_usd(*stated_tokens(sent)) or 0.0)
+            self._limits.budget.spend(self._settings.cost_usd(*stated_tokens(sent)))
             raise
         cost = self._settings.cost_usd(body.prompt_tokens, body.completion_tokens)
         estimate = self._settings.cost_usd(call.prompt_tokens, _tokens([body.text or ""]))

@@ -78,3 +78,9 @@ class Limits:
     budget: Budget
     requests: Pace
     tokens: Pace
+
+    async def turn(self, tokens: float) -> None:
+        """Return when a request of so many tokens may be sent; at once if the budget is spent."""
+        if not self.budget.is_spent:
+            await self.requests.wait()
+            await self.tokens.wait(tokens)

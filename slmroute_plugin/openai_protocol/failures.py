@@ -62,6 +62,11 @@ class Failure(NamedTuple):
     retry_after_s: float | None = None
     is_refused: bool = False
 
+    @property
+    def is_of_now(self) -> bool:
+        """Whether another run may succeed: later, with another key, or with more patience."""
+        return self.may_pass or self.is_refused or self.retry_after_s is not None
+
     def judged(self, *, has_answered: bool) -> Failure:
         """Return the failure with `is_fatal` decided.
 

@@ -16,10 +16,10 @@ from slmroute_plugin.llm.prices import estimated_tokens
 from slmroute_plugin.llm.settings import LlmSettings
 from slmroute_plugin.openai_protocol.answer_text import mapping
 from slmroute_plugin.openai_protocol.attempts import Attempts
-from slmroute_plugin.openai_protocol.bodies import parse_body, read_body
+from slmroute_plugin.openai_protocol.bodies import parse_body, read_body, stated_tokens
 from slmroute_plugin.openai_protocol.endpoint import Endpoint
 from slmroute_plugin.openai_protocol.event_lines import event_lines
-from slmroute_plugin.openai_protocol.failures import Failure
+from slmroute_plugin.openai_protocol.failures import BadBody, Failure
 from slmroute_plugin.openai_protocol.posting import Poster, posting
 from slmroute_plugin.serving.api_error import ApiError
 from slmroute_plugin.serving.llm_stream import LlmStream, beginning
@@ -200,8 +200,7 @@ class LlmUpstream:
         Raises:
             _Refused: If the budget is spent.
         """
-        await self._limits.requests.wait()
-        await self._limits.tokens.wait(_prompt_tokens(sent))
+        await self._limits.turn(_prompt_tokens(sent))
         if self._limits.budget.is_spent:
             raise _Refused(self._limits.budget.refusal)
 
@@ -225,7 +224,13 @@ class LlmUpstream:
         Raises:
             BadBody: If it is not a completion.
         """
-        body = read_body(parse_body(raw), self._settings.think_end)
+        sent = parse_body(raw)
+        try:
+            body = read_body(sent, self._settings.think_end)
+        except BadBody:
+            # It may be paid, although it is no answer.
+            self._limits.budget.spend(self._settings.cost_usd(*stated_tokens(sent)))
+            raise
         cost = self._settings.cost_usd(body.prompt_tokens, body.completion_tokens)
         return LlmAnswer(raw, body.text, cost, why_no_text=body.error)
 

@@ -83,14 +83,26 @@ def _with_options(method: AnyMethod, options: Mapping[str, Any]) -> AnyMethod:
     if not dataclasses.is_dataclass(method) or isinstance(method, type):
         raise SettingsError(f"{where}: the method {method.name!r} takes no options.")
     defaults = {f.name: getattr(method, f.name) for f in dataclasses.fields(method)}
-    for key, value in options.items():
+    given = {
+        key: _number(value) if type(defaults.get(key)) is float else value
+        for key, value in options.items()
+    }
+    for key, value in given.items():
         if key not in defaults:
             raise SettingsError(f"{where}: unknown option {key!r}. {did_you_mean(key, defaults)}")
         wanted = type(defaults[key])
         if type(value) is not wanted and not (wanted is float and type(value) is int):
             raise SettingsError(f"{where}.{key} must be {wanted.__name__}, not {value!r}.")
     try:
-        changed: AnyMethod = dataclasses.replace(method, **options)
+        changed: AnyMethod = dataclasses.replace(method, **given)
     except ValueError as error:
         raise SettingsError(f"{where}: {error}") from None
     return changed
+
+
+def _number(value: Any) -> Any:
+    """Return the number that a text is, if it is one: YAML takes 5e-05 for a text."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value

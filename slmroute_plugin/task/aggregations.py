@@ -111,7 +111,7 @@ def total_usd(items: Sequence[float | None]) -> Covered | str:
     'unknown'
     """
     known = [item for item in items if item is not None]
-    if len(known) < len(items) and not sum(known):
+    if not items or (len(known) < len(items) and not sum(known)):
         return UNKNOWN
     return Covered(sum(known), len(known) / len(items))
 

@@ -136,6 +136,14 @@ def same_weights(grid: dict[str, Any]) -> None:
     grid["llms"] = [{"config": "large/tiny-llama-large.yaml"}]
 
 
+def same_name_as_a_recording(grid: dict[str, Any]) -> None:
+    model = Path(grid["slms"][0]).with_suffix("").name
+    weights = yaml.safe_load(Path(f"{model}.yaml").read_text())["model_args"]["pretrained"]
+    recorded = Path("old") / weights.replace("/", "__")
+    shutil.copytree(RECORDED, recorded)
+    grid["llms"] = [{"replay": str(recorded)}]
+
+
 def misspell_probes(grid: dict[str, Any]) -> None:
     grid["probes"] = {"targets": "gain"}
 
@@ -163,6 +171,7 @@ def misspell_probes(grid: dict[str, Any]) -> None:
         (gain_without_training, "probes are to learn a gain, and there is no training"),
         (gain_over_unasked, "holds no answers to slmroute_demo_arithmetic_train"),
         (same_weights, "tiny-llama and tiny-llama-large are both"),
+        (same_name_as_a_recording, "and their results would be in one folder"),
         (misspell_probes, "probes.targets: unknown key. Did you mean 'target'?"),
     ],
 )

@@ -206,6 +206,9 @@ def test_a_text_that_looks_like_a_list_is_one_text(importer: Any, file: Any) -> 
     path = file("a.jsonl", "".join(json.dumps(row) + "\n" for row in given))
     _, rows = importer(path, columns, scoring="math")
     assert [(row["target"], row["acc"]) for row in rows] == [("[-2,7]", 1.0), ("[-2,7]", 0.0)]
+    texts = {"q": "3", "a": "Paris", "r": json.dumps(["Paris", "Paree"])}
+    _, (row,) = importer(file("b.jsonl", json.dumps(texts) + "\n"), columns, scoring="match")
+    assert (row["target"], row["acc"]) == (["Paris", "Paree"], 1.0)
     path = file("a.csv", 'q,a,r\n1,[0],"[""[-2,7]""]"\n')
     assert importer(path, columns, scoring="math").rows[0]["target"] == "[-2,7]"
 

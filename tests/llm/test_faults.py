@@ -11,11 +11,13 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from llm_clients import Llm, Questions
 from scripted_server import completion
 
 from slmroute_plugin.llm.exchange import LlmError, LlmReply
+from slmroute_plugin.llm.limits import Limits
 
 N = 12
 ODD = "question 7"
@@ -271,6 +273,26 @@ def test_what_is_on_its_way_when_the_money_runs_out_is_kept(
     answered = sum(reply.text is not None for reply in replies)
     assert 1 < answered == server.total - 1 < N - 1
     assert sum(reply.cached for reply in llm().ask(questions(N), "faults")) == answered
+
+
+def test_who_waits_for_a_turn_is_sent_away_when_nothing_more_can_be_asked(
+    server: Any, llm: Llm, questions: Questions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = 0
+
+    async def turn(limits: Limits, tokens: float) -> None:
+        nonlocal turns
+        turns += 1
+        # The others would wait for hours.
+        await anyio.sleep(0 if turns <= 2 else 10_000)
+
+    monkeypatch.setattr(Limits, "turn", turn)
+    server.otherwise = server.status(402)
+    server.faults["question 0"] = [server.body(None)]
+    replies = llm(max_concurrency=8).ask(questions(N), "faults")
+    assert [reply.text is not None for reply in replies] == [True] + [False] * (N - 1)
+    assert server.total == 2
+    assert turns > 2
 
 
 FLAGGED = {

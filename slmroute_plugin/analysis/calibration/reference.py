@@ -115,7 +115,7 @@ def _of_results(samples: Path) -> dict[str, Any]:
             if run.task in results["configs"]:
                 return _of_run(results, run.task)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            continue
+            return {}  # an earlier run's setup would be another's
     return {}
 
 

@@ -59,6 +59,8 @@ class Policies:
         llm_cost: the cost of a question to the LLM alone.
         costs: whether all costs count, or the LLM's calls alone, as prices are not known.
         n: the number of questions.
+        known: the number of questions with a confidence; over several data sets, of the data set
+            with the fewest.
     """
 
     share: Floats
@@ -74,16 +76,24 @@ class Policies:
     llm_cost: float
     costs: str
     n: int
+    known: int
 
     @property
     def counts(self) -> Bools:
         """Which policies count, [19]: those that may be told and that do not cost too much.
 
-        A policy that costs more than the LLM alone saves nothing. One that routes or keeps fewer
-        than 20 questions rests on too few of them.
+        A policy that costs more than the LLM alone saves nothing.
+        """
+        return np.asarray((self.cost <= self.llm_cost + 1e-12) & self.may_be_told)
+
+    @property
+    def may_be_told(self) -> Bools:
+        """Which policies may be told, [19]: those that route and keep at least 20 questions.
+
+        None, if fewer than 40 questions have a confidence.
         """
         fewest = np.minimum(self.share, 1 - self.share) * self.n
-        return np.asarray((self.cost <= self.llm_cost + 1e-12) & (fewest >= FEWEST - 1e-9))
+        return np.asarray((fewest >= FEWEST - 1e-9) & (self.known >= 2 * FEWEST))
 
 
 def policies(routing: Routing, counts: Sequence[NDArray[np.float32]]) -> Iterator[Policies]:
@@ -140,6 +150,7 @@ def policies(routing: Routing, counts: Sequence[NDArray[np.float32]]) -> Iterato
             float(observed.llm_cost[0, 0]),
             LLM_CALLS if np.isnan(known[k]) else ALL_COSTS,
             n,
+            int((~np.isnan(routing.confidence)).sum()),
         )
 
 
@@ -263,4 +274,5 @@ def overall(on_datasets: Sequence[Policies]) -> Policies:
         llm_cost=float(mean("llm_cost")),
         costs=ALL_COSTS if all_costs else LLM_CALLS,
         n=sum(each.n for each in on_datasets),
+        known=min(each.known for each in on_datasets),
     )

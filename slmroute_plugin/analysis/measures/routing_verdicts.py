@@ -159,8 +159,10 @@ def _decided(of: Policies, test: Tested, p_holm: float, least_gain: float) -> tu
     if not of.counts.any():
         if (of.cost > of.llm_cost + 1e-12).all():
             return DO_NOT_ROUTE, "it costs more than the LLM alone"
-        if of.n < 2 * FEWEST:
+        if of.known < 2 * FEWEST:
             return CANNOT_BE_TOLD, "there are too few questions"
+        if of.may_be_told.any():
+            return CANNOT_BE_TOLD, "at shares that can be told it costs more than the LLM alone"
         return CANNOT_BE_TOLD, "too many answers have the same confidence"
     if np.isnan(test.p_value):
         return CANNOT_BE_TOLD, "there are no resamples"

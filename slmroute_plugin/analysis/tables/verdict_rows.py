@@ -46,11 +46,12 @@ def verdict_table(settings: Sequence[Setting], options: MeasureOptions) -> pd.Da
 
 
 def _enough(on_datasets: Sequence[Policies]) -> Sequence[Policies]:
-    """Return the policies on data sets with enough questions; all, if none has enough.
+    """Return the policies on data sets with enough confidences; all, if none has enough.
 
-    The mean would lean on a handful of questions as much as on all those of another data set.
+    The mean would lean on a handful of questions as much as on all those of another data set. Where
+    none has enough, no policy may be told.
     """
-    return [each for each in on_datasets if each.n >= 2 * FEWEST] or on_datasets
+    return [each for each in on_datasets if each.known >= 2 * FEWEST] or on_datasets
 
 
 def _policies(setting: Setting, options: MeasureOptions) -> dict[str, dict[str, Policies]]:

@@ -159,7 +159,7 @@ class SignalRequests:
         known = None if isinstance(tokens, Missing) else tokens
         work = taken.work([*self._signals, *self._states])
         observed = Observed(asked.index, observation, known, work=work)
-        is_whole = not any(isinstance(one, Failure) and one.may_pass for one in found.values())
+        is_whole = not any(isinstance(one, Failure) and one.is_of_now for one in found.values())
         return Outcome(observed, is_whole=is_whole)
 
     def _without(self, asked: AskedQuestion, text: str, reason: str) -> Outcome:
@@ -271,6 +271,8 @@ class SignalRequests:
         answers = await self._choices(said, generation.greedy(1), likely=likely, candidates=asked)
         if isinstance(answers, (Missing, Failure)):
             return answers
+        if answers[0].thinking:
+            return Missing(THINKS_FIRST)
         if asked:
             return words.exact(answers[0], signal.words)
         return words.probabilities(answers[0], signal.words)

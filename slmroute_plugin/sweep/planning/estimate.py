@@ -94,13 +94,10 @@ class Estimator:
 
     def _tokens(self, cell: Cell, work: Iterable[TaskWork]) -> _Tokens:
         """Count the tokens that a cell's tasks take."""
-        settings = (cell.config.get("metadata") or {}).get("slmroute") or {}
-        # By default, training rows are answered without methods.
-        without = ("none",) if cell.kind == "evaluation" else ("none", "auto")
-        uq = settings.get("uq", "auto")
-        all_methods = cell.role == "slm" and cell.is_local and uq not in without
         replies, further = (
-            (self._ratios.replies, self._ratios.further_prompt) if all_methods else (1.0, 0.0)
+            (self._ratios.replies, self._ratios.further_prompt)
+            if cell.is_local and _runs_methods(cell)
+            else (1.0, 0.0)
         )
         read = written = 0.0
         for task in work:
@@ -132,7 +129,7 @@ class Estimator:
         if not judge or answers is None:
             return answers
         # A method that obtains an answer of its own has that answer judged too.
-        verdicts = 2 if cell.role == "slm" and cell.kind == "evaluation" else 1
+        verdicts = 2 if _runs_methods(cell) else 1
         read = written = 0.0
         for task in work:
             if task.is_free:
@@ -163,6 +160,14 @@ class Estimator:
             seconds[cell.model] = seconds.get(cell.model, 0.0) + taken
             tokens[cell.model] = tokens.get(cell.model, 0.0) + self._tokens(cell, work).all
         return {model: seconds[model] / 3600 / tokens[model] for model in seconds if tokens[model]}
+
+
+def _runs_methods(cell: Cell) -> bool:
+    """Tell whether a cell's answers get confidences."""
+    settings = (cell.config.get("metadata") or {}).get("slmroute") or {}
+    # By default, training rows are answered without methods.
+    without = ("none",) if cell.kind == "evaluation" else ("none", "auto")
+    return cell.role == "slm" and settings.get("uq", "auto") not in without
 
 
 def seconds_on_gpu(parameters_b: float, read: float, written: float, assumed: Ratios) -> float:

@@ -10,10 +10,11 @@ import pytest
 
 from slmroute_plugin.analysis.study.runs import Scores, Setting, TaskRun
 from slmroute_plugin.analysis.study.work import RowWork
-from slmroute_plugin.analysis.tables.setting_tables import MeasureOptions
+from slmroute_plugin.analysis.tables.setting_tables import MeasureOptions, Unparsed
 from slmroute_plugin.analysis.tables.verdict_rows import OVER_ALL, verdict_table
 
 N = 200
+USUAL = MeasureOptions(resamples=200)
 
 
 def setting(task: str, draw: np.random.Generator, known: int = N) -> Setting:
@@ -31,8 +32,8 @@ def setting(task: str, draw: np.random.Generator, known: int = N) -> Setting:
     return Setting(small, {"large": plain})
 
 
-def over_all(settings: list[Setting]) -> pd.Series:
-    table = verdict_table(settings, MeasureOptions(resamples=200))
+def over_all(settings: list[Setting], options: MeasureOptions = USUAL) -> pd.Series:
+    table = verdict_table(settings, options)
     return table[table["dataset"] == OVER_ALL].iloc[0]
 
 
@@ -46,10 +47,18 @@ def test_a_handful_of_confidences_does_not_weigh_as_much_as_a_data_set() -> None
     assert np.isfinite(with_few[["gain_low", "gain_high"]].astype(float)).all()
 
 
-def test_where_no_data_set_has_enough_there_are_too_few_questions() -> None:
+@pytest.mark.parametrize("unparsed", ["leave-out", "route"])
+def test_where_no_data_set_has_enough_there_are_too_few_questions(unparsed: Unparsed) -> None:
     draw = np.random.default_rng(0)
-    found = over_all([setting(task, draw, known=5) for task in ("a", "b")])
+    few = [setting(str(task), draw, known=5) for task in range(12)]
+    found = over_all(few, MeasureOptions(resamples=200, unparsed=unparsed))
     assert (found["verdict"], found["reason"]) == ("CANNOT BE TOLD", "there are too few questions")
+
+
+def test_costs_are_named_as_the_reason_where_they_are() -> None:
+    one = setting("a", np.random.default_rng(0), known=60)
+    dear = replace(one, slm=replace(one.slm, cost_usd=np.full(N, 0.75)))
+    assert over_all([dear])["reason"].startswith("at shares that can be told it costs more")
 
 
 def test_what_is_kept_is_the_models_own_answer() -> None:

@@ -256,6 +256,9 @@ def test_a_signal_that_another_run_may_bring_is_asked_for_again(
     assert seen.observation.answer == "answer to question 0"
     assert seen.observation.signals[REPLY] == Missing("HTTP 503: status 503 (attempts: 3)")
     assert not seen.is_answer
+    server.faults["How sure are you?"] = [server.status(429, headers={"Retry-After": "700"})]
+    (seen,) = observe(remote(), [ask("question 0")], {REPLY})
+    assert not seen.is_answer
     server.faults["How sure are you?"] = [server.status(400)]
     (seen,) = observe(remote(), [ask("question 0")], {REPLY})
     assert isinstance(seen.observation.signals[REPLY], Missing)

@@ -73,6 +73,16 @@ def test_dollars_are_of_the_price_list_and_unknown_without_one() -> None:
     assert choices.usd == 0
 
 
+def test_a_judge_is_paid_twice_where_methods_have_answers_of_their_own() -> None:
+    def usd(kind: str, uq: str) -> float:
+        settings = {"judge": {"model": "gpt-4.1-mini"}, "uq": uq}
+        config = LOCAL | {"metadata": {"slmroute": settings}}
+        return Estimator({}, [], {}).estimate(cell(kind=kind, config=config)).usd or 0
+
+    assert usd("evaluation", "auto") == pytest.approx(2 * usd("evaluation", "none"))
+    assert usd("training", "all") == pytest.approx(2 * usd("training", "auto"))
+
+
 def test_what_was_measured_takes_the_place_of_what_was_stated() -> None:
     measured = {"slmroute_gsm8k": TaskWork(1319, 10.0, 2.0, True)}
     assert Estimator(measured, [], {}).estimate(cell(kind="training")).tokens == 1319 * 12
