@@ -26,10 +26,14 @@ def slide_to(browser: Any, share: int) -> None:
 
 
 def open_samples(browser: Any) -> None:
-    browser.find_element(By.CSS_SELECTOR, "#samples summary").click()
-    WebDriverWait(browser, 20).until(
-        lambda here: here.find_elements(By.CSS_SELECTOR, "#sample-rows .sample")
-    )
+    unfold(browser, "#samples", "#sample-rows .sample")
+
+
+def unfold(browser: Any, part: str, rows: str) -> list[Any]:
+    """Unfold a part of the page; return its rows, which are made a moment later."""
+    browser.find_element(By.CSS_SELECTOR, f"{part} summary").click()
+    wait = WebDriverWait(browser, 20)
+    return list(wait.until(lambda here: here.find_elements(By.CSS_SELECTOR, rows)))
 
 
 def text(browser: Any, name: str) -> str:

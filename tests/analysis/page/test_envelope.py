@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from made_prices import priced
-from page_controls import Open, choose, text
+from page_controls import Open, choose, text, unfold
 from selenium.webdriver.common.by import By
 
 from slmroute_plugin.analysis.page import write_page
@@ -42,9 +42,8 @@ def test_the_envelope_is_drawn_over_all_datasets_or_on_one(
     choose(browser, "envelope-over", "the chosen dataset")
     settle(browser)
     assert lines() != over_all
-    browser.find_element(By.CSS_SELECTOR, "#envelope-table summary").click()
     budgets = best.envelope[best.envelope["dataset"] == "boolq"]
-    rows = browser.find_elements(By.CSS_SELECTOR, "#envelope-table tbody tr")
+    rows = unfold(browser, "#envelope-table", "#envelope-table tbody tr")
     assert len(rows) == len(budgets)
     assert _in_words(budgets.iloc[-1]) in rows[-1].text
 
