@@ -59,7 +59,10 @@ def test_in_the_run_and_after_the_fact_give_the_same_columns(
         return "CORRECT" if int(target) % 2 else "INCORRECT"
 
     judge_server.says = by_parity
-    route = {"method": "perplexity", "ratio": 0.5, "llm": {"backend": {"name": "none"}}}
+    # Nothing is recorded there, so that every answer is kept.
+    (tmp_path / "none").mkdir()
+    llm = {"replay": str(tmp_path / "none")}
+    route = {"method": "perplexity", "ratio": 0.5, "llm": llm}
     judge = {"model": "j", "base_url": judge_server.url}
     judged = run(lm, tmp_path / "a", judge=judge, route=route)
     rows = judged["samples"][ARITHMETIC]
