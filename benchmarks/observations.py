@@ -1,7 +1,7 @@
 """What a study found: each method's agreement and routing, and the paper's observations.
 
     python benchmarks/observations.py runs/study/results
-    python benchmarks/observations.py runs/study/results --only svamp
+    python benchmarks/observations.py runs/study/results --only svamp multiarith
 
 Figures are means over data sets, so that each data set counts the same. Intervals are of 95%, by
 1,000 resamples of the questions of each data set: they say what other questions of the same data
@@ -108,17 +108,19 @@ def mean_tokens(scores: Sequence[Scores]) -> str:
 
 
 def accuracy_lines(study: Study) -> Iterator[str]:
-    """Yield the table of accuracies: a row for each SLM, a column for each data set."""
-    names = sorted({setting.slm.task for setting in study.settings})
+    """Yield the table of accuracies: a row for each model, a column for each data set."""
+    cells: dict[str, dict[str, str]] = {}
+    for setting in study.settings:
+        run = setting.slm
+        cells.setdefault(run.model, {})[run.task] = f"{run.correct.mean():.2f} ({len(run.correct)})"
+    for run in (run for setting in study.settings for run in setting.llms.values()):
+        said = f"{run.correct.mean():.2f} ({len(run.correct)}, as LLM)"
+        cells.setdefault(run.model, {}).setdefault(run.task, said)
+    names = sorted({name for own in cells.values() for name in own})
     yield "| accuracy (questions) | " + " | ".join(names) + " |"
     yield "|---|" + "---:|" * len(names)
-    for slm, settings in by_slm(study.settings).items():
-        right = {each.slm.task: each.slm.correct for each in settings}
-        cells = (
-            f"{right[name].mean():.2f} ({len(right[name])})" if name in right else ""
-            for name in names
-        )
-        yield f"| {slm} | " + " | ".join(cells) + " |"
+    for model, own in sorted(cells.items()):
+        yield f"| {model} | " + " | ".join(own.get(name, "") for name in names) + " |"
 
 
 def agreement_lines(
@@ -197,14 +199,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("results", type=Path, help="of a sweep with one LLM at most")
-    parser.add_argument("--only", metavar="DATASET", help="tables of this data set alone")
+    parser.add_argument("--only", metavar="DATASET", nargs="+", help="tables of these alone")
     parser.add_argument("--out", type=Path, help="file to write, in place of stdout")
     given = parser.parse_args()
     study = read_study(given.results, report_options(given.results).llms)
     if given.only is not None:
-        only = [setting for setting in study.settings if setting.slm.task == given.only]
-        if not only:
-            parser.error(f"--only {given.only}: no SLM with confidences answered it")
+        there = {setting.slm.task for setting in study.settings}
+        if strays := sorted({*given.only} - there):
+            parser.error(f"--only {strays[0]}: no SLM with confidences answered it")
+        only = [setting for setting in study.settings if setting.slm.task in given.only]
         study = replace(study, settings=only)
     write_or_say("\n".join(lines(study)) + "\n", given.out)
 

@@ -2,7 +2,7 @@
 
     python docs/pictures/make.py
 
-`agreement.svg` shows each method's mean AUROC, and `svamp.svg` its AUROC on problems that take
+`agreement.svg` shows each method's mean AUROC, and `reasoning.svg` that on problems that take
 reasoning; `report.svg` shows what `slmroute report` says in a terminal, `page.png` its page in a
 browser; `auroc_*.svg` and `routing.svg` are figures of its own.
 This needs chromium.
@@ -36,8 +36,8 @@ ROOT = HERE.parent.parent
 STUDY = "results/study"
 REPORT = "build/study-report"
 COLUMNS = 110
-# The data set whose answers take reasoning has a figure of its own.
-REASONING = "svamp"
+# The data sets whose answers take reasoning have a figure of their own.
+REASONING = ("gsm8k", "multiarith", "svamp")
 WINDOW = "1200,1000"
 # The page draws when it is loaded.
 LOADING_MS = 5000
@@ -101,8 +101,7 @@ def make() -> None:
     """Draw what the study found, report on it, and keep what is seen."""
     settings = read_study(ROOT / STUDY).settings
     draw_agreement(settings, HERE / "agreement.svg")
-    alone = [setting for setting in settings if setting.slm.task == REASONING]
-    draw_agreement(alone, HERE / f"{REASONING}.svg")
+    draw_agreement([one for one in settings if one.slm.task in REASONING], HERE / "reasoning.svg")
     command = ["slmroute", "report", STUDY, "--out", REPORT]
     done = subprocess.run(
         [sys.executable, "-m", "slmroute_plugin", *command[1:]],

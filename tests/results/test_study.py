@@ -21,6 +21,7 @@ STUDY = ROOT / "results" / "study"
 PAGE = ROOT / "docs" / "study.md"
 PICTURES = ROOT / "docs" / "pictures"
 SAID = "said.txt"
+REASONING = ["gsm8k", "multiarith", "svamp"]
 PAPERS = [
     "average_token_prob", "perplexity", "p_true", "verbalization_1s", "verbalization_2s",
     "jaccard_degree", "trained_probe", "ood_probe", "combined",
@@ -173,7 +174,7 @@ def test_the_verdicts_on_the_page_are_the_reports(report: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("only", [[], ["--only", "svamp"]], ids=["all", "svamp"])
+@pytest.mark.parametrize("only", [[], ["--only", *REASONING]], ids=["all", "reasoning"])
 def test_the_tables_of_the_page_are_those_of_the_rows(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, only: list[str]
 ) -> None:
