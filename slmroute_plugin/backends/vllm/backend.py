@@ -217,13 +217,12 @@ def _end_text(lm: Any) -> str:
 
 def _rendered(lm: Any, messages: list[Message]) -> str:
     # A follow-up asks for one word or number: there is nothing to think about.
-    thinking = False if lm.enable_thinking else lm.enable_thinking
     rendered: str = lm.tokenizer.apply_chat_template(
         messages,
         tokenize=False,
         add_generation_prompt=True,
         chat_template=lm.hf_chat_template,
-        enable_thinking=thinking,
+        enable_thinking=False,
         **lm.chat_template_args,
     )
     return rendered
