@@ -93,7 +93,7 @@ def _folders(plan: Plan, records: dict[str, CellRecord]) -> dict[str, dict[str, 
         if record is None or record.state != "done":
             continue
         own = folders.setdefault(planned.cell.model, {})
-        options = planned.cell.config["metadata"]["slmroute"].get("options")
+        options = planned.cell.settings.get("options")
         for folder in record.folders:
             before = own.get(folder, Answered([]))
             # A model's cells without methods have no options.

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from slmroute_plugin.conversation import Message
 from slmroute_plugin.llm.exchange import LlmReply
 from slmroute_plugin.llm.limits import Limits
+from slmroute_plugin.llm.paid_body import read_paid_body
 from slmroute_plugin.llm.prices import estimated_tokens
 from slmroute_plugin.llm.settings import LlmSettings
 from slmroute_plugin.openai_protocol.attempts import Attempts
-from slmroute_plugin.openai_protocol.bodies import parse_body, read_body, stated_tokens
 from slmroute_plugin.openai_protocol.endpoint import Endpoint
-from slmroute_plugin.openai_protocol.failures import BadBody, Failure, failure_of
+from slmroute_plugin.openai_protocol.failures import Failure, failure_of
 from slmroute_plugin.openai_protocol.parameters import refused_parameter, without
 
 if TYPE_CHECKING:
@@ -206,13 +206,7 @@ class LlmBatch:
     def _read(self, call: ChatCall, text: str, latency_s: float) -> LlmReply:
         # Stop strings that the server does not know end the answer here.
         stops = call.stops if "stop" in self._refused else ()
-        sent = parse_body(text)
-        try:
-            body = read_body(sent, self._settings.think_end, stops)
-        except BadBody:
-            # It may be paid, although it is no answer.
-            self._limits.budget.spend(self._settings.cost_usd(*stated_tokens(sent)))
-            raise
+        body = read_paid_body(text, self._settings, self._limits.budget, stops)
         cost = self._settings.cost_usd(body.prompt_tokens, body.completion_tokens)
         estimate = self._settings.cost_usd(call.prompt_tokens, _tokens([body.text or ""]))
         # A server that counts no tokens must not make the limit void.

@@ -12,14 +12,14 @@ from slmroute_plugin.llm.cache import AnswerCache, cache_key
 from slmroute_plugin.llm.endpoint_from_environment import base_url, endpoint
 from slmroute_plugin.llm.exchange import LlmReply
 from slmroute_plugin.llm.limits import Budget, Limits, Pace
+from slmroute_plugin.llm.paid_body import read_paid_body
 from slmroute_plugin.llm.prices import estimated_tokens
 from slmroute_plugin.llm.settings import LlmSettings
 from slmroute_plugin.openai_protocol.answer_text import mapping
 from slmroute_plugin.openai_protocol.attempts import Attempts
-from slmroute_plugin.openai_protocol.bodies import parse_body, read_body, stated_tokens
 from slmroute_plugin.openai_protocol.endpoint import Endpoint
 from slmroute_plugin.openai_protocol.event_lines import event_lines
-from slmroute_plugin.openai_protocol.failures import BadBody, Failure
+from slmroute_plugin.openai_protocol.failures import Failure
 from slmroute_plugin.openai_protocol.posting import Poster, posting
 from slmroute_plugin.serving.api_error import ApiError
 from slmroute_plugin.serving.llm_stream import LlmStream, beginning
@@ -224,13 +224,7 @@ class LlmUpstream:
         Raises:
             BadBody: If it is not a completion.
         """
-        sent = parse_body(raw)
-        try:
-            body = read_body(sent, self._settings.think_end)
-        except BadBody:
-            # It may be paid, although it is no answer.
-            self._limits.budget.spend(self._settings.cost_usd(*stated_tokens(sent)))
-            raise
+        body = read_paid_body(raw, self._settings, self._limits.budget)
         cost = self._settings.cost_usd(body.prompt_tokens, body.completion_tokens)
         return LlmAnswer(raw, body.text, cost, why_no_text=body.error)
 

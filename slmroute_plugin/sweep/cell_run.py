@@ -123,7 +123,7 @@ def run_cell(order: Order, stopped: Callable[[], bool] = lambda: False) -> CellR
         questions=size.questions,
         tokens=size.tokens,
         files=outcome.files,
-        seeds=_seeds(order.cell.config),
+        seeds=_seeds(order.cell),
         tail=outcome.tail,
         log=order.log.relative_to(order.results).as_posix(),
         versions=versions(),
@@ -183,7 +183,7 @@ def _config(cell: Cell, runs: Path) -> dict[str, Any]:
     """Make the complete lm-eval config of a cell, which `lm_eval --config` runs by hand too."""
     where = str(runs.absolute())
     metadata = dict(cell.config.get("metadata") or {})
-    ours = dict(metadata.get("slmroute") or {}) | {"results": where}
+    ours = dict(cell.settings) | {"results": where}
     given = dict(cell.config)
     # vLLM for CPUs draws no samples beside hidden states: there, probes' training rows alone have
     # them.
@@ -204,10 +204,10 @@ def _without_samples(cell: Cell, files: Sequence[str]) -> list[str]:
     return [t for t in cell.tasks if not any(n.startswith(f"samples_{t}_2") for n in names)]
 
 
-def _seeds(config: Mapping[str, Any]) -> dict[str, object]:
-    """List the seeds of a config: lm-eval's, and ours."""
-    ours = (config.get("metadata") or {}).get("slmroute") or {}
-    return {"lm_eval": config.get("seed", list(_LM_EVAL_SEEDS)), "slmroute": ours.get("seed", 0)}
+def _seeds(cell: Cell) -> dict[str, object]:
+    """List the seeds of a cell: lm-eval's, and ours."""
+    lm_eval = cell.config.get("seed", list(_LM_EVAL_SEEDS))
+    return {"lm_eval": lm_eval, "slmroute": cell.settings.get("seed", 0)}
 
 
 @dataclass(frozen=True)

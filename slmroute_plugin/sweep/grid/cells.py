@@ -74,6 +74,12 @@ class Cell:
         return f"{self.model}.{self.group}"
 
     @property
+    def settings(self) -> Mapping[str, Any]:
+        """The settings under `metadata.slmroute`."""
+        settings: Mapping[str, Any] = (self.config.get("metadata") or {}).get("slmroute") or {}
+        return settings
+
+    @property
     def is_local(self) -> bool:
         """Whether the run holds the model itself, rather than ask a server."""
         return _is_local(self.config)

@@ -124,8 +124,7 @@ class Estimator:
         if not cell.is_local:
             name = str(cell.config["model_args"].get("model"))
             answers = self._paid(name, tokens)
-        settings = (cell.config.get("metadata") or {}).get("slmroute") or {}
-        judge = (settings.get("judge") or {}).get("model")
+        judge = (cell.settings.get("judge") or {}).get("model")
         if not judge or answers is None:
             return answers
         # A method that obtains an answer of its own has that answer judged too.
@@ -164,10 +163,9 @@ class Estimator:
 
 def _runs_methods(cell: Cell) -> bool:
     """Tell whether a cell's answers get confidences."""
-    settings = (cell.config.get("metadata") or {}).get("slmroute") or {}
     # By default, training rows are answered without methods.
     without = ("none",) if cell.kind == "evaluation" else ("none", "auto")
-    return cell.role == "slm" and settings.get("uq", "auto") not in without
+    return cell.role == "slm" and cell.settings.get("uq", "auto") not in without
 
 
 def seconds_on_gpu(parameters_b: float, read: float, written: float, assumed: Ratios) -> float:
