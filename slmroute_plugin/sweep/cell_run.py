@@ -20,7 +20,7 @@ from slmroute_plugin.include_path import include_path
 from slmroute_plugin.llm.prices import estimated_tokens
 from slmroute_plugin.storage.atomic_write import written_whole
 from slmroute_plugin.storage.sample_files import SLM_FILTER, prompt_of, read_samples, reply_of
-from slmroute_plugin.sweep.environment import hardware, versions
+from slmroute_plugin.sweep.environment import git_commit, hardware, versions
 from slmroute_plugin.sweep.grid.cells import Cell
 from slmroute_plugin.sweep.grid.model_engine import with_hidden_states
 from slmroute_plugin.sweep.log_tail import last_lines
@@ -99,7 +99,9 @@ def run_cell(order: Order, stopped: Callable[[], bool] = lambda: False) -> CellR
     """
     began = datetime.now().astimezone().isoformat(timespec="seconds")
     begun = time.monotonic()
+    commit = None
     try:
+        commit = git_commit(order.directory)  # now: a checkout may be changed while the cell runs
         order.folder.mkdir(parents=True, exist_ok=True)
         # Another sweep, or a job of an array, may be at the same cell; a process that was killed a
         # moment ago may not be gone yet.
@@ -126,6 +128,7 @@ def run_cell(order: Order, stopped: Callable[[], bool] = lambda: False) -> CellR
         seeds=_seeds(order.cell),
         tail=outcome.tail,
         log=order.log.relative_to(order.results).as_posix(),
+        git_commit=commit,
         versions=versions(),
         hardware=hardware(),
     )

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import psutil
 
@@ -25,14 +26,17 @@ def versions() -> dict[str, str]:
     return installed
 
 
-def git_commit() -> str | None:
-    """Name the commit of the checkout that the command is run in, with "+" if it has been changed.
+def git_commit(folder: Path | None = None) -> str | None:
+    """Name the commit of the checkout that a folder is in, with "+" if it has been changed.
+
+    Args:
+        folder: the folder; None for the present one.
 
     Returns:
         The commit; None outside a checkout.
     """
-    commit = _said("git", "rev-parse", "HEAD")
-    if commit and _said("git", "status", "--porcelain", "--untracked-files=no"):
+    commit = _said("git", "rev-parse", "HEAD", folder=folder)
+    if commit and _said("git", "status", "--porcelain", "--untracked-files=no", folder=folder):
         commit += "+"
     return commit or None
 
@@ -71,9 +75,11 @@ def _visible() -> list[str] | None:
     return None if visible is None else [i.strip() for i in visible.split(",") if i.strip()]
 
 
-def _said(*command: str) -> str:
-    """Return the output of a command; "" if it is not installed or fails."""
+def _said(*command: str, folder: Path | None = None) -> str:
+    """Return the output of a command in a folder; "" if it is not installed or fails."""
     if shutil.which(command[0]) is None:
         return ""
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False, timeout=60
+    )
     return done.stdout.strip() if done.returncode == 0 else ""

@@ -36,6 +36,7 @@ class CellRecord:
         seeds: the seeds of lm-eval, and ours.
         tail: the last lines of the log of a failed cell.
         log: the path of the log, relative to the folder of results.
+        git_commit: the commit of the checkout that it began in, "+" if changed; None outside one.
         versions: the versions of packages on the machine that ran it.
         hardware: the hardware of that machine.
     """
@@ -53,6 +54,7 @@ class CellRecord:
     seeds: dict[str, object] = field(default_factory=dict)
     tail: tuple[str, ...] = ()
     log: str = ""
+    git_commit: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     hardware: dict[str, object] = field(default_factory=dict)
 

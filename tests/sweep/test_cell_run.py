@@ -1,0 +1,40 @@
+"""The record of a cell that has ended."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from sweep_cells import cell
+
+from slmroute_plugin.sweep.cell_run import Order, run_cell
+
+
+def git(folder: Path, *command: str) -> str:
+    """Run a command of git in a folder, as somebody, and return its output."""
+    who = ("-c", "user.name=a", "-c", "user.email=a@b")
+    done = subprocess.run(
+        ["git", *who, *command], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def commit_of_a_cell(checkout: Path) -> str | None:
+    """The commit that is recorded for a cell that is to run in a folder, and is stopped at once."""
+    order = Order(cell(), checkout / "results", directory=checkout)
+    return run_cell(order, stopped=lambda: True).git_commit
+
+
+def test_a_record_names_the_commit_of_the_checkout(tmp_path: Path) -> None:
+    git(tmp_path, "init")
+    (tmp_path / "file").write_text("a", encoding="utf-8")
+    git(tmp_path, "add", "file")
+    git(tmp_path, "commit", "-m", "a")
+    head = git(tmp_path, "rev-parse", "HEAD")
+    assert commit_of_a_cell(tmp_path) == head
+    (tmp_path / "file").write_text("b", encoding="utf-8")
+    assert commit_of_a_cell(tmp_path) == f"{head}+"
+
+
+def test_outside_a_checkout_a_record_names_no_commit(tmp_path: Path) -> None:
+    assert commit_of_a_cell(tmp_path) is None
