@@ -54,16 +54,26 @@ class StopRule:
         if response_start is None:
             return False
         if self.task_stops and "\n" in self._decode(ids[-1:]):
-            reply = self._decode(ids[response_start:])
+            reply = self._reply(ids, response_start)
             if self._restated_end(reply, is_complete=False) is not None:
                 return True
         if not self.stops or not self._may_end_with(ids[-1]):
             return False
-        # A stop string spans at most as many tokens as it has bytes; a few more for
-        # tokens that decode to nothing.
-        window = max(len(stop.encode()) for stop in self.stops) + 4
-        tail = self._decode(ids[max(response_start, len(ids) - window) :])
+        first = response_start
+        if self.think_end is None:
+            # A stop string spans at most as many tokens as it has bytes; a few more for
+            # tokens that decode to nothing.
+            window = max(len(stop.encode()) for stop in self.stops) + 4
+            first = max(first, len(ids) - window)
+        tail = self._reply(ids, first)
         return any(stop in tail for stop in self.stops)
+
+    def _reply(self, ids: Sequence[int], first: int) -> str:
+        """Return the text from a token on; of a model that thinks, from its first letter on."""
+        text = self._decode(ids[first:])
+        # `kept` strips what separates an answer from its think text, line breaks mostly, so that
+        # no stop string is met there.
+        return text if self.think_end is None else text.lstrip()
 
     def _may_end_with(self, token: int) -> bool:
         """Tell whether this token can complete a stop string: most tokens cannot.

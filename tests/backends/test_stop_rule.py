@@ -89,6 +89,27 @@ def test_generation_goes_on_through_stop_strings_in_think_text() -> None:
     assert thinking.ended([0, 1, 2], 2)
 
 
+@pytest.mark.parametrize("think_end", ["</t>", 95])
+@pytest.mark.parametrize("blanks", [("\n\n",), ("\n", "\n"), ("\n\n ",) * 9])
+def test_blanks_behind_think_text_end_no_answer(think_end: Any, blanks: tuple[str, ...]) -> None:
+    pieces = ("hm", "</t>", *blanks, "Par", "is", ".\n\n")
+    thinking = rule(*pieces, stops=("\n\n",), think_end=think_end)
+    end = 1 if isinstance(think_end, str) else think_end
+    ids = [0, end, *range(2, len(pieces))]
+    assert thinking.response_start(ids[:2]) == 2
+    ended = [thinking.ended(ids[:count], 2) for count in range(3, len(ids) + 1)]
+    assert ended == [False] * (len(ended) - 1) + [True]
+    assert thinking.kept(ids).text == "Paris."
+
+
+def test_blanks_behind_think_text_end_no_restated_answer() -> None:
+    thinking = rule("hm", "</t>", "\n\n", "Paris", "\n", "Confidence", ": 90%", "\n", "Q", "\n",
+                    think_end="</t>").with_added_line(("\n",), "Confidence")  # fmt: skip
+    ended = [thinking.ended(list(range(count)), 2) for count in range(3, 11)]
+    assert ended == [False] * 7 + [True]
+    assert thinking.kept(list(range(10))).text == "Paris\nConfidence: 90%"
+
+
 def test_the_token_of_a_character(tokenizer: Any) -> None:
     text = "The answer is (B), naïve 🙂."
     ids = tokenizer.encode(text, add_special_tokens=False)
