@@ -63,6 +63,11 @@ class Failure(NamedTuple):
     is_refused: bool = False
 
     @property
+    def is_passing(self) -> bool:
+        """Whether the question may well be answered, though perhaps later than anybody waits."""
+        return self.may_pass or (self.retry_after_s or 0.0) > LONGEST_RETRY_AFTER_S
+
+    @property
     def is_of_now(self) -> bool:
         """Whether another run may succeed: later, with another key, or with more patience."""
         return self.may_pass or self.is_refused or self.retry_after_s is not None

@@ -45,7 +45,7 @@ class PromptRequests(SignalRequests):
                 found[state] = value
         failures = {signal: value for signal, value in found.items() if isinstance(value, Failure)}
         for failure in failures.values():
-            if failure.may_pass or failure.is_fatal or failure.is_unreached:
+            if failure.is_passing or failure.is_fatal or failure.is_unreached:
                 return failure
         found |= {signal: Missing(failure.text) for signal, failure in failures.items()}
         observation = Observation(question.text, "", question.kind, found)

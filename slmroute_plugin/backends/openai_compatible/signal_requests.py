@@ -144,7 +144,7 @@ class SignalRequests:
         if isinstance(answers, Missing):
             return self._without(asked, "", answers.reason)
         if isinstance(answers, Failure):
-            if answers.may_pass or answers.is_fatal:
+            if answers.is_passing or answers.is_fatal:
                 return answers
             return self._without(asked, "", answers.text)._replace(is_refused=True)
         kept = self._kept(answers[0], generation)

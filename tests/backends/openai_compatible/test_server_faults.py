@@ -248,6 +248,23 @@ def test_a_prompt_that_cannot_be_read_now_fails_the_run_and_is_not_routed_for_it
     assert sorted(came) == [i for i in range(N) if i != 7]
 
 
+def test_a_longer_wait_than_anybody_waits_leaves_questions_without_an_answer(
+    server: Any, remote: Any, ask: Any
+) -> None:
+    later = server.status(429, {"message": "daily quota"}, headers={"Retry-After": "3600"})
+    for number in range(9, N):
+        server.faults[f"question {number}"] = [later]
+        server.faults[f"question {number}\n\n{CAN.instruction}"] = [later]
+    said = "left 3 of 12 questions without an answer: 3 × HTTP 429: daily quota (the server asks"
+    came = delivered_before(said, remote(), [ask(f"question {i}") for i in range(N)])
+    assert sorted(came) == list(range(9))
+    assert server.total == N
+    backend = openai_compatible_backend(remote(), back_off_s=0.001)
+    assert backend is not None
+    with pytest.raises(ServerError, match=re.escape(said)):
+        list(backend.observe_prompts(of_prompts(ask), {CAN}, 0))
+
+
 def test_a_signal_that_another_run_may_bring_is_asked_for_again(
     server: Any, remote: Any, observe: Any, ask: Any
 ) -> None:
