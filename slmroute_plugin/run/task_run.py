@@ -23,6 +23,9 @@ from slmroute_plugin.signals import Signal
 
 logger = logging.getLogger(__name__)
 
+# How fast and how often a model is asked, which changes no answer.
+_OF_PACE = frozenset({"batch_size", "max_batch_size", "num_concurrent", "max_retries", "timeout"})
+
 
 @dataclass
 class RunningTask:
@@ -163,9 +166,10 @@ def _model(backend: Backend, instance: RoutedInstance, plan: TaskPlan) -> Mappin
     if not (backend.local or instance.model_arguments):
         # The model was passed in, and nothing but its class can be seen.
         return None
+    given = instance.model_arguments.items()
     return {
         "name": plan.source.model,
-        "arguments": dict(instance.model_arguments),
+        "arguments": {name: value for name, value in given if name not in _OF_PACE},
         **backend.fingerprint(),
     }
 

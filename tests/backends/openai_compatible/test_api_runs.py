@@ -81,20 +81,25 @@ class Scripted:
 def run(server: Any, tmp_path: Path) -> Callable[..., Any]:
     """Runs lm-eval on a demo task with a model behind the server."""
 
-    def evaluate(uq: Any, chat: bool = True, **more: Any) -> Any:
+    def evaluate(
+        uq: Any, chat: bool = True, command_line: dict[str, Any] | None = None, **more: Any
+    ) -> Any:
         settings = {"results": str(tmp_path), "uq": uq}
-        manager = TaskManager(
-            include_path=str(include_path()),
-            include_defaults=False,
-            metadata={"slmroute": settings},
-        )
         arguments = {
             "base_url": server.url + ("/chat/completions" if chat else "/completions"),
             "model": "any",
             "num_concurrent": 4,
             "tokenizer_backend": None,
             "tokenized_requests": False,
+            **(command_line or {}),
         }
+        # A command line tells tasks how the model is made, so that its answers are kept.
+        told = {} if command_line is None else arguments
+        manager = TaskManager(
+            include_path=str(include_path()),
+            include_defaults=False,
+            metadata={**told, "slmroute": settings},
+        )
         given = {
             "model": "local-chat-completions" if chat else "local-completions",
             "model_args": arguments,
@@ -171,6 +176,15 @@ def test_a_plain_run_asks_each_question_once_and_nothing_else(server: Any, run: 
     assert len(found["samples"][ARITHMETIC]) == 3
     assert sorted(server.asked.values()) == [1, 1, 1]
     assert all("logprobs" not in body and body["temperature"] == 0 for body in server.bodies)
+
+
+def test_what_was_answered_is_not_asked_again_at_another_pace(server: Any, run: Any) -> None:
+    first = run("auto", command_line={"num_concurrent": 2})["samples"][ARITHMETIC]
+    slower = {"num_concurrent": 1, "max_retries": 9, "timeout": 60}
+    assert run("auto", command_line=slower)["samples"][ARITHMETIC] == first
+    assert server.total == 3
+    run("auto", command_line={"seed": 7})
+    assert server.total == 6
 
 
 @pytest.mark.slow
