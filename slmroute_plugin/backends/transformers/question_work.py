@@ -152,7 +152,9 @@ def _is_behind(state: HiddenState | PromptStates) -> bool:
 def _sampling(generation: Generation) -> Sampling | None:
     if generation.temperature == 0:
         return None
-    return Sampling(generation.temperature, generation.top_k, generation.top_p)
+    # Zero switches top-k off in transformers, and -1 at servers.
+    top_k = generation.top_k if generation.top_k is not None and generation.top_k > 0 else None
+    return Sampling(generation.temperature, top_k, generation.top_p)
 
 
 def kept_samples(sequences: Sequence[Generated]) -> tuple[Sample, ...]:

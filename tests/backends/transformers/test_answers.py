@@ -56,6 +56,18 @@ def test_a_named_end_token_of_the_checkpoint_ends_the_answer(tiny: Any, bench: A
     assert after.ids == before.ids[: before.ids.index(before.ids[3])]
 
 
+@pytest.mark.parametrize("top_k", [0, -1])
+def test_top_k_can_be_switched_off(tiny: Any, bench: Any, top_k: int) -> None:
+    model = tiny()
+
+    def answer(**limits: int) -> str:
+        generation = {"max_gen_toks": 8, "do_sample": True, "temperature": 1.0, **limits}
+        question = Question("Name a colour.", "Name a colour.", generation=generation)
+        return str(bench.observe(model, [question], set())[0].observation.answer)
+
+    assert answer(top_k=top_k) == answer() != answer(top_k=1)
+
+
 @pytest.mark.parametrize("until", [[], ["\n\n"], [" ", "."], ["e"]])
 def test_answers_are_those_of_lm_evals_own_generate_until(
     lm: Any, until: list[str], bench: Any
