@@ -86,6 +86,7 @@ class TransformersBackend:
                 self._reader, follow_ups, words, 0 if pad is None else int(pad)
             )
         self._end_ids = _end_ids(lm)
+        self._special = _special_tokens(lm.tokenizer)
         self._rules: dict[tuple[str, ...], StopRule] = {}
         self._fingerprint: Mapping[str, Any] | None = None
         self.batch_sizes: BatchSizes = {}
@@ -202,15 +203,10 @@ class TransformersBackend:
     def _rule(self, stops: tuple[str, ...]) -> StopRule:
         """Return the rule for these stop strings, the same for all questions that have them."""
         if stops not in self._rules:
-            tokenizer = self._lm.tokenizer
             # Special tokens do not show in decoded text: as stop strings they are met as tokens.
-            special = {
-                token: tokenizer.convert_tokens_to_ids(token)
-                for token in stops
-                if token in tokenizer.all_special_tokens
-            }
+            special = {stop: self._special[stop] for stop in stops if stop in self._special}
             self._rules[stops] = StopRule(
-                tokenizer,
+                self._lm.tokenizer,
                 self._end_ids | frozenset(special.values()),
                 tuple(stop for stop in stops if stop not in special),
                 self._lm.think_end_token,
@@ -267,6 +263,20 @@ def _end_ids(lm: Any) -> frozenset[int]:
         elif source is not None:
             ids |= {int(token) for token in source}
     return frozenset(ids)
+
+
+def _special_tokens(tokenizer: Any) -> dict[str, int]:
+    """Return the tokens that decoded text leaves out, by their text.
+
+    Most of those of a chat's format have no part of their own, as end or padding have.
+    """
+    named = {
+        token: tokenizer.convert_tokens_to_ids(token) for token in tokenizer.all_special_tokens
+    }
+    added = getattr(tokenizer, "added_tokens_decoder", None)
+    if not isinstance(added, Mapping):  # that of mistral-common refuses to tell
+        return named
+    return named | {token.content: at for at, token in added.items() if token.special}
 
 
 def _cache_bytes_per_token(model: PreTrainedModel) -> int:

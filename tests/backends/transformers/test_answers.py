@@ -56,6 +56,23 @@ def test_a_named_end_token_of_the_checkpoint_ends_the_answer(tiny: Any, bench: A
     assert after.ids == before.ids[: before.ids.index(before.ids[3])]
 
 
+def test_a_stop_string_that_is_a_special_token_ends_the_answer(tiny: Any, bench: Any) -> None:
+    model, special = tiny(), "<|im_start|>"
+    assert special not in model.tokenizer.all_special_tokens
+    asked = bench.questions(model, until=[special], chat=False)[0]
+    before = bench.observe(model, [asked], set())[0].tokens
+    assert before is not None
+    at, token = next((i, each) for i, each in enumerate(before.ids) if each != before.ids[0])
+    rows = [token, model.tokenizer.convert_tokens_to_ids(special)]
+    head = model.model.get_output_embeddings().weight
+    with torch.no_grad():
+        head[rows] = head[rows[::-1]]  # what it said there, it says with the special token now
+    after = bench.observe(model, [asked], set())[0]
+    assert after.tokens is not None
+    assert after.tokens.ids == before.ids[:at]
+    assert after.observation.answer == lm_evals_own(model, asked)
+
+
 @pytest.mark.parametrize("top_k", [0, -1])
 def test_top_k_can_be_switched_off(tiny: Any, bench: Any, top_k: int) -> None:
     model = tiny()
