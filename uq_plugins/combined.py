@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from slmroute_plugin import Confidences, TrainingRows
+from uq_plugins.logistic_regression import fit_logistic, predict_logistic
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,23 +61,21 @@ class Combined:
         """
         import numpy as np
         from sklearn.impute import SimpleImputer
-        from sklearn.linear_model import LogisticRegression
         from sklearn.preprocessing import StandardScaler
 
         imputer = SimpleImputer(add_indicator=True, keep_empty_features=True)
         scaler = StandardScaler()
-        regression = LogisticRegression(C=1 / self.penalty, max_iter=1000, random_state=seed)
         features = scaler.fit_transform(imputer.fit_transform(logits(rows.features())))
-        regression.fit(features, rows.correct)
-        weights = {
+        preparation = {
             "mean": imputer.statistics_,
             "indicated": imputer.indicator_.features_,
             "center": scaler.mean_,
             "scale": scaler.scale_,
-            "weight": regression.coef_[0],
-            "bias": regression.intercept_,
         }
-        return {name: np.asarray(values, dtype=np.float32) for name, values in weights.items()}
+        return {
+            **{name: np.asarray(values, np.float32) for name, values in preparation.items()},
+            **fit_logistic(features, rows.correct, self.penalty),
+        }
 
     def predict(
         self, weights: Mapping[str, NDArray[np.float32]], feature: NDArray[np.float32]
@@ -88,9 +87,7 @@ class Combined:
         missing = np.isnan(values)
         indicated = missing[weights["indicated"].astype(np.int64)].astype(np.float64)
         filled = np.concatenate([np.where(missing, weights["mean"], values), indicated])
-        scaled = (filled - weights["center"]) / weights["scale"]
-        logit = float(scaled @ weights["weight"].astype(np.float64) + weights["bias"][0])
-        return 1 / (1 + math.exp(-logit)) if logit > -700 else 0.0
+        return predict_logistic(weights, (filled - weights["center"]) / weights["scale"])
 
 
 def logits(confidences: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

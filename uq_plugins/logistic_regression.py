@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def fit_logistic(
-    features: NDArray[np.float32], correct: NDArray[np.float32], penalty: float = 1.0
+    features: NDArray[np.floating], correct: NDArray[np.float32], penalty: float = 1.0
 ) -> dict[str, NDArray[np.float32]]:
     """Fit a logistic regression by scikit-learn; return its weights.
 
@@ -37,7 +37,12 @@ def fit_logistic(
 def predict_logistic(
     weights: Mapping[str, NDArray[np.float32]], feature: NDArray[np.floating]
 ) -> float:
-    """Return the probability, in [0, 1], that an answer is right, from its feature, [d]."""
+    """Return the probability, in [0, 1], that an answer is right, from its feature, [d].
+
+    Args:
+        weights: What `fit_logistic` returned, `weight` [d] and `bias` [1]; others are not read.
+        feature: The feature of the answer.
+    """
     import numpy as np
     from scipy.special import expit
 
