@@ -7,8 +7,9 @@ from math import exp
 from statistics import fmean
 from typing import ClassVar
 
-from slmroute_plugin import ChoiceProb, NoConfidence, Observation, TokenLogprobs
+from slmroute_plugin import ChoiceProb, Observation, TokenLogprobs
 from slmroute_plugin.signals import Signal
+from uq_plugins.answer_tokens import answer_logprobs
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,4 @@ class AverageTokenProb:
         """
         if seen.kind != "free":
             return seen[ChoiceProb()]
-        logprobs = seen[TokenLogprobs()].logprobs
-        if not logprobs:
-            raise NoConfidence("the answer is empty")
-        return fmean(exp(logprob) for logprob in logprobs)
+        return fmean(exp(logprob) for logprob in answer_logprobs(seen))

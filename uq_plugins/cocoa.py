@@ -7,8 +7,9 @@ from math import exp, fsum
 from statistics import fmean
 from typing import ClassVar
 
-from slmroute_plugin import NoConfidence, Observation, TokenLogprobs
+from slmroute_plugin import Observation, TokenLogprobs
 from slmroute_plugin.signals import Signal
+from uq_plugins.answer_tokens import answer_logprobs
 from uq_plugins.sample_similarity import check_similarity, similarity
 from uq_plugins.sampling_method import SamplingMethod
 
@@ -58,9 +59,7 @@ class Cocoa(SamplingMethod):
         Raises:
             NoConfidence: If the answer is empty, or if there are no samples.
         """
-        logprobs, samples = seen[TokenLogprobs()].logprobs, self.drawn(seen)
-        if not logprobs:
-            raise NoConfidence("the answer is empty")
+        logprobs, samples = answer_logprobs(seen), self.drawn(seen)
         alike = similarity(seen, self.similarity)
         dissimilarity = fmean(1.0 - alike(seen.answer, sample) for sample in samples)
         if dissimilarity == 0:

@@ -7,8 +7,9 @@ from math import exp, log
 from statistics import fmean
 from typing import ClassVar
 
-from slmroute_plugin import NoConfidence, Observation, TokenStatistics
+from slmroute_plugin import Observation, TokenStatistics
 from slmroute_plugin.signals import Signal
+from uq_plugins.answer_tokens import answer_statistics
 
 _SCALE = 3.0
 # Probabilities are float32: the least that is told from 0.
@@ -37,10 +38,8 @@ class LogprobMargin:
         Raises:
             NoConfidence: If the answer is empty.
         """
-        told = seen[TokenStatistics()]
-        if not told.entropy:
-            raise NoConfidence("the answer is empty")
-        margins = zip(told.first, told.second, strict=True)
+        statistics = answer_statistics(seen)
+        margins = zip(statistics.first, statistics.second, strict=True)
         mean = fmean(_log(first) - _log(second) for first, second in margins)
         return 1.0 - exp(-max(mean, 0.0) / _SCALE)
 

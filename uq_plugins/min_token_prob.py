@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from math import exp
 from typing import ClassVar
 
-from slmroute_plugin import NoConfidence, Observation, TokenLogprobs
+from slmroute_plugin import Observation, TokenLogprobs
 from slmroute_plugin.signals import Signal
+from uq_plugins.answer_tokens import answer_logprobs
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,4 @@ class MinTokenProb:
         Raises:
             NoConfidence: If the answer is empty.
         """
-        logprobs = seen[TokenLogprobs()].logprobs
-        if not logprobs:
-            raise NoConfidence("the answer is empty")
-        return exp(min(logprobs))
+        return exp(min(answer_logprobs(seen)))

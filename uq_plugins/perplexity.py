@@ -7,8 +7,9 @@ from math import exp
 from statistics import fmean
 from typing import ClassVar
 
-from slmroute_plugin import NoConfidence, Observation, TokenLogprobs
+from slmroute_plugin import Observation, TokenLogprobs
 from slmroute_plugin.signals import Signal
+from uq_plugins.answer_tokens import answer_logprobs
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,4 @@ class Perplexity:
         Raises:
             NoConfidence: If the answer is empty.
         """
-        logprobs = seen[TokenLogprobs()].logprobs
-        if not logprobs:
-            raise NoConfidence("the answer is empty")
-        return exp(fmean(logprobs))
+        return exp(fmean(answer_logprobs(seen)))

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import ClassVar
 
-from slmroute_plugin import NoConfidence, Observation, TokenStatistics
+from slmroute_plugin import Observation, TokenStatistics
 from slmroute_plugin.signals import Signal
+from uq_plugins.answer_tokens import answer_statistics
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,6 @@ class ProbabilityMargin:
         Raises:
             NoConfidence: If the answer is empty.
         """
-        told = seen[TokenStatistics()]
-        if not told.entropy:
-            raise NoConfidence("the answer is empty")
-        margins = zip(told.first, told.second, strict=True)
+        statistics = answer_statistics(seen)
+        margins = zip(statistics.first, statistics.second, strict=True)
         return fmean(first - second for first, second in margins)

@@ -7,8 +7,9 @@ from math import log
 from statistics import fmean
 from typing import ClassVar
 
-from slmroute_plugin import NoConfidence, Observation, TokenStatistics
+from slmroute_plugin import Observation, TokenStatistics
 from slmroute_plugin.signals import Signal
+from uq_plugins.answer_tokens import answer_statistics
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,7 @@ class SelfCertainty:
         Raises:
             NoConfidence: If the answer is empty.
         """
-        told = seen[TokenStatistics()]
-        if not told.entropy:
-            raise NoConfidence("the answer is empty")
-        pairs = zip(told.mean_logprob, told.possible, strict=True)
+        statistics = answer_statistics(seen)
+        pairs = zip(statistics.mean_logprob, statistics.possible, strict=True)
         divergence = max(0.0, fmean(-mean - log(possible) for mean, possible in pairs))
         return 1 - 1 / (1 + divergence)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from math import exp, fsum
 from typing import ClassVar
 
-from slmroute_plugin import NoConfidence, Observation, TokenLogprobs
+from slmroute_plugin import Observation, TokenLogprobs
 from slmroute_plugin.signals import Signal
+from uq_plugins.answer_tokens import answer_logprobs
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,4 @@ class SequenceProb:
         Raises:
             NoConfidence: If the answer is empty.
         """
-        logprobs = seen[TokenLogprobs()].logprobs
-        if not logprobs:
-            raise NoConfidence("the answer is empty")
-        return exp(fsum(logprobs))
+        return exp(fsum(answer_logprobs(seen)))

@@ -7,8 +7,9 @@ from math import exp
 from statistics import fmean
 from typing import ClassVar
 
-from slmroute_plugin import NoConfidence, Observation, TokenStatistics
+from slmroute_plugin import Observation, TokenStatistics
 from slmroute_plugin.signals import Signal
+from uq_plugins.answer_tokens import answer_statistics
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,4 @@ class TokenEntropy:
         Raises:
             NoConfidence: If the answer is empty.
         """
-        told = seen[TokenStatistics()]
-        if not told.entropy:
-            raise NoConfidence("the answer is empty")
-        return exp(-fmean(told.entropy))
+        return exp(-fmean(answer_statistics(seen).entropy))
