@@ -10,7 +10,8 @@ from typing import ClassVar
 from slmroute_plugin import Observation, TokenLogprobs
 from slmroute_plugin.signals import Signal
 from uq_plugins.answer_tokens import answer_logprobs
-from uq_plugins.sample_similarity import check_similarity, similarity
+from uq_plugins.option_checks import check_known
+from uq_plugins.sample_similarity import SIMILARITIES, similarity
 from uq_plugins.sampling_method import SamplingMethod
 
 PROBABILITIES = ("perplexity", "sequence_prob")
@@ -42,11 +43,8 @@ class Cocoa(SamplingMethod):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_similarity(self.similarity)
-        if self.probability not in PROBABILITIES:
-            raise ValueError(
-                f"`probability` must be 'perplexity' or 'sequence_prob', not {self.probability!r}"
-            )
+        check_known("similarity", self.similarity, SIMILARITIES)
+        check_known("probability", self.probability, PROBABILITIES)
 
     @property
     def asks(self) -> tuple[Signal[object], ...]:

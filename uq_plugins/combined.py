@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from slmroute_plugin import Confidences, TrainingRows
 from uq_plugins.logistic_regression import fit_logistic, predict_logistic
+from uq_plugins.option_checks import check_positive
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,8 +43,7 @@ class Combined:
     methods: str = ""
 
     def __post_init__(self) -> None:
-        if not 0 < self.penalty < math.inf:
-            raise ValueError(f"`penalty` must be a number above 0, not {self.penalty}")
+        check_positive("penalty", self.penalty)
 
     @property
     def asks(self) -> tuple[Confidences]:

@@ -7,9 +7,10 @@ from math import sqrt
 from typing import ClassVar
 
 from slmroute_plugin import Observation
+from uq_plugins.option_checks import check_known
 from uq_plugins.sample_similarity import (
+    SIMILARITIES,
     SPECTRUM_DECIMALS,
-    check_similarity,
     laplacian_spectrum,
     similarity,
     without_rounding_error,
@@ -42,7 +43,7 @@ class Eccentricity(SamplingMethod):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_similarity(self.similarity)
+        check_known("similarity", self.similarity, SIMILARITIES)
         if not self.threshold > 0:
             raise ValueError(f"`threshold` must be above 0, not {self.threshold}")
 

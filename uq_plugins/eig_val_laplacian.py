@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from slmroute_plugin import Observation
+from uq_plugins.option_checks import check_known
 from uq_plugins.sample_similarity import (
-    check_similarity,
+    SIMILARITIES,
     laplacian_spectrum,
     similarity,
     without_rounding_error,
@@ -37,7 +38,7 @@ class EigValLaplacian(SamplingMethod):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_similarity(self.similarity)
+        check_known("similarity", self.similarity, SIMILARITIES)
 
     def confidence(self, seen: Observation) -> float:
         """Return (m − U) / (m − 1), in [0, 1].

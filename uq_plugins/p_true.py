@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from slmroute_plugin import NextTokenProbs, NoConfidence, Observation, Samples
 from slmroute_plugin.signals import Signal
+from uq_plugins.option_checks import check_at_least
 
 # The cue at the end makes the word come next, in a chat turn and in plain text alike.
 FOLLOW_UP = """\
@@ -37,8 +38,7 @@ class PTrue:
     shown_samples: int = 0
 
     def __post_init__(self) -> None:
-        if self.shown_samples < 0:
-            raise ValueError(f"`shown_samples` must be 0 or more, not {self.shown_samples}")
+        check_at_least(0, "shown_samples", self.shown_samples)
         if self.shown_samples and "{samples}" not in self._text:
             raise ValueError("`follow_up` shows no samples: put {samples} into it")
 

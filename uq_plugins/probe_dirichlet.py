@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 from slmroute_plugin import PromptStates, TrainingRows
 from uq_plugins.feature_scaling import Scaling, standardised
 from uq_plugins.mlp import check_finite
+from uq_plugins.option_checks import check_at_least, check_positive
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,11 +53,10 @@ class ProbeDirichlet:
     standardise: bool = True
 
     def __post_init__(self) -> None:
-        for option in ("epochs", "batch_size", "patience"):
-            if getattr(self, option) < 1:
-                raise ValueError(f"`{option}` must be 1 or more, not {getattr(self, option)}")
-        if not 0 < self.learning_rate < math.inf:
-            raise ValueError(f"`learning_rate` must be a number above 0, not {self.learning_rate}")
+        check_at_least(1, "epochs", self.epochs)
+        check_at_least(1, "batch_size", self.batch_size)
+        check_at_least(1, "patience", self.patience)
+        check_positive("learning_rate", self.learning_rate)
 
     @property
     def asks(self) -> tuple[PromptStates]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slmroute_plugin import PromptStates, QuestionTerms, TrainingRows
+from uq_plugins.option_checks import check_known
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,8 +42,7 @@ class PromptFeatures:
     layer: int = -8
 
     def __post_init__(self) -> None:
-        if self.features not in ("states", "text"):
-            raise ValueError(f"`features` must be `states` or `text`, not {self.features!r}")
+        check_known("features", self.features, ("states", "text"))
 
     @property
     def asks(self) -> tuple[PromptStates | QuestionTerms]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from slmroute_plugin import TrainingRows
+from uq_plugins.option_checks import check_at_least
 from uq_plugins.prompt_features import PromptFeatures
 
 if TYPE_CHECKING:
@@ -34,8 +35,7 @@ class PromptKnn(PromptFeatures):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.k < 1:
-            raise ValueError(f"`k` must be 1 or more, not {self.k}")
+        check_at_least(1, "k", self.k)
 
     def fit(self, rows: TrainingRows, seed: int) -> Mapping[str, NDArray[np.float32]]:
         """Keep the training questions.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from slmroute_plugin import TrainingRows
 from uq_plugins.logistic_regression import fit_logistic, predict_logistic
+from uq_plugins.option_checks import check_positive
 from uq_plugins.prompt_features import PromptFeatures
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ class PromptLogistic(PromptFeatures):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.penalty < math.inf:
-            raise ValueError(f"`penalty` must be a number above 0, not {self.penalty}")
+        check_positive("penalty", self.penalty)
 
     def fit(self, rows: TrainingRows, seed: int) -> Mapping[str, NDArray[np.float32]]:
         """Fit the regression; return what prepares features, `weight` [m] and `bias` [1]."""

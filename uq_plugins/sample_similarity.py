@@ -27,16 +27,6 @@ _PART_OF_WORD = re.compile(
 _PLAIN = str.maketrans({"\u2212": "-", "\u2010": "-", "\u2044": "/", "\u2019": "'"})
 
 
-def check_similarity(name: str) -> None:
-    """Check that there is a similarity of this name.
-
-    Raises:
-        ValueError: If there is none.
-    """
-    if name not in SIMILARITIES:
-        raise ValueError(f"`similarity` must be 'answers' or 'words', not {name!r}")
-
-
 def similarity(seen: Observation, name: str) -> Callable[[str, str], float]:
     """Return a function for the similarity of two answers, symmetric and in [0, 1].
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
 from typing import ClassVar
 
 from slmroute_plugin import NoConfidence, Observation, Samples
 from slmroute_plugin.signals import Signal
+from uq_plugins.option_checks import check_positive
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,7 @@ class SamplingMethod:
     def __post_init__(self) -> None:
         if self.n < self.fewest:
             raise ValueError(self._too_few(self.n))
-        if not 0 < self.temperature < inf:
-            raise ValueError(f"`temperature` must be above 0 and finite, not {self.temperature!r}")
+        check_positive("temperature", self.temperature)
 
     @property
     def samples(self) -> Samples:

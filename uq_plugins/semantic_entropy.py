@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from slmroute_plugin import NoConfidence, Observation, TokenLogprobs
 from slmroute_plugin.signals import Sample, Signal
+from uq_plugins.option_checks import check_known
 from uq_plugins.sample_similarity import same_answer_classes
 from uq_plugins.sampling_method import SamplingMethod
 
@@ -38,8 +39,7 @@ class SemanticEntropy(SamplingMethod):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.weights not in WEIGHTS:
-            raise ValueError(f"`weights` must be 'mass' or 'frequency', not {self.weights!r}")
+        check_known("weights", self.weights, WEIGHTS)
 
     @property
     def asks(self) -> tuple[Signal[object], ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, cast, get_args
@@ -12,6 +11,7 @@ from slmroute_plugin.signals import Position
 from uq_plugins.feature_scaling import Scaling, standardised
 from uq_plugins.logistic_regression import fit_logistic, predict_logistic
 from uq_plugins.mlp import fit_mlp, predict_mlp
+from uq_plugins.option_checks import check_at_least, check_known, check_positive
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,19 +55,12 @@ class TrainedProbe:
     standardise: bool = False
 
     def __post_init__(self) -> None:
-        for option, known in (("position", get_args(Position)), ("head", ("mlp", "logistic"))):
-            if getattr(self, option) not in known:
-                raise ValueError(
-                    f"`{option}` must be one of {', '.join(known)}, not {getattr(self, option)!r}"
-                )
-        for option in ("epochs", "batch_size"):
-            if getattr(self, option) < 1:
-                raise ValueError(f"`{option}` must be 1 or more, not {getattr(self, option)}")
-        for option in ("learning_rate", "penalty"):
-            if not 0 < getattr(self, option) < math.inf:
-                raise ValueError(
-                    f"`{option}` must be a number above 0, not {getattr(self, option)}"
-                )
+        check_known("position", self.position, get_args(Position))
+        check_known("head", self.head, ("mlp", "logistic"))
+        check_at_least(1, "epochs", self.epochs)
+        check_at_least(1, "batch_size", self.batch_size)
+        check_positive("learning_rate", self.learning_rate)
+        check_positive("penalty", self.penalty)
 
     @property
     def asks(self) -> tuple[HiddenState]:

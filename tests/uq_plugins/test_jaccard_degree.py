@@ -93,7 +93,7 @@ def test_fewer_than_two_samples_have_no_agreement() -> None:
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("inf"), float("nan")])
 def test_a_temperature_that_draws_nothing_is_refused(temperature: float) -> None:
-    with pytest.raises(ValueError, match="`temperature` must be above 0 and finite"):
+    with pytest.raises(ValueError, match="`temperature` must be a number above 0"):
         JaccardDegree(temperature=temperature)
 
 

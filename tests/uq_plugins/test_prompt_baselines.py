@@ -138,7 +138,7 @@ def test_confidences_lie_in_range_and_fits_repeat(seed: int, features: str) -> N
 
 @pytest.mark.parametrize("kind", [PromptKnn, PromptLogistic])
 def test_options_are_checked(kind: Any) -> None:
-    with pytest.raises(ValueError, match="`features` must be `states` or `text`, not 'words'"):
+    with pytest.raises(ValueError, match="`features` must be one of states, text, not 'words'"):
         kind(features="words")
     assert kind().asks == (PromptStates(),)
     assert kind(features="text").asks == (QuestionTerms(),)
