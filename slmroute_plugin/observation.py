@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from slmroute_plugin.conversation import Message
-from slmroute_plugin.signals import HiddenState, Signal, Tokens
+from slmroute_plugin.signals import Signal, Tokens
 
 if TYPE_CHECKING:
     import numpy as np
@@ -171,9 +171,3 @@ class Answer(str):
         answer.work = work or {}
         answer.answered = answered
         return answer
-
-    @property
-    def hidden_state(self) -> NDArray[np.float32] | None:
-        """The kept hidden state, float32, [d], or [k, d] of k layers; None if none was kept."""
-        kept = (vector for signal, vector in self.kept.items() if isinstance(signal, HiddenState))
-        return next(kept, None)
