@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
 from slmroute_plugin.importing import values
-from slmroute_plugin.importing.columns import CONFIDENCE, Columns
+from slmroute_plugin.importing.columns import Columns
 from slmroute_plugin.importing.faults import Faults
 from slmroute_plugin.importing.tables import TableRow
 from slmroute_plugin.methods.assessing import Assessment, assess
@@ -91,9 +91,10 @@ class AnswerReader:
         question = self._value(row, "question", values.text) or ""
         identity = self._value(row, "id", values.identity)
         answer = self._value(row, "answer", values.text, may_be_empty=row.is_typed) or ""
-        verdict, reference = self._verdict(row, answer)
-        confidences, reasons = self._confidences(row)
-        assessed = self._computed(row, Observation(question, answer), reference)
+        reference = self._reference(row)
+        verdict = self._verdict(row, answer, reference)
+        given = self._given(row)
+        computed = self._computed(row, question, answer, reference)
         cost = self._value(row, "cost_usd", values.number)
         if len(self._faults) > before or verdict is None:
             return None
@@ -104,8 +105,8 @@ class AnswerReader:
             answer=answer,
             reference=reference,
             verdict=verdict,
-            confidences={**confidences, **assessed.confidence},
-            reasons={**reasons, **assessed.reasons},
+            confidences=given.confidence | computed.confidence,
+            reasons=given.reasons | computed.reasons,
             cost_usd=cost,
         )
 
@@ -131,19 +132,23 @@ class AnswerReader:
             self._faults.add(row.where, f"`{column}` {error}")
             return None
 
-    def _verdict(self, row: TableRow, answer: str) -> tuple[Verdict | None, Reference | None]:
+    def _reference(self, row: TableRow) -> Reference | None:
+        """Return what a reply is compared with; None without a rule, or if a value is unusable."""
         if self._rule is None:
-            correct = self._value(row, "correct", values.verdict)
-            return (None if correct is None else Verdict(correct, None, IMPORTED)), None
+            return None
         before = len(self._faults)
         reference = Reference(
             targets=self._listed(row, "reference"),
             options=self._listed(row, "options"),
             false_answers=self._listed(row, "false_answers"),
         )
-        if len(self._faults) > before:
-            return None, None
-        return score(self._rule, answer, reference), reference
+        return None if len(self._faults) > before else reference
+
+    def _verdict(self, row: TableRow, answer: str, reference: Reference | None) -> Verdict | None:
+        if self._rule is None:
+            correct = self._value(row, "correct", values.verdict)
+            return None if correct is None else Verdict(correct, None, IMPORTED)
+        return None if reference is None else score(self._rule, answer, reference)
 
     def _listed(self, row: TableRow, part: str) -> tuple[str, ...]:
         columns = self._columns.several.get(part, [])
@@ -151,16 +156,17 @@ class AnswerReader:
         lists = [self._read(row, column, read) for column in columns]
         return tuple(each for listed in lists for each in listed or [])
 
-    def _confidences(self, row: TableRow) -> tuple[dict[str, float | None], dict[str, str]]:
-        confidences: dict[str, float | None] = {}
-        reasons: dict[str, str] = {}
+    def _given(self, row: TableRow) -> Assessment:
+        """Return the confidences that the row's columns hold."""
+        given = Assessment()
         for name, own in self._columns.confidences.items():
             if self._allow_missing and values.is_missing(row.values.get(own.column)):
-                confidences[name], reasons[name] = None, f"{own.column} {_MISSING}"
+                given.confidence[name] = None
+                given.reasons[name] = f"{own.column} {_MISSING}"
                 continue
             read = partial(values.confidence, transformation=own.transformation)
-            confidences[name] = self._read(row, own.column, read)
-        return confidences, reasons
+            given.confidence[name] = self._read(row, own.column, read)
+        return given
 
     def _serves(self, method: Method) -> bool:
         """Return whether the columns may have what a method asks for."""
@@ -173,44 +179,23 @@ class AnswerReader:
         )
 
     def _computed(
-        self, row: TableRow, seen: Observation, reference: Reference | None
+        self, row: TableRow, question: str, answer: str, reference: Reference | None
     ) -> Assessment:
         """Return the confidences that methods compute from the row's log-probs and samples."""
         logprobs = self._value(row, "logprobs", values.logprobs)
         samples = self._value(row, "samples", values.written_texts)
         kind: AnswerKind = self._rule.kind if self._rule else "free"
-        given: dict[type, Any] = {}
+        held: dict[type, Any] = {}
         if logprobs is not None:
-            given[TokenLogprobs] = Tokens((), tuple(logprobs))
+            held[TokenLogprobs] = Tokens((), tuple(logprobs))
         if samples is not None:
-            given[Samples] = tuple(samples)
+            held[Samples] = tuple(samples)
         signals: dict[Signal[Any], Any] = {
-            ask: given.get(type(ask), Missing("the file does not hold it"))
+            ask: held.get(type(ask), Missing("the file does not hold it"))
             for method in self._methods.values()
             for ask in method.asks
         }
         final = None
         if self._rule is not None and reference is not None:
             final = FinalAnswers(self._rule, reference)
-        seen = replace(seen, kind=kind, signals=signals, answer_rule=final)
-        return assess(self._methods, seen)
-
-
-def without_silent(answers: Iterable[ImportedAnswer], given: Mapping[str, Any]) -> set[str]:
-    """Return the names of computed confidences that no answer has.
-
-    Args:
-        answers: All answers of a file.
-        given: The confidences that columns give, by name, which are not computed.
-    """
-    names: set[str] = set()
-    known: set[str] = set()
-    for answer in answers:
-        names |= set(answer.confidences)
-        known |= {name for name, value in answer.confidences.items() if value is not None}
-    return names - known - set(given)
-
-
-def column_of(name: str) -> str:
-    """Return the sample column of a confidence."""
-    return f"{CONFIDENCE}{name}"
+        return assess(self._methods, Observation(question, answer, kind, signals, final))

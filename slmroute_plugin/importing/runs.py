@@ -9,13 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from slmroute_plugin.importing.answers import (
-    AnswerReader,
-    ImportedAnswer,
-    column_of,
-    without_silent,
-)
-from slmroute_plugin.importing.columns import Columns, parse_columns
+from slmroute_plugin.importing.answers import AnswerReader, ImportedAnswer
+from slmroute_plugin.importing.columns import CONFIDENCE, Columns, parse_columns
 from slmroute_plugin.importing.faults import Faults, ImportFault
 from slmroute_plugin.importing.tables import read_table
 from slmroute_plugin.methods.protocol import Method
@@ -88,15 +83,21 @@ def import_file(path: Path, results: Path, settings: ImportSettings) -> Imported
     if both := [name for name in reader.computed if name in columns.confidences]:
         raise ImportFault(
             f"{path}: {both[0]} is computed from the columns, so that --columns "
-            f"confidence/{both[0]}=… has to be called otherwise."
+            f"{CONFIDENCE}{both[0]}=… has to be called otherwise."
         )
     read = [reader.read(row) for row in table]
     faults.check()
     answers = [answer for answer in read if answer is not None]
     ids = _doc_ids(answers, faults)
     faults.check()
-    silent = without_silent(answers, columns.confidences)
-    names = sorted({name for answer in answers for name in answer.confidences} - silent)
+    # A computed confidence that no answer has does not become a column.
+    known = {
+        name
+        for answer in answers
+        for name, confidence in answer.confidences.items()
+        if confidence is not None
+    }
+    names = sorted(known | columns.confidences.keys())
     rows = sorted(
         (_sample_row(answer, doc_id, names) for answer, doc_id in zip(answers, ids, strict=True)),
         key=lambda row: int(row["doc_id"]),
@@ -199,7 +200,7 @@ def _sample_row(answer: ImportedAnswer, doc_id: int, names: Iterable[str]) -> di
         row["cost_usd"] = answer.cost_usd
     reasons = {}
     for name in names:
-        row[column_of(name)] = answer.confidences[name]
+        row[f"{CONFIDENCE}{name}"] = answer.confidences[name]
         row[f"auroc/{name}"] = [answer.confidences[name], row["acc"]]
         if answer.confidences[name] is None:
             reasons[name] = answer.reasons.get(name, "no reason given")
