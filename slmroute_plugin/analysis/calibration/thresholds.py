@@ -154,11 +154,20 @@ def figures_at(threshold: float, answers: Answers, questions: int | None = None)
     return Figures(_share(~kept), _share(answers.slm[kept]), accuracy, cost, total)
 
 
-def _on_these(every_cut: Cuts, answers: Answers, goal: Goal) -> tuple[int | None, float]:
-    """Find the cut that reaches a goal on the answers themselves, without a guarantee.
+class _Reached(NamedTuple):
+    """A cut that reaches a goal.
 
-    Returns:
-        The index of the cut, None if there is none; and the best attainable value.
+    Attributes:
+        at: the index of the cut; None if no cut reaches the goal.
+        best: the best attainable value; NaN if there is none.
+    """
+
+    at: int | None
+    best: float
+
+
+def _on_these(every_cut: Cuts, answers: Answers, goal: Goal) -> _Reached:
+    """Find the cut that reaches a goal on the answers themselves, without a guarantee.
 
     Raises:
         GoalError: the answers do not allow to judge the goal.
@@ -195,26 +204,18 @@ def _on_these(every_cut: Cuts, answers: Answers, goal: Goal) -> tuple[int | None
     return _floor((overall - answers.slm.mean()) / gap, goal.value)
 
 
-def _limit(values: NDArray[np.float64], most: float) -> tuple[int | None, float]:
-    """Find the last of ascending values that is not above `most`.
-
-    Returns:
-        Its index, None if all are above; and the least value.
-    """
+def _limit(values: NDArray[np.float64], most: float) -> _Reached:
+    """Find the last of ascending values, one for each cut, that is not above `most`."""
     at = last_within(values, most)
-    return (at if at >= 0 else None), float(values[0])
+    return _Reached(at if at >= 0 else None, float(values[0]))
 
 
-def _floor(values: NDArray[np.float64], least: float) -> tuple[int | None, float]:
-    """Find the first value that is not below `least`.
-
-    Returns:
-        Its index, None if all are below; and the largest value, NaN if all are NaN.
-    """
+def _floor(values: NDArray[np.float64], least: float) -> _Reached:
+    """Find the first of the values, one for each cut, that is not below `least`."""
     if np.isnan(values).all():
-        return None, np.nan
+        return _Reached(None, np.nan)
     reached = np.flatnonzero(values >= least - _ROUNDING)
-    return (int(reached[0]) if reached.size else None), float(np.nanmax(values))
+    return _Reached(int(reached[0]) if reached.size else None, float(np.nanmax(values)))
 
 
 def _costs(answers: Answers) -> NDArray[np.float64] | None:
