@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,13 @@ from slmroute_plugin.analysis.measures.bootstrap_areas import (
     resampled_areas,
     resampled_counts,
 )
-from slmroute_plugin.analysis.measures.comparison import LEVEL, centred_test, holm
+from slmroute_plugin.analysis.measures.comparison import (
+    LEVEL,
+    centred_test,
+    enough_resamples,
+    holm,
+    task_generator,
+)
 from slmroute_plugin.analysis.study.runs import Setting, Study, by_slm
 
 LEAST_SHARE = 0.5
@@ -132,7 +137,7 @@ def _by_auroc(
     settings: Sequence[Setting], pairs: Sequence[_Pair], resamples: int, seed: int
 ) -> Iterator[tuple[object, ...]]:
     """Yield the columns after `llm` of each combining method, by AUROC."""
-    enough = max(resamples, int(np.ceil(len(pairs) / LEVEL))) if resamples else 0
+    enough = enough_resamples(resamples, len(pairs))
     by_pair: dict[_Pair, list[_Difference]] = defaultdict(list)
     for setting in settings:
         for pair, difference in _differences(setting, pairs, enough, seed):
@@ -161,8 +166,8 @@ def _differences(
         if not rows.any():
             continue
         if packed not in drawn:
-            draw = np.random.default_rng([seed, zlib.crc32(setting.slm.task.encode())])
-            drawn[packed] = resampled_counts(int(rows.sum()), resamples, draw)
+            generator = task_generator(setting, seed)
+            drawn[packed] = resampled_counts(int(rows.sum()), resamples, generator)
         for method in pair:
             if (method, packed) not in kept:
                 none = np.empty((int(rows.sum()), 0), dtype=bool)

@@ -63,8 +63,7 @@ def comparison_table(
     for slm, settings in by_slm(setting for setting in study.settings if setting.llms).items():
         methods = sorted({method for setting in settings for method in setting.slm.scores})
         pairs = list(combinations(methods, 2))
-        fewest = int(np.ceil(len(pairs) / LEVEL))
-        enough = max(resamples, fewest) if resamples else 0
+        enough = enough_resamples(resamples, len(pairs))
         by_key: dict[tuple[str, str, str], list[_Difference]] = defaultdict(list)
         for setting in settings:
             for key, difference in _differences(setting, pairs, unparsed_routed, enough, seed):
@@ -72,12 +71,26 @@ def comparison_table(
         for llm in sorted({key[0] for key in by_key}):
             of_pair = {(a, b): by_key[llm, a, b] for a, b in pairs if (llm, a, b) in by_key}
             tested = [(pair, _tested(differences)) for pair, differences in of_pair.items()]
-            adjusted = holm([test[-1] for _, test in tested])
+            adjusted = holm([test.p_value for _, test in tested])
             rows += [
                 (slm, llm, *pair, *test, p_holm, p_holm <= LEVEL)
                 for (pair, test), p_holm in zip(tested, adjusted, strict=True)
             ]
     return pd.DataFrame(rows, columns=_COMPARISON)
+
+
+def enough_resamples(resamples: int, tests: int) -> int:
+    """Return the number of resamples, raised to 20 for each test that is corrected for; 0 stays 0.
+
+    >>> enough_resamples(1000, 3), enough_resamples(1000, 66), enough_resamples(0, 66)
+    (1000, 1320, 0)
+    """
+    return max(resamples, int(np.ceil(tests / LEVEL))) if resamples else 0
+
+
+def task_generator(setting: Setting, seed: int) -> np.random.Generator:
+    """Return the generator of a task's resamples, which are the same for all methods and SLMs."""
+    return np.random.default_rng([seed, zlib.crc32(setting.slm.task.encode())])
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -108,8 +121,7 @@ def _differences(
     llms = sorted(setting.llms)
     for rows, alike in _by_rows(setting, pairs, unparsed_routed):
         n = int(rows.sum())
-        draw = np.random.default_rng([seed, zlib.crc32(setting.slm.task.encode())])
-        counts = resampled_counts(n, resamples, draw)
+        counts = resampled_counts(n, resamples, task_generator(setting, seed))
         observed, drawn = {}, {}
         for method in {method for pair in alike for method in pair}:
             routable = _routable(setting, method, llms, rows)
@@ -148,28 +160,49 @@ def _routable(
     return Routable(scores.confidence[rows], scores.correct[rows], np.column_stack(llm))
 
 
-def _tested(on_datasets: Sequence[_Difference]) -> tuple[int, int, float, float, float, float]:
-    """Test the mean difference over data sets.
+class _Test(NamedTuple):
+    """A test of the mean difference over data sets; NaN without resamples."""
 
-    Returns:
-        The number of data sets, the number of questions, the mean difference, its 95% interval
-        (low, high), and the p-value; the last three are NaN without resamples.
-    """
+    datasets: int
+    n: int
+    difference: float
+    low: float
+    high: float
+    p_value: float
+
+
+def _tested(on_datasets: Sequence[_Difference]) -> _Test:
+    """Test the mean difference over data sets, each of which counts the same."""
     observed = float(np.mean([difference.observed for difference in on_datasets]))
     resampled = np.mean([difference.resampled for difference in on_datasets], axis=0)
     n = sum(difference.n for difference in on_datasets)
-    return len(on_datasets), n, observed, *centred_test(observed, resampled)
+    return _Test(len(on_datasets), n, observed, *centred_test(observed, resampled))
 
 
-def centred_test(observed: float, resampled: NDArray[np.float64]) -> tuple[float, float, float]:
+class CentredTest(NamedTuple):
+    """A two-sided test whether a difference is 0; NaN without resamples.
+
+    Attributes:
+        low: the lower end of the difference's 95% interval.
+        high: the upper end.
+        p_value: the p-value.
+    """
+
+    low: float
+    high: float
+    p_value: float
+
+
+def centred_test(observed: float, resampled: NDArray[np.float64]) -> CentredTest:
     """Test whether a difference is 0, by resamples centred on the one that was observed.
 
-    Returns:
-        The 95% interval of the difference (low, high), and the p-value; NaN without resamples.
+    Args:
+        observed: the difference.
+        resampled: [R]: the difference in each resample.
     """
     if not len(resampled):
-        return np.nan, np.nan, np.nan
+        return CentredTest(np.nan, np.nan, np.nan)
     low, high = np.quantile(resampled, [LEVEL / 2, 1 - LEVEL / 2]).tolist()
     # Differences that are equal but for rounding count as equal.
     as_large = np.abs(resampled - observed) >= abs(observed) - 1e-9
-    return low, high, (1 + int(as_large.sum())) / (1 + len(resampled))
+    return CentredTest(low, high, (1 + int(as_large.sum())) / (1 + len(resampled)))
