@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from slmroute_plugin import Confidences, TrainingRows
+from slmroute_plugin.methods.protocol import TrainsOn
 from uq_plugins.logistic_regression import fit_logistic, predict_logistic
 from uq_plugins.option_checks import check_positive
 
@@ -36,7 +37,7 @@ class Combined:
     """
 
     name: ClassVar[str] = "combined"
-    trains_on: ClassVar[Literal["in_domain", "out_of_domain"]] = "in_domain"
+    trains_on: ClassVar[TrainsOn] = "in_domain"
     on_request: ClassVar[bool] = True
 
     penalty: float = 1.0

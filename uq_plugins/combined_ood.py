@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
+from slmroute_plugin.methods.protocol import TrainsOn
 from uq_plugins.combined import Combined
 
 
@@ -16,4 +17,4 @@ class CombinedOod(Combined):
     """
 
     name: ClassVar[str] = "combined_ood"
-    trains_on: ClassVar[Literal["in_domain", "out_of_domain"]] = "out_of_domain"
+    trains_on: ClassVar[TrainsOn] = "out_of_domain"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
+from slmroute_plugin.methods.protocol import TrainsOn
 from uq_plugins.trained_probe import TrainedProbe
 
 
@@ -17,6 +18,6 @@ class OodProbe(TrainedProbe):
     """
 
     name: ClassVar[str] = "ood_probe"
-    trains_on: ClassVar[Literal["in_domain", "out_of_domain"]] = "out_of_domain"
+    trains_on: ClassVar[TrainsOn] = "out_of_domain"
 
     learning_rate: float = 1e-4

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from slmroute_plugin import PromptStates, TrainingRows
+from slmroute_plugin.methods.protocol import TrainsOn
 from uq_plugins.feature_scaling import Scaling, standardised
 from uq_plugins.mlp import check_finite
 from uq_plugins.option_checks import check_at_least, check_positive
@@ -43,7 +44,7 @@ class ProbeDirichlet:
     """
 
     name: ClassVar[str] = "probe_dirichlet"
-    trains_on: ClassVar[Literal["in_domain", "out_of_domain"]] = "in_domain"
+    trains_on: ClassVar[TrainsOn] = "in_domain"
     on_request: ClassVar[bool] = True
 
     epochs: int = 50

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from slmroute_plugin import TrainingRows
+from slmroute_plugin.methods.protocol import TrainsOn
 from uq_plugins.option_checks import check_at_least
 from uq_plugins.prompt_features import PromptFeatures
 
@@ -28,7 +29,7 @@ class PromptKnn(PromptFeatures):
     """
 
     name: ClassVar[str] = "prompt_knn"
-    trains_on: ClassVar[Literal["in_domain", "out_of_domain"]] = "in_domain"
+    trains_on: ClassVar[TrainsOn] = "in_domain"
     on_request: ClassVar[bool] = True
 
     k: int = 40
@@ -77,7 +78,7 @@ class PromptKnnOod(PromptKnn):
     """
 
     name: ClassVar[str] = "prompt_knn_ood"
-    trains_on: ClassVar[Literal["in_domain", "out_of_domain"]] = "out_of_domain"
+    trains_on: ClassVar[TrainsOn] = "out_of_domain"
 
 
 def _vectors(weights: Mapping[str, NDArray[np.float32]]) -> Any:

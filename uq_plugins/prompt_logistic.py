@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from slmroute_plugin import TrainingRows
+from slmroute_plugin.methods.protocol import TrainsOn
 from uq_plugins.logistic_regression import fit_logistic, predict_logistic
 from uq_plugins.option_checks import check_positive
 from uq_plugins.prompt_features import PromptFeatures
@@ -30,7 +31,7 @@ class PromptLogistic(PromptFeatures):
     """
 
     name: ClassVar[str] = "prompt_logistic"
-    trains_on: ClassVar[Literal["in_domain", "out_of_domain"]] = "in_domain"
+    trains_on: ClassVar[TrainsOn] = "in_domain"
     on_request: ClassVar[bool] = True
 
     penalty: float = 1.0
@@ -59,4 +60,4 @@ class PromptLogisticOod(PromptLogistic):
     """
 
     name: ClassVar[str] = "prompt_logistic_ood"
-    trains_on: ClassVar[Literal["in_domain", "out_of_domain"]] = "out_of_domain"
+    trains_on: ClassVar[TrainsOn] = "out_of_domain"

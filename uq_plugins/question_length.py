@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from slmroute_plugin import QuestionTerms, TrainingRows
+from slmroute_plugin.methods.protocol import TrainsOn
 from uq_plugins.logistic_regression import fit_logistic, predict_logistic
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class QuestionLength:
     """
 
     name: ClassVar[str] = "question_length"
-    trains_on: ClassVar[Literal["in_domain", "out_of_domain"]] = "in_domain"
+    trains_on: ClassVar[TrainsOn] = "in_domain"
     on_request: ClassVar[bool] = True
 
     @property
@@ -50,7 +51,7 @@ class QuestionLengthOod(QuestionLength):
     """
 
     name: ClassVar[str] = "question_length_ood"
-    trains_on: ClassVar[Literal["in_domain", "out_of_domain"]] = "out_of_domain"
+    trains_on: ClassVar[TrainsOn] = "out_of_domain"
 
 
 def _log_length(words: NDArray[np.float32]) -> NDArray[np.float32]:

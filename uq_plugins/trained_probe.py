@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, cast, get_args
+from typing import TYPE_CHECKING, ClassVar, cast, get_args
 
 from slmroute_plugin import HiddenState, TrainingRows
+from slmroute_plugin.methods.protocol import TrainsOn
 from slmroute_plugin.signals import Position
 from uq_plugins.feature_scaling import Scaling, standardised
 from uq_plugins.logistic_regression import fit_logistic, predict_logistic
@@ -42,7 +43,7 @@ class TrainedProbe:
     """
 
     name: ClassVar[str] = "trained_probe"
-    trains_on: ClassVar[Literal["in_domain", "out_of_domain"]] = "in_domain"
+    trains_on: ClassVar[TrainsOn] = "in_domain"
     on_request: ClassVar[bool] = False
 
     layer: int = -8

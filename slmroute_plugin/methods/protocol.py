@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from slmroute_plugin.observation import Observation
 
 
+TrainsOn: TypeAlias = Literal["in_domain", "out_of_domain"]
+"""The rows to train on: those of the data set at hand, or those of all others."""
+
+
 @runtime_checkable
 class Method(Protocol):
     """A UQ method: signals to ask of the model, and a pure function of what was observed.
@@ -65,7 +69,7 @@ class TrainedMethod(Protocol):
     """
 
     name: ClassVar[str]
-    trains_on: ClassVar[Literal["in_domain", "out_of_domain"]]
+    trains_on: ClassVar[TrainsOn]
 
     @property
     def asks(self) -> tuple[HiddenState | PromptStates | QuestionTerms | Confidences]:
