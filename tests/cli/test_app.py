@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from command_line import slmroute
+from command_line import output_of, slmroute
 
 from slmroute_plugin import include_path as include_path_module
 
@@ -27,13 +27,6 @@ HEAVY = (
     *("torch", "transformers", "lm_eval", "datasets", "numpy", "pandas", "matplotlib"),
     *("fastapi", "uvicorn", "prometheus_client"),
 )
-
-
-def output_of(*arguments: str) -> str:
-    """What `slmroute ARGUMENTS` prints, on a terminal wide enough for its tables."""
-    result = slmroute(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 @pytest.fixture

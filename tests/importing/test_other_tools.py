@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import slmroute
+from command_line import output_of
 
 FILES = Path(__file__).parent / "files"
 UQLM = FILES / "uqlm_white_box.jsonl"
@@ -152,18 +152,13 @@ def test_two_columns_are_reported_and_calibrated(tmp_path: Path) -> None:
     strong.write_text("n,ok\n" + "\n".join(f"{at},1" for at in reversed(range(60))) + "\n")
     results = tmp_path / "results"
 
-    def run(*arguments: object) -> Any:
-        result = slmroute(*arguments)
-        assert result.exit_code == 0, result.output
-        return result.stdout
-
     told = ["--task", "numbers", "--out", results]
     columns = "id=n,correct=ok,confidence/score=score"
-    said = run("import", path, "--columns", columns, "--model", "org/slm", *told)
+    said = output_of("import", path, "--columns", columns, "--model", "org/slm", *told)
     assert "60 answers written to" in said and "with the confidences score." in said
-    said = run("import", strong, "--columns", "id=n,correct=ok", "--model", "llm", *told)
+    said = output_of("import", strong, "--columns", "id=n,correct=ok", "--model", "llm", *told)
     assert "without confidences: a model to route to" in said
-    run("report", results, "--out", tmp_path / "report", "--no-figures", "--resamples", "0")
+    output_of("report", results, "--out", tmp_path / "report", "--no-figures", "--resamples", "0")
     table = (tmp_path / "report" / "alignment.csv").read_text().splitlines()
     found = dict(zip(table[0].split(","), table[1].split(","), strict=True))
     from sklearn.metrics import roc_auc_score
@@ -171,7 +166,7 @@ def test_two_columns_are_reported_and_calibrated(tmp_path: Path) -> None:
     area = roc_auc_score([ok for _, ok in rows], [sure for sure, _ in rows])
     assert float(found["auroc"]) == pytest.approx(area)
     assert (tmp_path / "report" / "routing.csv").exists()
-    calibrated = run(
+    calibrated = output_of(
         "calibrate", results, "--slm", "org__slm", "--method", "score", "--llm", "llm",
         "--accuracy", "0.8", "--out", tmp_path / "threshold.json",
     )  # fmt: skip

@@ -13,7 +13,7 @@ def slmroute(*arguments: object) -> Result:
 
 
 def output_of(*arguments: object) -> str:
-    """Run `slmroute`, which has to succeed, and return what it says."""
+    """Run `slmroute`, which has to succeed, and return what it says on standard output."""
     result = slmroute(*arguments)
     assert result.exit_code == 0, result.output
-    return result.output
+    return result.stdout

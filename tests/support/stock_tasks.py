@@ -110,3 +110,9 @@ class KnownReplies(LM):  # type: ignore[misc]
     def loglikelihood_rolling(self, requests: Sequence[Any], disable_tqdm: bool = False) -> Any:
         """Refuse: no test needs it."""
         raise NotImplementedError
+
+
+def rows_of(results: Any, task: str, filter_name: str) -> list[dict[str, Any]]:
+    """Take the samples of a task under a filter from lm-eval's results, in the order of rows."""
+    rows = [row for row in results["samples"][task] if row["filter"] == filter_name]
+    return sorted(rows, key=lambda row: int(row["doc_id"]))

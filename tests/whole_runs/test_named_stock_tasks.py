@@ -15,7 +15,7 @@ import pytest
 from lm_eval import simple_evaluate
 from lm_eval.tasks import TaskManager
 from named_stock_tasks import GENERATIVE, LIKELIHOOD, NamedTask
-from stock_tasks import KnownReplies, stock_index
+from stock_tasks import KnownReplies, rows_of, stock_index
 
 from slmroute_plugin.task.wrapped_files import CannotWrap, wrapped_files
 
@@ -41,11 +41,6 @@ def evaluate(folders: list[Path], task: NamedTask, results: Path) -> Any:
     return simple_evaluate(
         model=model, tasks=[task.name], task_manager=manager, log_samples=True, bootstrap_iters=50
     )
-
-
-def rows_of(results: Any, task: str, filter_name: str) -> list[dict[str, Any]]:
-    rows = [row for row in results["samples"][task] if row["filter"] == filter_name]
-    return sorted(rows, key=lambda row: int(row["doc_id"]))
 
 
 def prompts_of(row: dict[str, Any]) -> list[Any]:

@@ -12,13 +12,13 @@ from typing import Any
 import datasets
 import lm_eval.tasks
 import pytest
-from command_line import slmroute
+from command_line import output_of
 from lm_eval import simple_evaluate
 from lm_eval.loggers import EvaluationTracker
 from lm_eval.tasks import TaskManager
 from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
-from stock_tasks import COLOUR_ROWS, KnownReplies, stock_index, write_stock_tasks
+from stock_tasks import COLOUR_ROWS, KnownReplies, rows_of, stock_index, write_stock_tasks
 
 from slmroute_plugin.analysis.study.reading import read_study, sample_texts
 from slmroute_plugin.settings.schema import SettingsError
@@ -77,11 +77,6 @@ def reply(prompt: str) -> str:
         2: f"#### {n} or {2 * n}",
         3: "I do not know",
     }[n % 4]
-
-
-def rows_of(results: Any, task: str, filter_name: str) -> list[dict[str, Any]]:
-    rows = [row for row in results["samples"][task] if row["filter"] == filter_name]
-    return sorted(rows, key=lambda row: int(row["doc_id"]))
 
 
 def assert_same_scores(stock: Any, wrapped: Any, task: str) -> None:
@@ -224,7 +219,7 @@ def test_probes_read_the_prompt_of_multiple_choice(
     model_folder = states.parent.parent
     samples = rows_of(trained, "stock_colours_train", "slm")
     write_samples(model_folder, "stock_colours_train", samples)
-    command("probes", "fit", model_folder, "--jobs", "1")
+    output_of("probes", "fit", model_folder, "--jobs", "1")
 
     plain = evaluate("stock_colours", [stock])
     found = evaluate("stock_colours", [stock, folder], **asked)
@@ -248,7 +243,7 @@ def test_probes_read_the_prompt_of_multiple_choice(
     ours = rows_of(found, "stock_colours", "slm")
     bare = [{k: v for k, v in row.items() if not k.endswith("/trained_probe")} for row in ours]
     write_samples(model_folder, "stock_colours", bare)
-    command("score", model_folder)
+    output_of("score", model_folder)
     scored = read_samples(newest_sample_files(model_folder)["stock_colours"])
     assert [row["confidence/trained_probe"] for row in scored] == pytest.approx(
         [row["confidence/trained_probe"] for row in ours]
@@ -380,13 +375,6 @@ def test_a_plain_run_of_a_generative_task_is_an_llm_to_route_to(
     assert setting.llms["large"].correct.tolist() == setting.slm.correct.tolist()
 
 
-def command(*arguments: object) -> str:
-    """Run a command of slmroute, and return what it prints."""
-    result = slmroute(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
 def table_of(folder: Path, name: str) -> list[dict[str, str]]:
     with (folder / name).open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
@@ -405,7 +393,7 @@ def test_report_and_calibrate_read_stock_runs_of_multiple_choice(
         return -0.1 if text == f" {COLOUR_ROWS[n]['options'][right[n]]}" else -4.0
 
     save(runs, "large", run(KnownReplies(reply, knows), "stock_colours", False))
-    command("report", runs, "--out", report, "--llm", "large", "--no-figures", "--resamples", "0")
+    output_of("report", runs, "--out", report, "--llm", "large", "--no-figures", "--resamples", "0")
     found = {
         row["method"]: row for row in table_of(report, "alignment.csv") if row["slm"] == "small"
     }
@@ -416,7 +404,7 @@ def test_report_and_calibrate_read_stock_runs_of_multiple_choice(
     assert float(found["choice_prob"]["auroc"]) == pytest.approx(area)
     routed = [row for row in table_of(report, "routing.csv") if row["slm"] == "small"]
     assert {row["llm"] for row in routed} == {"large"}
-    said = command(
+    said = output_of(
         "calibrate", runs, "--slm", "small", "--method", "choice_prob", "--llm", "large",
         "--accuracy", "1", "--out", tmp_path / "threshold.json",
     )  # fmt: skip
@@ -434,12 +422,12 @@ def test_report_and_calibrate_route_to_stock_runs_of_generative_tasks(
         return f"#### {2 * int(last)}"
 
     save(runs, "large", run(KnownReplies(knows), "stock_sums", False))
-    command("report", runs, "--out", report, "--no-figures", "--resamples", "0")
+    output_of("report", runs, "--out", report, "--no-figures", "--resamples", "0")
     (row,) = table_of(report, "routing.csv")
     assert (row["slm"], row["llm"], row["method"]) == ("small", "large", "verbalization_2s")
     assert float(row["accuracy_slm"]) == 0.75
     assert float(row["accuracy_llm"]) == 1.0
-    said = command(
+    said = output_of(
         "calibrate", runs, "--slm", "small", "--method", "verbalization_2s", "--llm", "large",
         "--accuracy", "1", "--out", tmp_path / "threshold.json",
     )  # fmt: skip
