@@ -24,6 +24,7 @@ from slmroute_plugin.cli.slm_options import (
     threshold_rule,
     warn_of_changes,
 )
+from slmroute_plugin.storage.column_names import METHOD_COST
 
 if TYPE_CHECKING:
     from slmroute_plugin.conversation import Message
@@ -148,7 +149,7 @@ def _say_prices(rule: ThresholdRule, answer: Answer, llm: str | None, stated: Pr
 
     own = answer.work.get("cost_usd")
     if own is not None:
-        method = answer.work.get(f"method_cost_usd/{rule.method}", 0.0)
+        method = answer.work.get(f"{METHOD_COST}{rule.method}", 0.0)
         typer.echo(f"The answer cost ${own:.8f}, and {rule.method} ${method:.8f}.")
     else:
         typer.echo(f"The price of {rule.file.slm} is not known: state it with --prices.")

@@ -9,13 +9,13 @@ from typing import Literal, NamedTuple
 
 from slmroute_plugin.importing.faults import ImportFault
 from slmroute_plugin.nearest import did_you_mean
+from slmroute_plugin.storage.column_names import CONFIDENCE
 
 Transformation = Literal["as it is", "1-x", "exp(-x)", "x/100"]
 
 # The parts of a row that a column may give, besides confidences.
 SINGLE = ("id", "question", "correct", "answer", "logprobs", "samples", "cost_usd")
 SEVERAL = ("reference", "options", "false_answers")
-CONFIDENCE = "confidence/"
 
 _NAME = re.compile(r"\w[\w.-]*")
 _FORMS: dict[Transformation, re.Pattern[str]] = {

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from slmroute_plugin.importing.answers import AnswerReader, ImportedAnswer
-from slmroute_plugin.importing.columns import CONFIDENCE, Columns, parse_columns
+from slmroute_plugin.importing.columns import Columns, parse_columns
 from slmroute_plugin.importing.faults import Faults, ImportFault
 from slmroute_plugin.importing.tables import read_table
 from slmroute_plugin.methods.protocol import Method
 from slmroute_plugin.plugins.methods import registered_methods
 from slmroute_plugin.scoring import rule
+from slmroute_plugin.storage.column_names import AUROC_PAIR, CONFIDENCE
 from slmroute_plugin.storage.sample_files import SLM_FILTER, write_samples
 
 
@@ -201,7 +202,7 @@ def _sample_row(answer: ImportedAnswer, doc_id: int, names: Iterable[str]) -> di
     reasons = {}
     for name in names:
         row[f"{CONFIDENCE}{name}"] = answer.confidences[name]
-        row[f"auroc/{name}"] = [answer.confidences[name], row["acc"]]
+        row[f"{AUROC_PAIR}{name}"] = [answer.confidences[name], row["acc"]]
         if answer.confidences[name] is None:
             reasons[name] = answer.reasons.get(name, "no reason given")
     if names:

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from slmroute_plugin.signals import Confidences
+from slmroute_plugin.storage.column_names import CONFIDENCE, FITTED_ON
 from slmroute_plugin.storage.hidden_states import HiddenStates
 from slmroute_plugin.storage.questions import AskedQuestions
 from slmroute_plugin.storage.sample_files import SLM_FILTER, read_samples
-
-_CONFIDENCE, _FITTED_ON = "confidence/", "fitted_on/"
 
 
 def untrained_methods(rows: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -27,10 +26,10 @@ def untrained_methods(rows: Iterable[Mapping[str, Any]]) -> list[str]:
         if row.get("filter") != SLM_FILTER:
             continue
         for column, value in row.items():
-            if column.startswith(_FITTED_ON):
-                trained.add(column.removeprefix(_FITTED_ON))
-            elif column.startswith(_CONFIDENCE) and value is not None:
-                names.add(column.removeprefix(_CONFIDENCE))
+            if column.startswith(FITTED_ON):
+                trained.add(column.removeprefix(FITTED_ON))
+            elif column.startswith(CONFIDENCE) and value is not None:
+                names.add(column.removeprefix(CONFIDENCE))
     return sorted(names - trained)
 
 
@@ -68,12 +67,12 @@ def confidence_features(
         if row.get("filter") != SLM_FILTER or index is None:
             continue
         for place, method in enumerate(methods):
-            value = row.get(f"{_CONFIDENCE}{method}")
+            value = row.get(f"{CONFIDENCE}{method}")
             if value is None:
                 continue
             if not _is_confidence(value):
                 raise ValueError(
-                    f"{path}, doc_id {row['doc_id']}: `{_CONFIDENCE}{method}` is {value!r}, it "
+                    f"{path}, doc_id {row['doc_id']}: `{CONFIDENCE}{method}` is {value!r}, it "
                     "must lie in [0, 1]. Run the task again."
                 )
             features[index, place] = value

@@ -14,6 +14,7 @@ from slmroute_plugin.probes.confidence_features import (
 )
 from slmroute_plugin.probes.labels import Label, correctness_of, label_for
 from slmroute_plugin.signals import Confidences
+from slmroute_plugin.storage.column_names import CONFIDENCE, FITTED_ON
 from slmroute_plugin.storage.hidden_states import (
     FOLDERS,
     AnyFeature,
@@ -181,7 +182,7 @@ def _with_confidences(folder: Path, llm: Path | None) -> AnsweredTasks:
 def _without_texts(row: dict[str, Any]) -> dict[str, Any]:
     """Keep what says which question a row is about, and the verdict and confidences in it."""
     kept = ("doc_id", "doc_hash", "prompt_hash", "filter", "acc")
-    prefixes = ("confidence/", "fitted_on/")
+    prefixes = (CONFIDENCE, FITTED_ON)
     return {name: row[name] for name in row if name in kept or name.startswith(prefixes)}
 
 

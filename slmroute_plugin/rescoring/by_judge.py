@@ -14,6 +14,7 @@ from slmroute_plugin.scoring.judge.judge import Judge
 from slmroute_plugin.scoring.judge.settings import JudgeSettings
 from slmroute_plugin.scoring.scorer import QuestionScorer
 from slmroute_plugin.storage.atomic_write import check_writable
+from slmroute_plugin.storage.column_names import CONFIDENCE, CORRECT, OWN_ANSWER
 from slmroute_plugin.storage.sample_files import (
     SampleFileError,
     UnreadLine,
@@ -196,9 +197,9 @@ def _readable(row: dict[str, Any]) -> _Readable | None:
     if not isinstance(doc, dict) or not isinstance(text, str):
         return None
     own = {
-        key.partition("/")[2]: value or ""
+        key.removeprefix(OWN_ANSWER): value or ""
         for key, value in row.items()
-        if key.startswith("answer/")
+        if key.startswith(OWN_ANSWER)
     }
     return _Readable(row, doc, text, own)
 
@@ -206,11 +207,11 @@ def _readable(row: dict[str, Any]) -> _Readable | None:
 def _update(scorer: QuestionScorer, answer: _Readable) -> set[str]:
     """Put the judge's columns into a row, and return the methods whose own answer is unknown."""
     of_methods = {
-        key.partition("/")[2]: value
+        key.removeprefix(CONFIDENCE): value
         for key, value in answer.row.items()
-        if key.startswith("confidence/")
+        if key.startswith(CONFIDENCE)
     }
-    unknown = {name for name in of_methods if f"acc/{name}" in answer.row} - answer.own.keys()
+    unknown = {name for name in of_methods if f"{CORRECT}{name}" in answer.row} - answer.own.keys()
     known = {name: value for name, value in of_methods.items() if name not in unknown}
     columns = verdict_columns(answer.text, known, answer.own, scorer)
     answer.row.update(columns)

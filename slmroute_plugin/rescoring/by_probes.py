@@ -18,6 +18,7 @@ from slmroute_plugin.probes.training_data import ProbeProblem, row_of, rows_by_i
 from slmroute_plugin.run.work_columns import columns_of_scored
 from slmroute_plugin.signals import Confidences, HiddenState
 from slmroute_plugin.storage.atomic_write import check_writable
+from slmroute_plugin.storage.column_names import AUROC_PAIR, COMBINES, CONFIDENCE, FITTED_ON
 from slmroute_plugin.storage.hidden_states import (
     FOLDERS,
     AnyFeature,
@@ -132,7 +133,7 @@ def _score_task(
     if changed:
         path = write_samples(folder, task, rows, unread)
     for name, probe in scored.items():
-        pairs = [row[f"auroc/{name}"] for row in rows if row.get("filter") == SLM_FILTER]
+        pairs = [row[f"{AUROC_PAIR}{name}"] for row in rows if row.get("filter") == SLM_FILTER]
         fitted_on = probe.provenance.in_words
         yield Scored(task, name, auroc(pairs), len(pairs), fitted_on, path, changed)
 
@@ -228,11 +229,11 @@ def _add_column(
     for row, acc, assessment in zip(of_slm, correct, assessments, strict=True):
         reasons = {k: v for k, v in row.get("no_confidence", {}).items() if k != name}
         columns: dict[str, Any] = {
-            f"confidence/{name}": assessment.confidence[name],
-            f"auroc/{name}": [assessment.confidence[name], acc],
-            f"fitted_on/{name}": probe.provenance.in_words,
+            f"{CONFIDENCE}{name}": assessment.confidence[name],
+            f"{AUROC_PAIR}{name}": [assessment.confidence[name], acc],
+            f"{FITTED_ON}{name}": probe.provenance.in_words,
             "no_confidence": reasons | assessment.reasons,
-            **({f"combines/{name}": combines} if (combines := probe.combines) else {}),
+            **({f"{COMBINES}{name}": combines} if (combines := probe.combines) else {}),
             **columns_of_scored(row, name, probe.signal),
         }
         changed |= any(key not in row or row[key] != value for key, value in columns.items())

@@ -11,6 +11,7 @@ from slmroute_plugin.llm.model_price import ModelPrice
 from slmroute_plugin.methods.before_answer import need_of_answer
 from slmroute_plugin.methods.protocol import Method, needed_by
 from slmroute_plugin.signals import Confidences, HiddenState, Signal
+from slmroute_plugin.storage.column_names import METHOD_COST, METHOD_WORK
 
 BEFORE = "before_answer"
 
@@ -79,7 +80,7 @@ def work_columns(
     }
     return {
         **{f"work/{kind}": by_kind.get(kind, Work()).counts() for kind in kinds},
-        **{f"method_work/{name}": _counts(work) for name, work in by_method.items()},
+        **{f"{METHOD_WORK}{name}": _counts(work) for name, work in by_method.items()},
         "seconds": {
             part: {name: round(value, 6) for name, value in values.items()}
             for part, values in seconds.items()
@@ -106,7 +107,7 @@ def _costs(
     named = {"cost_usd": answer}
     for name, work in methods.items():
         paid = work.alone if work.before_answer is None else work.before_answer
-        named[f"method_cost_usd/{name}"] = paid
+        named[f"{METHOD_COST}{name}"] = paid
     return {
         name: price.dollars(of.read, of.cached, of.generated, of.seconds)
         for name, of in named.items()
@@ -134,9 +135,9 @@ def columns_of_scored(row: Mapping[str, Any], method: str, feature: Signal[Any])
     behind.remove(ANSWER)
     taken = [_work(row[f"work/{kind}"], row["seconds"]["signals"][kind]) for kind in behind]
     if isinstance(feature, Confidences):
-        names = [name for name in feature.methods if f"method_work/{name}" in row]
+        names = [name for name in feature.methods if f"{METHOD_WORK}{name}" in row]
         apart = [
-            _work(row[f"method_work/{name}"]["alone"], row["seconds"]["methods"].get(name, 0.0))
+            _work(row[f"{METHOD_WORK}{name}"]["alone"], row["seconds"]["methods"].get(name, 0.0))
             for name in names
         ]
         either = [sum(apart, Work()), sum(taken, Work())]
@@ -157,7 +158,7 @@ def columns_of_scored(row: Mapping[str, Any], method: str, feature: Signal[Any])
     if work.before_answer is not None:
         before = round(work.before_answer.seconds, 6)
         seconds[BEFORE] = {**seconds.get(BEFORE, {}), method: before}
-    return {f"method_work/{method}": _counts(work), "seconds": seconds}
+    return {f"{METHOD_WORK}{method}": _counts(work), "seconds": seconds}
 
 
 def _prompt(row: Mapping[str, Any]) -> Work:

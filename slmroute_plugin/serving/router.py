@@ -17,6 +17,7 @@ from slmroute_plugin.serving.shadow import Shadow
 from slmroute_plugin.serving.slm_service import SlmQuestion, SlmService, SlmUnavailable
 from slmroute_plugin.serving.threshold_rule import ThresholdRule
 from slmroute_plugin.serving.upstream import LlmAnswer, LlmUpstream, UpstreamError
+from slmroute_plugin.storage.column_names import METHOD_COST
 from slmroute_plugin.storage.decision_log import DecisionLog
 from slmroute_plugin.storage.logged_requests import BY_CONFIDENCE
 
@@ -150,7 +151,7 @@ class Router:
 
     @property
     def _method_cost(self) -> str:
-        return f"method_cost_usd/{self.rule.method}"
+        return f"{METHOD_COST}{self.rule.method}"
 
     def _answered(self, answer: Answer) -> Decided:
         own = answer.work.get("cost_usd")

@@ -8,6 +8,14 @@ from typing import Any
 from slmroute_plugin.observation import Answer
 from slmroute_plugin.routing.routed_answer import RoutedAnswer
 from slmroute_plugin.scoring.scorer import QuestionScorer
+from slmroute_plugin.storage.column_names import (
+    AUROC_PAIR,
+    COMBINES,
+    CONFIDENCE,
+    CORRECT,
+    FITTED_ON,
+    OWN_ANSWER,
+)
 
 
 def slm_columns(answer: Answer, scorer: QuestionScorer) -> dict[str, Any]:
@@ -21,13 +29,13 @@ def slm_columns(answer: Answer, scorer: QuestionScorer) -> dict[str, Any]:
         else no_verdict(answer, scorer)
     )
     for method, confidence in answer.confidence.items():
-        columns[f"confidence/{method}"] = confidence
+        columns[f"{CONFIDENCE}{method}"] = confidence
         if scorer.keeps_own_answers and method in answer.own_answers:
-            columns[f"answer/{method}"] = answer.own_answers[method] or None
+            columns[f"{OWN_ANSWER}{method}"] = answer.own_answers[method] or None
     for method, fitted_on in answer.fitted_on.items():
-        columns[f"fitted_on/{method}"] = fitted_on
+        columns[f"{FITTED_ON}{method}"] = fitted_on
     for method, combines in answer.combines.items():
-        columns[f"combines/{method}"] = combines
+        columns[f"{COMBINES}{method}"] = combines
     if answer.confidence:
         columns["no_confidence"] = answer.reasons
     return {**columns, **answer.work}
@@ -47,7 +55,9 @@ def routed_columns(answer: RoutedAnswer, scorer: QuestionScorer) -> dict[str, An
 def no_verdict(answer: Answer, scorer: QuestionScorer) -> dict[str, Any]:
     """Return the columns of `verdict_columns` for a question that was not answered, as None."""
     columns: dict[str, Any] = {"acc": None, "answer": None, "scored_by": None}
-    columns |= {f"auroc/{method}": [value, None] for method, value in answer.confidence.items()}
+    columns |= {
+        f"{AUROC_PAIR}{method}": [value, None] for method, value in answer.confidence.items()
+    }
     return columns | ({"judge_error": None} if scorer.is_judge else {})
 
 
@@ -77,10 +87,10 @@ def verdict_columns(
         if method in own_answers:
             own = scorer(own_answers[method])
             correct = own.correct
-            columns[f"acc/{method}"] = float(correct)
+            columns[f"{CORRECT}{method}"] = float(correct)
             if own.judge_error:
                 errors.append(f"{method}: {own.judge_error}")
-        columns[f"auroc/{method}"] = [value, float(correct)]
+        columns[f"{AUROC_PAIR}{method}"] = [value, float(correct)]
     if scorer.is_judge:
         columns["judge_error"] = "; ".join(errors) or None
     return columns

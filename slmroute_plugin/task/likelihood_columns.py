@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from slmroute_plugin.methods.option_likelihoods import choice_confidences, likeliest
 from slmroute_plugin.observation import Answer
+from slmroute_plugin.storage.column_names import AUROC_PAIR, CONFIDENCE, CORRECT, FITTED_ON
 from slmroute_plugin.task.stock_scoring import TASK_RULE
 
 PLAIN, NORMALISED = "acc", "acc_norm"
@@ -53,9 +54,9 @@ def likelihood_columns(
         own = NORMALISED if method == "choice_prob_norm" else PLAIN
         correct = float(metrics[own])
         if own != metric:
-            columns[f"acc/{method}"] = correct
-        columns[f"confidence/{method}"] = confidence
-        columns[f"auroc/{method}"] = [confidence, correct]
+            columns[f"{CORRECT}{method}"] = correct
+        columns[f"{CONFIDENCE}{method}"] = confidence
+        columns[f"{AUROC_PAIR}{method}"] = [confidence, correct]
         if confidence is None:
             reasons[method] = _UNDEFINED
     columns["no_confidence"] = reasons
@@ -74,8 +75,8 @@ def add_probed(
         metric: The metric that says whether the answer is right.
     """
     for method, confidence in answer.confidence.items():
-        columns[f"confidence/{method}"] = confidence
-        columns[f"auroc/{method}"] = [confidence, float(metrics[metric])]
+        columns[f"{CONFIDENCE}{method}"] = confidence
+        columns[f"{AUROC_PAIR}{method}"] = [confidence, float(metrics[metric])]
     for method, fitted_on in answer.fitted_on.items():
-        columns[f"fitted_on/{method}"] = fitted_on
+        columns[f"{FITTED_ON}{method}"] = fitted_on
     columns["no_confidence"] = {**columns["no_confidence"], **answer.reasons}

@@ -20,11 +20,10 @@ from slmroute_plugin.analysis.measures.bootstrap_areas import (
     resampled_areas,
     resampled_counts,
 )
+from slmroute_plugin.storage.column_names import CONFIDENCE
 
 if TYPE_CHECKING:
     import pandas as pd
-
-CONFIDENCE = "confidence/"
 
 
 def auroc(confidence: Values, correct: Values, *, data: Any = None) -> float:

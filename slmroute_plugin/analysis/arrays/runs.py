@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slmroute_plugin.analysis.study.reading import newest_files, read_run
+from slmroute_plugin.storage.column_names import CONFIDENCE, CORRECT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,8 +48,8 @@ def read_runs(results: Path | str) -> pd.DataFrame:
             "cost_usd": run.cost_usd,
         }
         for method, scores in run.scores.items():
-            columns[f"confidence/{method}"] = scores.confidence
+            columns[f"{CONFIDENCE}{method}"] = scores.confidence
             if scores.correct is not run.correct:
-                columns[f"acc/{method}"] = scores.correct.astype(float)
+                columns[f"{CORRECT}{method}"] = scores.correct.astype(float)
         frames.append(pd.DataFrame(columns))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

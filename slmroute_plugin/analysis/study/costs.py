@@ -14,6 +14,7 @@ from slmroute_plugin.analysis.study.stock_rows import answering_lines
 from slmroute_plugin.analysis.study.work import RowWork
 from slmroute_plugin.llm.model_price import ModelPrice, PriceList, folder_name, price_of
 from slmroute_plugin.llm.prices import estimated_tokens
+from slmroute_plugin.storage.column_names import METHOD_COST
 
 Floats = NDArray[np.float64]
 
@@ -71,7 +72,7 @@ class Pricing:
 
     def of_method(self, method: str) -> Floats:
         """Return the dollars that a method takes alone on top of each answer."""
-        usd = self._dollars(f"method_cost_usd/{method}", RowWork.among(self._table, method))
+        usd = self._dollars(f"{METHOD_COST}{method}", RowWork.among(self._table, method))
         return np.full(len(self._table), np.nan) if usd is None else usd
 
     def _dollars(self, column: str, work: RowWork) -> Floats | None:

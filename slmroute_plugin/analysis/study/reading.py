@@ -21,6 +21,7 @@ from slmroute_plugin.analysis.study.work import RowWork, decides_before
 from slmroute_plugin.analysis.workers import Workers, done_by
 from slmroute_plugin.llm.model_price import PriceList
 from slmroute_plugin.nearest import did_you_mean
+from slmroute_plugin.storage.column_names import COMBINES, CONFIDENCE, CORRECT, FITTED_ON
 from slmroute_plugin.storage.sample_files import (
     TRAINING_SUFFIX,
     SampleFileError,
@@ -178,10 +179,12 @@ def read_run(path: Path, model: str, task: str, prices: PriceList = NO_PRICES) -
         cost_usd=costs.usd,
         scores={
             method: Scores(
-                table[f"confidence/{method}"].to_numpy().astype(np.float64),
-                _correct(table, f"acc/{method}") if f"acc/{method}" in wanted.numbers else correct,
-                ", ".join(distinct_texts(table, f"fitted_on/{method}")),
-                "; ".join(distinct_texts(table, f"combines/{method}")),
+                table[f"{CONFIDENCE}{method}"].to_numpy().astype(np.float64),
+                _correct(table, f"{CORRECT}{method}")
+                if f"{CORRECT}{method}" in wanted.numbers
+                else correct,
+                ", ".join(distinct_texts(table, f"{FITTED_ON}{method}")),
+                "; ".join(distinct_texts(table, f"{COMBINES}{method}")),
                 RowWork.among(table, method),
                 pricing.of_method(method),
                 decides_before(table.column_names, method),

@@ -19,6 +19,13 @@ from slmroute_plugin.analysis.study.work import (
     work_numbers,
     work_numbers_among,
 )
+from slmroute_plugin.storage.column_names import (
+    COMBINES,
+    CONFIDENCE,
+    CORRECT,
+    FITTED_ON,
+    METHOD_COST,
+)
 from slmroute_plugin.storage.sample_files import (
     ANSWERED,
     SampleFileError,
@@ -26,10 +33,8 @@ from slmroute_plugin.storage.sample_files import (
     lines_in_words,
 )
 
-_CONFIDENCE, _CORRECT = "confidence/", "acc/"
-_METHOD_COST = "method_cost_usd/"
 _TEXTS = ("doc_hash", "prompt_hash")
-_TEXTS_BY_METHOD = ("fitted_on/", "combines/")
+_TEXTS_BY_METHOD = (FITTED_ON, COMBINES)
 # Of more rows, the garbage collector would look through again and again.
 _AT_ONCE = 10
 
@@ -51,11 +56,11 @@ class Wanted:
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Wanted:
         """Name the columns that the analysis needs, out of those that a row has."""
-        prefixes = (_CONFIDENCE, _CORRECT, _METHOD_COST)
+        prefixes = (CONFIDENCE, CORRECT, METHOD_COST)
         numbers = [name for name in row if name in ("acc", "cost_usd") or name.startswith(prefixes)]
         numbers += work_numbers(row)
         texts = [name for name in row if name in _TEXTS or name.startswith(_TEXTS_BY_METHOD)]
-        methods = [name.removeprefix(_CONFIDENCE) for name in row if name.startswith(_CONFIDENCE)]
+        methods = [name.removeprefix(CONFIDENCE) for name in row if name.startswith(CONFIDENCE)]
         return cls(tuple(numbers), tuple(texts), tuple(methods))
 
 
@@ -201,18 +206,18 @@ def _check(path: Path, wanted: Wanted, table: pa.Table) -> None:
         counts = pa.compute.value_counts(table["doc_id"]).to_pylist()
         twice = next(entry["values"] for entry in counts if entry["counts"] > 1)
         raise SampleFileError(f"{path}: the question with doc_id {twice} is there more than once")
-    verdicts = [name for name in wanted.numbers if name == "acc" or name.startswith(_CORRECT)]
+    verdicts = [name for name in wanted.numbers if name == "acc" or name.startswith(CORRECT)]
     for name in verdicts:
         _check_values(path, table, name, _neither(table[name]), "must be 0 or 1")
     for name in work_numbers_among(wanted.numbers):
         faulty = pa.compute.less(table[name], 0)
         _check_values(path, table, name, faulty, NEGATIVE)
     for method in wanted.methods:
-        values = table[f"{_CONFIDENCE}{method}"]
+        values = table[f"{CONFIDENCE}{method}"]
         outside = pa.compute.invert(pa.compute.and_(
             pa.compute.greater_equal(values, 0), pa.compute.less_equal(values, 1)
         ))  # fmt: skip
-        _check_values(path, table, f"{_CONFIDENCE}{method}", outside, "must lie in [0, 1]")
+        _check_values(path, table, f"{CONFIDENCE}{method}", outside, "must lie in [0, 1]")
 
 
 def _neither(values: Any) -> Any:

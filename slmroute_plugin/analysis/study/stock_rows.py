@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from slmroute_plugin.methods.option_likelihoods import choice_confidences, likeliest
+from slmroute_plugin.storage.column_names import CONFIDENCE, CORRECT
 from slmroute_plugin.storage.sample_files import (
     SLM_FILTER,
     NumberedRow,
@@ -96,9 +97,9 @@ def as_our_row(row: Mapping[str, Any]) -> dict[str, Any]:
         own = _NORMALISED if method == "choice_prob_norm" else _PLAIN
         if not _is_verdict(row.get(own)):
             continue
-        ours[f"confidence/{method}"] = confidence
+        ours[f"{CONFIDENCE}{method}"] = confidence
         if own != metric:
-            ours[f"acc/{method}"] = float(row[own])
+            ours[f"{CORRECT}{method}"] = float(row[own])
     return ours
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from slmroute_plugin.analysis.study.sample_file import SampleFile, shown_name
 from slmroute_plugin.analysis.study.stock_rows import answering_lines
+from slmroute_plugin.storage.column_names import CONFIDENCE
 from slmroute_plugin.storage.sample_files import TRAINING_SUFFIX, SampleFileError, sample_files
 
 
@@ -32,4 +33,4 @@ def _has_confidences(path: Path) -> bool:
         first = next(answering_lines(path, lambda _: None), None)
     except SampleFileError:  # whoever reads all rows says so
         return True
-    return first is not None and any(name.startswith("confidence/") for name in first.row)
+    return first is not None and any(name.startswith(CONFIDENCE) for name in first.row)

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slmroute_plugin.llm.model_price import ModelPrice
+from slmroute_plugin.storage.column_names import METHOD_WORK
 
 Floats = NDArray[np.float64]
 
 ANSWER = "work/answer"
 NEGATIVE = "must not be negative"
-_OF_METHOD = "method_work/"
 _BEFORE = "before_answer"
 _COUNTS = ("read", "cached", "generated")
 # A name in a table of columns, for a number within the values of a sample's column.
@@ -76,9 +76,9 @@ def work_numbers(row: Mapping[str, Any]) -> list[str]:
     Those of a method are what it takes alone, or, if it can decide before there is an answer, what
     it takes without one.
     """
-    methods = [name.removeprefix(_OF_METHOD) for name in row if name.startswith(_OF_METHOD)]
+    methods = [name.removeprefix(METHOD_WORK) for name in row if name.startswith(METHOD_WORK)]
     before = {
-        method: isinstance(taken := row[f"{_OF_METHOD}{method}"], Mapping) and _BEFORE in taken
+        method: isinstance(taken := row[f"{METHOD_WORK}{method}"], Mapping) and _BEFORE in taken
         for method in methods
     }
     return [
@@ -120,6 +120,6 @@ def _names(method: str | None, *, before: bool = False) -> list[str]:
     column: tuple[str, ...] = (ANSWER,)
     seconds = ("seconds", "signals", "answer")
     if method is not None:
-        column = (f"{_OF_METHOD}{method}", _BEFORE if before else "alone")
+        column = (f"{METHOD_WORK}{method}", _BEFORE if before else "alone")
         seconds = ("seconds", _BEFORE if before else "methods", method)
     return [_WITHIN.join(path) for path in (*((*column, count) for count in _COUNTS), seconds)]
