@@ -10,6 +10,10 @@ from collections.abc import Sequence
 from math import exp, inf, isfinite, isnan, log
 from typing import NamedTuple
 
+# The metrics of lm-eval that say whether the likeliest option is right: of all options as they
+# are, or with log-likelihoods divided by the options' lengths.
+PLAIN, NORMALISED = "acc", "acc_norm"
+
 
 class ChoiceConfidences(NamedTuple):
     """The confidences in the chosen option, in [0, 1], higher is surer; None where undefined.
@@ -53,6 +57,14 @@ def choice_confidences(
         choice_entropy(log_likelihoods),
         None if options is None else choice_prob_norm(log_likelihoods, options),
     )
+
+
+def metric_of(confidence: str) -> str:
+    """Return the metric that scores the option which a confidence of this name is about.
+
+    The option that normalised log-likelihoods choose may be another one than the likeliest.
+    """
+    return NORMALISED if confidence == "choice_prob_norm" else PLAIN
 
 
 def option_probabilities(log_likelihoods: Sequence[float]) -> list[float] | None:

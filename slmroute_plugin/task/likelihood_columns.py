@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from slmroute_plugin.methods.option_likelihoods import choice_confidences, likeliest
+from slmroute_plugin.methods.option_likelihoods import (
+    NORMALISED,
+    choice_confidences,
+    likeliest,
+    metric_of,
+)
 from slmroute_plugin.observation import Answer
 from slmroute_plugin.storage.column_names import AUROC_PAIR, CONFIDENCE, CORRECT, FITTED_ON
 from slmroute_plugin.task.stock_scoring import TASK_RULE
-
-PLAIN, NORMALISED = "acc", "acc_norm"
 
 _UNDEFINED = "a log-likelihood is not a number, or there are fewer than two options"
 
@@ -50,8 +53,7 @@ def likelihood_columns(
     reasons = {}
     confidences = choice_confidences(log_likelihoods, options)
     for method, confidence in confidences._asdict().items():
-        # Normalised log-likelihoods may choose another option, which is right or wrong by itself.
-        own = NORMALISED if method == "choice_prob_norm" else PLAIN
+        own = metric_of(method)
         correct = float(metrics[own])
         if own != metric:
             columns[f"{CORRECT}{method}"] = correct

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from slmroute_plugin.harness import Filter, FilterEnsemble
+from slmroute_plugin.methods.option_likelihoods import NORMALISED, PLAIN
 from slmroute_plugin.observation import Answer
 from slmroute_plugin.run.instance import RoutedInstance
 from slmroute_plugin.run.request import add_request_type
@@ -14,8 +15,6 @@ from slmroute_plugin.settings.schema import SettingsError
 from slmroute_plugin.storage.sample_files import SLM_FILTER
 from slmroute_plugin.task.aggregations import aggregation_for, higher_is_better
 from slmroute_plugin.task.likelihood_columns import (
-    NORMALISED,
-    PLAIN,
     OptionLikelihood,
     add_probed,
     likelihood_columns,

@@ -6,7 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from slmroute_plugin.methods.option_likelihoods import choice_confidences, likeliest
+from slmroute_plugin.methods.option_likelihoods import (
+    NORMALISED,
+    PLAIN,
+    choice_confidences,
+    likeliest,
+    metric_of,
+)
 from slmroute_plugin.storage.column_names import CONFIDENCE, CORRECT
 from slmroute_plugin.storage.sample_files import (
     SLM_FILTER,
@@ -17,8 +23,7 @@ from slmroute_plugin.storage.sample_files import (
 )
 
 # The metrics of lm-eval that say whether a single answer is right, in order of preference.
-_VERDICTS = ("acc", "exact_match", "acc_norm")
-_PLAIN, _NORMALISED = "acc", "acc_norm"
+_VERDICTS = (PLAIN, "exact_match", NORMALISED)
 
 
 class _Option(NamedTuple):
@@ -94,7 +99,7 @@ def as_our_row(row: Mapping[str, Any]) -> dict[str, Any]:
     known = texts if len(set(texts)) == len(texts) else None
     confidences = choice_confidences([option.log_likelihood for option in options], known)
     for method, confidence in confidences._asdict().items():
-        own = _NORMALISED if method == "choice_prob_norm" else _PLAIN
+        own = metric_of(method)
         if not _is_verdict(row.get(own)):
             continue
         ours[f"{CONFIDENCE}{method}"] = confidence
