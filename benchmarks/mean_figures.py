@@ -45,9 +45,10 @@ class Figure(NamedTuple):
         """The smallest distance from chance that so many questions show in four of five studies."""
         return SHOWN * float(np.nanstd(self.resampled))
 
-    def p_above(self, chance: float) -> float:
-        """Compute the share of resamples that are at chance or below, not below 1 / (R + 1)."""
-        return (1 + float(np.sum(~(self.resampled > chance)))) / (1 + len(self.resampled))
+    @property
+    def p_above_chance(self) -> float:
+        """The share of resamples that are at chance or below, not below 1 / (R + 1)."""
+        return (1 + float(np.sum(~(self.resampled > CHANCE)))) / (1 + len(self.resampled))
 
     def __str__(self) -> str:
         interval = Interval.of(self.resampled)
@@ -117,7 +118,7 @@ def mean_aurocs(methods: Mapping[str, Sequence[Measured]]) -> dict[str, Figure]:
 
 def p_above_chance(aurocs: Mapping[str, Figure]) -> dict[str, float]:
     """Compute each method's p-value for a mean AUROC of ½ or less, by Holm's correction."""
-    return dict(zip(aurocs, holm([own.p_above(CHANCE) for own in aurocs.values()]), strict=True))
+    return dict(zip(aurocs, holm([own.p_above_chance for own in aurocs.values()]), strict=True))
 
 
 def above(aurocs: Mapping[str, Figure]) -> dict[str, int]:
