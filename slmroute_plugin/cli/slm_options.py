@@ -84,15 +84,15 @@ def slm_choice(
     from slmroute_plugin.serving.slm_model import SlmChoice, probes_beside
 
     return SlmChoice(
-        slm,
-        slm_args,
-        kind,
-        cue,
-        _mapping(method_options),
-        seed,
-        probes if probes is not None else probes_beside(threshold_file),
-        dataset,
-        stated_prices(prices),
+        model=slm,
+        arguments=slm_args,
+        kind=kind,
+        cue=cue,
+        method_options=_mapping(method_options),
+        seed=seed,
+        probes=probes if probes is not None else probes_beside(threshold_file),
+        dataset=dataset,
+        prices=stated_prices(prices),
     )
 
 
