@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import ClassVar
@@ -34,12 +33,5 @@ class JaccardDegree(SamplingMethod):
         Raises:
             NoConfidence: If there are fewer than two samples.
         """
-        return mean_jaccard([words(sample) for sample in self.drawn(seen)])
-
-
-def mean_jaccard(sets: Sequence[frozenset[str]]) -> float:
-    """Return the mean of |A ∩ B| / |A ∪ B| over all ordered pairs, each set with itself included.
-
-    Two empty sets agree (1).
-    """
-    return fmean(jaccard(one, other) for one in sets for other in sets)
+        sets = [words(sample) for sample in self.drawn(seen)]
+        return fmean(jaccard(one, other) for one in sets for other in sets)
