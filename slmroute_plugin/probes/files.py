@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from slmroute_plugin.probes.labels import Target
-from slmroute_plugin.probes.probe import FITTED_ON, Probe, Provenance
+from slmroute_plugin.probes.probe import FittedOn, Probe, Provenance
 from slmroute_plugin.storage.atomic_write import written_whole
 from slmroute_plugin.storage.hidden_states import (
     file_stem,
@@ -94,8 +94,10 @@ def _provenance(raw: dict[str, Any]) -> Provenance:
     for source in raw.pop("training"):
         count = int(source.pop("count"))
         training[Source(**source)] = count
-    if raw["fitted_on"] not in FITTED_ON:
-        raise ValueError(f"`fitted_on` must be one of {FITTED_ON}, not {raw['fitted_on']!r}")
+    if raw["fitted_on"] not in get_args(FittedOn):
+        raise ValueError(
+            f"`fitted_on` must be one of {get_args(FittedOn)}, not {raw['fitted_on']!r}"
+        )
     if raw.get("target", "right") not in get_args(Target):
         raise ValueError(f"`target` must be one of {get_args(Target)}, not {raw['target']!r}")
     return Provenance(training=training, **raw)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 from slmroute_plugin.methods.protocol import TrainedMethod
 from slmroute_plugin.observation import NoConfidence
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FittedOn = Literal["training split", "cross-fitted", "other datasets"]
-FITTED_ON: tuple[FittedOn, ...] = get_args(FittedOn)
 
 
 @dataclass(frozen=True)
