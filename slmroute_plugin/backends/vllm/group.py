@@ -145,7 +145,7 @@ class GroupAsker:
             if isinstance(prompt, Missing):
                 work.signals[first] = prompt
                 continue
-            call.add(work, first, *self._asked_words(work, first, prompt.ids))
+            self._add_words(call, work, first, prompt.ids)
 
     def _add_samples(self, call: Call, work: QuestionWork, samples: Samples) -> None:
         if self._longest_seeded is not None and len(work.ids) > self._longest_seeded:
@@ -175,8 +175,10 @@ class GroupAsker:
             if len(turn.ids) + limit > self._context:
                 work.signals[signal] = Missing(NO_ROOM)
                 continue
-            request, take = self._asked(work, signal, turn)
-            call.add(work, signal, request, take)
+            if isinstance(signal, Reply):
+                self._add_reply(call, work, signal, turn.ids)
+            else:
+                self._add_words(call, work, signal, turn.ids)
         self._add_state_request(call, work, wanted)
 
     def _add_state_request(self, call: Call, work: QuestionWork, wanted: RequestedSignals) -> None:
@@ -206,20 +208,19 @@ class GroupAsker:
             return self._turns.behind_text(work.ids, answer + turn)
         return self._turns.tokens(work.ids, work.answer.ids, work.kept, turn)
 
-    def _asked(
-        self, work: QuestionWork, signal: NextTokenProbs | Reply, turn: TurnTokens
-    ) -> tuple[Request, Callable[[Completion], None]]:
-        if isinstance(signal, Reply):
+    def _add_reply(self, call: Call, work: QuestionWork, signal: Reply, ids: list[int]) -> None:
+        def take_reply(completion: Completion) -> None:
+            work.signals[signal] = work.manner.text(completion, ())
 
-            def take_reply(completion: Completion) -> None:
-                work.signals[signal] = work.manner.text(completion, ())
+        call.add(work, signal, work.reply_request(ids, signal.max_tokens), take_reply)
 
-            return work.reply_request(turn.ids, signal.max_tokens), take_reply
-        return self._asked_words(work, signal, turn.ids)
-
-    def _asked_words(
-        self, work: QuestionWork, signal: NextTokenProbs | FirstTokenProbs, ids: list[int]
-    ) -> tuple[Request, Callable[[Completion], None]]:
+    def _add_words(
+        self,
+        call: Call,
+        work: QuestionWork,
+        signal: NextTokenProbs | FirstTokenProbs,
+        ids: list[int],
+    ) -> None:
         words = {word: self._beginning(word) for word in signal.words}
         every = tuple(sorted({token for tokens in words.values() for token in tokens}))
 
@@ -229,7 +230,7 @@ class GroupAsker:
                 for word, tokens in words.items()
             }
 
-        return Request(ids, 1, candidates=every), take_words
+        call.add(work, signal, Request(ids, 1, candidates=every), take_words)
 
     def _beginning(self, word: str) -> tuple[int, ...]:
         # The whole vocabulary is searched, once for each word.
