@@ -9,7 +9,7 @@ from typing import Any
 
 def tokenizer_digest(tokenizer: Any) -> str:
     """Return a SHA-256 over vocabulary, special tokens, chat template and rules."""
-    what: dict[str, Any] = {
+    content: dict[str, Any] = {
         "class": type(tokenizer).__qualname__,
         "template": getattr(tokenizer, "chat_template", None),
         "special": {key: str(value) for key, value in tokenizer.special_tokens_map.items()},
@@ -17,10 +17,10 @@ def tokenizer_digest(tokenizer: Any) -> str:
     }
     fast = getattr(tokenizer, "backend_tokenizer", None)
     if fast is not None:
-        what["fast"] = json.loads(fast.to_str())
+        content["fast"] = json.loads(fast.to_str())
         # Set by whoever used it last.
         for state in ("truncation", "padding"):
-            what["fast"].pop(state, None)
-        what["vocabulary"] = None
-    text = json.dumps(what, sort_keys=True, default=str)
+            content["fast"].pop(state, None)
+        content["vocabulary"] = None
+    text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()

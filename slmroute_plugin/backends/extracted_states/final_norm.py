@@ -6,7 +6,7 @@ import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -40,9 +40,9 @@ def final_norm(
             whole = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
                 config, trust_remote_code=trust_remote_code
             )
-        name, norm = _found(whole)
-        norm = copy.deepcopy(norm).to_empty(device="cpu").float()
-        norm.load_state_dict(_weights(model, revision, name, norm))
+        named = _norm_in(whole)
+        norm = copy.deepcopy(named.module).to_empty(device="cpu").float()
+        norm.load_state_dict(_weights(model, revision, named.name, norm))
     except (AttributeError, ImportError, KeyError, OSError, RuntimeError, ValueError) as error:
         return Missing(f"the model's final norm cannot be read ({error})")
     norm.requires_grad_(False)
@@ -54,24 +54,31 @@ def final_norm(
     return apply
 
 
-def _found(whole: Any) -> tuple[str, nn.Module]:
+class _Named(NamedTuple):
+    """A part of a model, and its name within the whole."""
+
+    name: str
+    module: nn.Module
+
+
+def _norm_in(whole: Any) -> _Named:
     decoder = whole.get_decoder() if hasattr(whole, "get_decoder") else whole.base_model
     for name in _NAMES:
         norm = getattr(decoder, name, None)
         if isinstance(norm, nn.Module):
-            return next(path for path, one in whole.named_modules() if one is norm), norm
+            return next(_Named(path, one) for path, one in whole.named_modules() if one is norm)
     raise AttributeError(f"{type(decoder).__name__} has none of {', '.join(_NAMES)}")
 
 
 def _weights(model: str, revision: str | None, name: str, norm: nn.Module) -> dict[str, Tensor]:
     from safetensors import safe_open
 
-    found = {}
+    weights = {}
     for part in norm.state_dict():
         full = f"{name}.{part}"
         with safe_open(_file_with(model, revision, full), "pt") as file:
-            found[part] = file.get_tensor(full).float()
-    return found
+            weights[part] = file.get_tensor(full).float()
+    return weights
 
 
 def _file_with(model: str, revision: str | None, weight: str) -> Path:
