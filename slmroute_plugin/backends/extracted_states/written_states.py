@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from slmroute_plugin.backends.extracted_states.layers import state_index
@@ -42,10 +43,14 @@ class WrittenStates:
 
         Raises:
             TimeoutError: the engine does not finish writing.
+            OSError: the file cannot be read: it is cut off, or holds something else.
         """
         lock = path.with_name(f"{path.name}.lock")
         _wait_for(lock)
-        states = load_file(path)["hidden_states"]
+        try:
+            states = load_file(path)["hidden_states"]
+        except (SafetensorError, KeyError) as error:
+            raise OSError(f"{path} holds no hidden states: {error}") from error
         for file in (path, lock):
             with suppress(FileNotFoundError):
                 file.unlink()

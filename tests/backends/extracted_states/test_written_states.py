@@ -54,6 +54,21 @@ def test_a_file_is_waited_for_until_the_engine_lets_go_of_it(tmp_path: Path) -> 
     assert len(WrittenStates.taken(path, tokens=5).states) == 5
 
 
+@pytest.mark.parametrize("kept", [0, 20, -4])
+def test_a_file_that_is_cut_off_is_named(tmp_path: Path, kept: int) -> None:
+    path = write(tmp_path)
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(OSError, match=r"0\.safetensors holds no hidden states"):
+        WrittenStates.taken(path, tokens=5)
+
+
+def test_a_file_of_other_tensors_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    save_file({"weights": STATES}, path)
+    with pytest.raises(OSError, match=r"0\.safetensors holds no hidden states"):
+        WrittenStates.taken(path, tokens=5)
+
+
 def test_an_engine_that_never_writes_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
