@@ -12,6 +12,14 @@ import torch
 logger = logging.getLogger(__name__)
 
 GIB = 2**30
+# How memory that is full is told by errors of no type of their own: cuDNN's attention does not name
+# the cause (seen with torch 2.11 on a full GPU), a refusal of the driver itself has another text,
+# and so has the CPU where a process is limited.
+_TOLD = (
+    "mha_graph.execute",
+    "error: out of memory",
+    "DefaultCPUAllocator: can't allocate memory",
+)
 _CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
@@ -43,12 +51,7 @@ def ran_out_of_memory(error: BaseException) -> bool:
     """Return whether an error is how a device says that its memory is full."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
-    # cuDNN's attention does not name the cause (seen with torch 2.11 on a full GPU), and a refusal
-    # of the driver itself has another text.
-    text = str(error)
-    return isinstance(error, RuntimeError) and (
-        "mha_graph.execute" in text or "error: out of memory" in text
-    )
+    return isinstance(error, RuntimeError) and any(told in str(error) for told in _TOLD)
 
 
 def total_memory() -> int:

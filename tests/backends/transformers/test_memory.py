@@ -7,9 +7,15 @@ from typing import Any
 
 import psutil
 import pytest
+import torch
 
 from slmroute_plugin.backends.transformers.backend import TransformersBackend
-from slmroute_plugin.backends.transformers.memory import Demand, fitting, total_memory
+from slmroute_plugin.backends.transformers.memory import (
+    Demand,
+    fitting,
+    ran_out_of_memory,
+    total_memory,
+)
 from slmroute_plugin.signals import Samples, TokenLogprobs
 
 
@@ -34,6 +40,13 @@ def test_a_question_that_cannot_fit_is_refused_with_the_estimate() -> None:
 
 def test_the_memory_that_there_is_is_the_machines_or_less() -> None:
     assert 2**20 < total_memory() <= psutil.virtual_memory().total
+
+
+def test_a_cpus_own_words_for_a_full_memory_are_understood() -> None:
+    with pytest.raises(RuntimeError) as told:
+        torch.empty(10**15)
+    assert ran_out_of_memory(told.value)
+    assert not ran_out_of_memory(RuntimeError("expected a Tensor"))
 
 
 @pytest.mark.parametrize(("implementation", "prompts"), [("sdpa", 1), ("eager", 6)])
