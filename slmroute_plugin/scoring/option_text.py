@@ -16,6 +16,15 @@ _REFUTED_BEFORE = re.compile(
     r"|(?:不是|并非|並非|不选|不選|不应选|而非)\s*)(?:(?:the|an?|be)\s+)?[\W_]{0,4}\Z",
     re.IGNORECASE,
 )
+# Before and behind a number that is calculated with: "4 + 4 = 8" comes out at 8.
+_NOT_OPERAND_BEFORE = (
+    r"(?<![0-9)][ ][-+*/x\u2212\u2013\u00d7\u00f7\u00b7][ ])"
+    r"(?<![0-9)][ ][-+*/x\u2212\u2013\u00d7\u00f7\u00b7][ ]\$)"
+    r"(?<![0-9)][+*\u00d7\u00f7\u00b7])(?<!\\times[ ])(?<!\\cdot[ ])(?<!\\div[ ])"
+)
+_NOT_OPERAND_BEHIND = (
+    r"(?![ ]?(?:[-+*/^x\u2212\u2013\u00d7\u00f7\u00b7]|\\times|\\cdot|\\div)[ ]?[$(\\]?[0-9])"
+)
 _UNSPACED = re.compile(UNSPACED)
 _NEGATION_WINDOW = 24
 
@@ -40,8 +49,9 @@ def mentions(
     """Return the options named in `text[start:end]`, in the order of the text.
 
     Case, punctuation and the white space between words do not count; signs, decimals and
-    fractions do ("5" is not named by "-5" or "1.5"). A mention inside a longer one is dropped,
-    and so is one that is denied ("not Paris"). Options that cannot be told apart are all returned.
+    fractions do ("5" is not named by "-5" or "1.5"), nor by what is calculated with ("5 + 3 = 8").
+    A mention inside a longer one is dropped, and so is one that is denied ("not Paris"). Options
+    that cannot be told apart are all returned.
     """
     every = [
         Mention(index, match.start(), match.end())
@@ -125,12 +135,12 @@ def _token_pattern(token: str) -> str:
 def _left_edge(token: str) -> str:
     if not _is_number(token):
         return "" if _UNSPACED.match(token[0]) else r"(?<![^\W_])"
-    return r"(?<![\w\u2212-])(?<![0-9][.,/:])"
+    return r"(?<![\w\u2212-])(?<![0-9][.,/:])" + _NOT_OPERAND_BEFORE
 
 
 def _right_edge(token: str) -> str:
     if _is_number(token):
-        return r"(?![.,/:]?[0-9])(?![\w%])"
+        return r"(?![.,/:]?[0-9])(?![\w%])" + _NOT_OPERAND_BEHIND
     return "" if _UNSPACED.match(token[-1]) else r"(?![^\W_])"
 
 

@@ -188,6 +188,25 @@ def test_signs_and_decimals_tell_options_apart(reply: str, letter: str | None) -
 
 
 @pytest.mark.parametrize(
+    ("reply", "letter"),
+    [
+        ("The answer is 4 + 4 = 8.", "C"),
+        ("4 + 4 = 8", "C"),
+        ("The answer is $4 + $4 = $8.", "C"),
+        ("The answer is 4 \\times 2 = 8", "C"),
+        ("The answer is 10 - 4 = 6", "B"),
+        ("The answer is 8 = 4 + 4.", "C"),
+        ("The answer is 4-6 apples", None),
+        ("* 4", "A"),
+        ("4 - that is all", "A"),
+        ("A - 4", "A"),
+    ],
+)
+def test_a_number_that_is_calculated_with_is_not_chosen(reply: str, letter: str | None) -> None:
+    assert chosen(reply, ("4", "6", "8", "10")) == letter
+
+
+@pytest.mark.parametrize(
     ("reply", "letter"), [("n!", "A"), ("The answer is n!", "A"), ("n", "B"), ("<", "C")]
 )
 def test_punctuation_tells_options_apart_where_nothing_else_does(reply: str, letter: str) -> None:
