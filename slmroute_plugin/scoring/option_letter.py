@@ -27,7 +27,7 @@ _CALLED_RIGHT = re.compile(
 # A question, a list or a sum that breaks off does not end with an answer.
 _LAST_WORD = re.compile(r"(?<![\w'\u2019.])([A-Z])(?:[^\w?:,;/&+=-]|_)*\Z")
 _CAPITAL = re.compile(r"(?<![\w'\u2019.])[A-Z](?!\w)")
-_SECOND_LINE = re.compile(r"[\s*#>(-]*[Bb][).:*]")
+_SECOND_LINE = re.compile(rf"[\s*#>(-]*(?:{TITLE}[ \t]*[(*]{{0,3}})?[Bb][).:*]")
 _SECOND_LABEL = re.compile(r"(?<!\w)\(?B[).:]")
 _GAP = re.compile(r"[^\w\n]{1,4}")
 _TAIL = 64
@@ -92,8 +92,8 @@ def last_word(text: str, options: Sequence[str]) -> Extracted | None:
 def lists_options(text: str, position: int, options: Sequence[str]) -> bool:
     """Return whether the label at `position` opens a list of the options rather than naming one.
 
-    It does if it is the first option's and the second option's label heads the next line, or
-    follows on the same line in front of its own text.
+    It does if it is the first option's and the second option's label heads the next line, with
+    "option" before it or not, or follows on the same line in front of its own text.
     """
     if len(options) < 2 or text[position : position + 1].upper() != "A":
         return False

@@ -13,7 +13,7 @@ from slmroute_plugin.scoring.rule import Extracted
 
 _CONTENT = re.compile(r"[^\W_]")
 _TITLE = re.compile(rf"(?:(?:the\s+)?{TITLE}(?![a-z])[\s:*_(\[\"']*)+", re.IGNORECASE)
-_LABEL = re.compile(r"[\s*#>(-]*[A-Z][).:]")
+_LABEL = re.compile(rf"[\s*#>(-]*(?:{TITLE}[ \t]*[(*]{{0,3}})?[A-Z][).:]")
 _LIST_NUMBER = re.compile(r"\s*([0-9]{1,3})[.)]\s*")
 
 

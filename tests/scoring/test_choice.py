@@ -123,6 +123,9 @@ def test_the_last_final_marker_decides(reply: str, letter: str) -> None:
         ("A) London B) Paris C) New York D) York. The answer is D.", "D"),
         ("A. London lies on the Thames.\nB. Paris lies on the Seine.\nSo B is correct.", "B"),
         ("A) London\nB) Paris\nC) New York\nD) York", None),
+        ("Option A: London\nOption B: Paris\nOption C: New York", None),
+        ("Option A: London\nOption B: Paris\n\nThe answer is B", "B"),
+        ("The answer is B.\nOption A: London\nOption B: Paris\nOption C", "B"),
     ],
 )
 def test_a_list_of_the_options_is_no_answer(reply: str, letter: str | None) -> None:
