@@ -10,9 +10,13 @@ from slmroute_plugin.observation import AnswerKind
 from slmroute_plugin.scoring.final_marker import marker_ends, sentence_end, skip_lead_in
 from slmroute_plugin.scoring.rule import Extracted, Reference, Rule
 
+_NOT = r"(?:not|never|(?:is|was|are|were|ca|does|do|did|would)n['\u2019]?t|cannot)"
 _NEGATION = (
-    r"(?:not|never|(?:is|was|are|were|ca|does|would)n['\u2019]?t|cannot)"
-    r"(?:\s+(?:be|necessarily|really|actually|entirely|completely|quite|strictly))?\s+"
+    rf"(?:{_NOT}\s+(?:think|believe)\s+(?:that\s+)?"
+    r"(?:it|this|that|the\s+[^\W\d_]+)(?:\s+is|['\u2019]s)\s+"
+    r"|unlikely\s+(?:to\s+be\s+|that\s+it\s+is\s+)?|hardly\s+"
+    rf"|{_NOT}\s+(?:(?:seem|appear)\s+(?:to\s+be\s+)?)?"
+    r"(?:(?:be|necessarily|really|actually|entirely|completely|quite|strictly)\s+)?)"
 )
 # Words of other languages, and "correct", which says more than a polarity within a sentence.
 _SPACED_YES = r"yep|yeah|sí|oui|ja|sim|да|верно|نعم|صحيح|हाँ|예|네|참|맞습니다"
@@ -50,8 +54,8 @@ class BooleanRule(Rule):
     3. The word with which the reply ends, on a line of its own.
     4. The only polarity named anywhere; both named is None.
 
-    A denied word says the opposite ("not true" is false), and its span includes the denial,
-    which is what names the answer there. "True or false" offered together name neither. Yes and
+    A denied word says the opposite ("not true", "I don't think that it is true" are false), and
+    its span includes the denial, which is what names the answer there. "True or false" offered together name neither. Yes and
     no count beyond the head of a reply or a statement only where they stand alone: "there is no
     evidence" says nothing. "Correct", "wrong" and words of other languages ("是", "нет") count
     where they stand alone at a head or on the last line, and "correct" also where it is said of
