@@ -38,8 +38,15 @@ _STANDS_ALONE = re.compile(
     r"[\s*_`\"'\u201d\u2019)\]}$\\]*(?:[.,;:!?\u2013\u2014\u3001\u3002\u060c\u0964]|-(?!\w)|\n|\Z)"
 )
 _SAID_OF_IT = re.compile(r"\b(?:is|are|was|were|be|seems)\s+\Z", re.IGNORECASE)
+_QUESTION = re.compile(
+    r"(?:^|[.!?:;])[\s*_\"'(]{0,8}"
+    r"(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should)\b[^.!?:;\n]*\?",
+    re.IGNORECASE | re.MULTILINE,
+)
+_LEFT_OPEN = re.compile(r"\b(?:whether|if)\s+(?:[\w'\u2019]+\s+){1,6}\Z", re.IGNORECASE)
 _LAST_WORD = re.compile(r"[\W_]*\Z")
 _BEFORE = 16
+_CLAUSE = 64
 
 
 class BooleanRule(Rule):
@@ -55,11 +62,12 @@ class BooleanRule(Rule):
     4. The only polarity named anywhere; both named is None.
 
     A denied word says the opposite ("not true", "I don't think that it is true" are false), and
-    its span includes the denial, which is what names the answer there. "True or false" offered together name neither. Yes and
-    no count beyond the head of a reply or a statement only where they stand alone: "there is no
-    evidence" says nothing. "Correct", "wrong" and words of other languages ("是", "нет") count
-    where they stand alone at a head or on the last line, and "correct" also where it is said of
-    something ("the statement is incorrect.").
+    its span includes the denial, which is what names the answer there. "True or false" offered
+    together name neither, nor does a question ("Is it true?") or what is left open ("whether it is
+    true"). Yes and no count beyond the head of a reply or a statement only where they stand alone:
+    "there is no evidence" says nothing. "Correct", "wrong" and words of other languages ("是",
+    "нет") count where they stand alone at a head or on the last line, and "correct" also where it
+    is said of something ("the statement is incorrect.").
     """
 
     name: ClassVar[str] = "boolean"
@@ -67,7 +75,12 @@ class BooleanRule(Rule):
 
     def find(self, text: str, reference: Reference) -> Extracted | None:
         """Return the value "true" or "false"."""
-        words = [word for word in _WORD.finditer(text) if not word["offered"]]
+        asked = [question.span() for question in _QUESTION.finditer(text)]
+        words = [
+            word
+            for word in _WORD.finditer(text)
+            if not word["offered"] and not any(start <= word.start() < end for start, end in asked)
+        ]
         if not words:
             return None
         head = _at(text, 0, words)
@@ -115,7 +128,7 @@ def _is_answer(text: str, word: re.Match[str]) -> bool:
     """Return whether a word inside a sentence says what the reply answers."""
     group = _group(word)
     if group in ("true", "false"):
-        return True
+        return not _LEFT_OPEN.search(text[max(0, word.start() - _CLAUSE) : word.start()])
     if group in ("correct", "incorrect"):
         before = text[max(0, word.start() - _BEFORE) : word.start()]
         said = word["negation"] or _SAID_OF_IT.search(before)
