@@ -37,7 +37,9 @@ _ENGLISH = frozenset({"true", "false", "yes", "no"})
 _STANDS_ALONE = re.compile(
     r"[\s*_`\"'\u201d\u2019)\]}$\\]*(?:[.,;:!?\u2013\u2014\u3001\u3002\u060c\u0964]|-(?!\w)|\n|\Z)"
 )
-_SAID_OF_IT = re.compile(r"\b(?:is|are|was|were|be|seems)\s+\Z", re.IGNORECASE)
+_SAID_OF_IT = re.compile(
+    r"(?:\b(?:is|are|was|were|be|seems)|(?<!\blet)['\u2019]s)\s+\Z", re.IGNORECASE
+)
 _QUESTION = re.compile(
     r"(?:^|[.!?:;])[\s*_\"'(]{0,8}"
     r"(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should)\b[^.!?:;\n]*\?",

@@ -115,6 +115,10 @@ def test_else_the_only_polarity_named(reply: str, value: str | None) -> None:
         ("The answer is: correct.", "true"),
         ("The statement is incorrect.", "false"),
         ("The statement isn't correct.", "false"),
+        ("That's right.", "true"),
+        ("That\u2019s wrong!", "false"),
+        ("It's incorrect, as ice is cold.", "false"),
+        ("Let's correct.", None),
         ("This is right; it says so.", "true"),
         ("So it goes.\n\nIncorrect.", "false"),
         # Within a sentence these words say more than a polarity.
