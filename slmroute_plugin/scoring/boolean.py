@@ -19,16 +19,23 @@ _NEGATION = (
     r"(?:(?:be|necessarily|really|actually|entirely|completely|quite|strictly)\s+)?)"
 )
 # Words of other languages, and "correct", which says more than a polarity within a sentence.
-_SPACED_YES = r"yep|yeah|sí|oui|ja|sim|да|верно|نعم|صحيح|हाँ|예|네|참|맞습니다"
-_SPACED_NO = r"nope|non|nein|não|нет|неверно|لا|خطأ|नहीं|아니요|아니오|아닙니다|거짓"
+_SPACED_YES = (
+    r"yep|yeah|sí|oui|ja|sim|vrai|wahr|richtig|verdadero|verdadeiro|vero|да|верно|правда|نعم|صحيح"
+    r"|हाँ|예|네|참|맞습니다"
+)
+_SPACED_NO = (
+    r"nope|non|nein|não|faux|falsch|falso|нет|неверно|ложь|لا|خطأ|नहीं|아니요|아니오|아닙니다|거짓"
+)
 _UNSPACED_YES = r"是的?|对的?|對的?|正确|正確|真|没错|はい|正しい"
 _UNSPACED_NO = r"不是的?|否|不对|不對|不正确|不正確|错误?|錯誤?|假|いいえ|正しくない|誤り"
 _WORD = re.compile(
-    r"(?<!\w)(?:(?P<offered>(?:true|false|yes|no)[\s*_`\"')]{0,4}(?:/|\bor\b)[\s*_`\"'(]{0,4}"
-    r"(?:true|false|yes|no))"
-    rf"|(?P<negation>{_NEGATION})?(?:(?P<true>true)|(?P<false>false)"
+    r"(?<![^\W_])(?<![^\W_]_)(?:(?P<offered>(?:true|false|yes|no)[\s*_`\"')]{0,4}"
+    r"(?:/|\bor\b)[\s*_`\"'(]{0,4}(?:true|false|yes|no)"
+    r"|true\W{1,6}and\W{1,6}false|false\W{1,6}and\W{1,6}true|yes\W{1,6}and\W{1,6}no(?!\s+\w))"
+    rf"|(?P<negation>{_NEGATION})?(?:(?P<true>true)|(?P<false>false|untrue)"
     rf"|(?P<correct>correct|right)|(?P<incorrect>incorrect|wrong))"
-    rf"|(?P<yes>yes)|(?P<no>no)|(?P<spaced_yes>{_SPACED_YES})|(?P<spaced_no>{_SPACED_NO}))(?!\w)"
+    rf"|(?P<yes>yes)|(?P<no>no)|(?P<spaced_yes>{_SPACED_YES})|(?P<spaced_no>{_SPACED_NO}))"
+    r"(?![^\W_]|_+[^\W_])"
     rf"|(?:(?P<unspaced_no>{_UNSPACED_NO})|(?P<unspaced_yes>{_UNSPACED_YES}))(?!\w)",
     re.IGNORECASE,
 )
