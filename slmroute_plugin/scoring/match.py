@@ -20,6 +20,7 @@ _HYPHENS = "-\u00ad\u2010\u2011"
 _VANISHES = frozenset(string.punctuation + _APOSTROPHES + _HYPHENS)
 _UNSPACED = re.compile(rf"(?<=\S)(?={UNSPACED})|(?<={UNSPACED})(?=\S)")
 _TRAILING_MARKUP = re.compile(r"[\s*_`#\"'\u201d\u2019\u00bb)\]}$\\\u3011\u300d]+\Z")
+_INTRODUCES = re.compile(r":[\s*_`]*\Z")
 _CONTENT = re.compile(r"\w")
 _LEADING_ONLY = frozenset({"yes", "no"})
 _DENIAL = re.compile(r"not|never|neither|nor|(?:is|was|are|were|does|did|do|has|have|had|ca|wo)nt")
@@ -41,10 +42,16 @@ class MatchRule(Rule):
     kind: ClassVar[AnswerKind] = "free"
 
     def find(self, text: str, reference: Reference) -> Extracted | None:
-        """Return the first line after the last final marker that has any, else the first line."""
+        """Return the first line after the last final marker that has any, else the first line.
+
+        A line that ends with a colon introduces the answer, and is passed over.
+        """
         for position in [*marker_ends(text), 0]:
             start = skip_lead_in(text, position)
             end = statement_end(text, position)
+            while _INTRODUCES.search(text[start:end]) and _CONTENT.search(text, end):
+                start = skip_lead_in(text, end)
+                end = statement_end(text, start)
             markup = _TRAILING_MARKUP.search(text, max(start, end - 64), max(start, end))
             end = markup.start() if markup else end
             if _CONTENT.search(text, start, end):
