@@ -18,6 +18,7 @@ _APOSTROPHES = "'`\u00b4\u2018\u2019\u201b\u02bb\u02bc\u2032"
 _HYPHENS = "-\u00ad\u2010\u2011"
 # ASCII punctuation vanishes, as in the official scorers; a dash or the like parts words.
 _VANISHES = frozenset(string.punctuation + _APOSTROPHES + _HYPHENS)
+_DECIMAL_POINT = re.compile(r"(?<=[0-9])\.(?=[0-9])")
 _UNSPACED = re.compile(rf"(?<=\S)(?={UNSPACED})|(?<={UNSPACED})(?=\S)")
 _TRAILING_MARKUP = re.compile(r"[\s*_`#\"'\u201d\u2019\u00bb)\]}$\\\u3011\u300d]+\Z")
 _INTRODUCES = re.compile(r":[\s*_`]*\Z")
@@ -31,11 +32,11 @@ class MatchRule(Rule):
 
     Both are normalised as by the official scorers of SQuAD and CoQA: lower case, without
     punctuation, articles and surplus white space; of several ways to write a character in
-    Unicode one is kept. A reply is right if it equals a target or holds it as a run of whole
-    words that is not denied ("not red"), as a model says in a sentence what the reference says in
-    a word. Where a script has no spaces between words, a character is a word. A target of yes or
-    no must be the reply's first word. A target that normalises to nothing ("The") is compared as
-    it is written.
+    Unicode one is kept, and so is a decimal point: 3.5 is not 35. A reply is right if it equals a
+    target or holds it as a run of whole words that is not denied ("not red"), as a model says in a
+    sentence what the reference says in a word. Where a script has no spaces between words, a
+    character is a word. A target of yes or no must be the reply's first word. A target that
+    normalises to nothing ("The") is compared as it is written.
     """
 
     name: ClassVar[str] = "match"
@@ -82,7 +83,11 @@ def _words(text: str) -> list[str]:
     """Return the words of a text in their normal form, without articles."""
     plain = plain_characters(MappedText.of(text)).text
     plain = unicodedata.normalize("NFKC", plain.casefold())
-    bare = "".join(_without_punctuation(character) for character in plain)
+    points = {point.start() for point in _DECIMAL_POINT.finditer(plain)}
+    bare = "".join(
+        character if position in points else _without_punctuation(character)
+        for position, character in enumerate(plain)
+    )
     return _ARTICLE.sub(" ", _UNSPACED.sub(" ", bare)).split()
 
 
