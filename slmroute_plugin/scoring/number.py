@@ -15,6 +15,8 @@ from slmroute_plugin.scoring.rule import Extracted, Reference, Rule
 
 _CLOSED = re.compile(r"[\s*_)$%]{0,4}(?:[,;(]|\.(?=\s|\Z)|\n|\Z)")
 _CONTENT = re.compile(r"[^\W_]")
+_DENIED = re.compile(r"(?:\bnot|n['\u2019]t)\s+[$\\(]{0,3}\Z", re.IGNORECASE)
+_BEFORE = 12
 _OPEN_MARKERS = ":=\n"
 
 
@@ -31,8 +33,8 @@ class NumberRule(Rule):
     the last number of the text.
 
     `numerals` says how numbers are written. Percent signs and units are dropped ("50%" is 50).
-    Numerals only, not words. An announced numeral that cannot be read as a whole is not a number,
-    and none is taken in its place.
+    Numerals only, not words, and none that is denied ("18, not 20"). An announced numeral that
+    cannot be read as a whole is not a number, and none is taken in its place.
     """
 
     name: ClassVar[str] = "number"
@@ -40,7 +42,7 @@ class NumberRule(Rule):
 
     def find(self, text: str, reference: Reference) -> Extracted | None:
         """Return the final number in its shortest exact form."""
-        numbers = numerals(text)
+        numbers = [number for number in numerals(text) if not _is_denied(text, number)]
         for position in marker_ends(text):
             announced = _after_marker(text, position, numbers)
             if announced:
@@ -64,6 +66,10 @@ class NumberRule(Rule):
         return answer and next(
             (number for number in numerals(plain) if number.start == answer.start), None
         )
+
+
+def _is_denied(text: str, number: Numeral) -> bool:
+    return bool(_DENIED.search(text[max(0, number.start - _BEFORE) : number.start]))
 
 
 def _same(target: Numeral, answer: Numeral) -> bool:
