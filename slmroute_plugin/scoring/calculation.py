@@ -17,7 +17,10 @@ _CLAUSE = (
 )
 _OPENING = r"\s*[$(\\{]{0,3}[0-9.]"
 _BEHIND = r"(?:\s?\\?%)?[\s_)}\]*$]{0,4}"
-_DIRECTLY = re.compile(rf"(?:\*\*|[^\S\n]|[_)}}$%\\]){{0,4}}(?:{_SIGN}|{_WORD}){_OPENING}")
+_DIRECTLY = re.compile(
+    rf"(?:\*\*|[^\S\n]|[_)}}$%\\]){{0,4}}(?:{_SIGN}|{_WORD}){_OPENING}"
+    rf"|\([0-9][^()\n]{{0,60}}\)\s*{_SIGN}"  # 2(3 + 4) = 14
+)
 _AFTER_UNITS = re.compile(
     rf"{_BEHIND}(?:\s?(?!{_CLAUSE})[^\W\d_]+){{0,3}}\s?(?:{_SIGN}|{_WORD}|\bof\b){_OPENING}"
 )

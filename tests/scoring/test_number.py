@@ -130,6 +130,8 @@ def test_the_final_number_of_a_reply(reply: str, value: str | None) -> None:
         ("4 \\cdot 2 = 8", "8"),
         ("4 \\times 2 = 8 eggs in 3 boxes", "8"),
         ("20% of 40 = 8", "8"),
+        ("2(3 + 1) = 8", "8"),
+        ("8(as 5 + 3)", "8"),
         ("16 divided by 2, which is 8", "8"),
         ("16 divided by 2, which equals 8.", "8"),
         ("10 minus 2 equals 8", "8"),
