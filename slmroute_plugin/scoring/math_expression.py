@@ -17,6 +17,9 @@ from slmroute_plugin.scoring.rule import Extracted, Reference, Rule
 _BETWEEN = re.compile(
     r"[\s$\\()\[\]{}]{0,8}(?:,?\s*(?:and|or)\b|[,;])[\s$\\()\[\]{}]{0,8}(?:[a-z]\s*=\s*)?[\s${]{0,4}"
 )
+_NAME = re.compile(r"[A-Za-z](?:_\{?\w+\}?|\([A-Za-z]\))?")
+_SAID = re.compile(r"\b(?:is|are|be|equals)\b|=")
+_STOP = re.compile(r"[.!?](?=\s|\Z)|\n|\Z")
 _JOIN_WITHIN = 24
 _LONGEST = 2000
 
@@ -31,7 +34,8 @@ class MathRule(Rule):
        dollar signs or LaTeX brackets that the sentence holds; else the sentence itself if it is
        free of prose; else its part before the prose ("5 apples"), its leading word, or its last
        number.
-    3. The last formula of the text; without one, the last line as a sentence under 2.
+    3. The last formula of the text, or what its sentence says of it where it is a name alone
+       ("$x$ is 5"); without one, the last line as a sentence under 2.
 
     Answers are equal as `comparison` says, which knows bases, words and units; and what has to
     be computed is math-verify's, under guard and in a process of its own (`math_equivalence`).
@@ -87,10 +91,22 @@ def _announced(text: str) -> Extracted | None:
 def _last(text: str) -> Extracted | None:
     lists = _lists(text, _formulas(text, 0))
     if lists:
-        return lists[-1]
+        return _said_of_name(text, lists[-1]) or lists[-1]
     end = len(text.rstrip())
     expression = plain_expression(text, text.rfind("\n", 0, end) + 1, end)
     return expression._replace(value=f"${_bare(expression.value)}$") if expression else None
+
+
+def _said_of_name(text: str, formula: Extracted) -> Extracted | None:
+    """Return what the rest of the sentence says of a name alone: 5 of "$x$ is 5"."""
+    stop = _STOP.search(text, formula.end)
+    if stop is None or not _NAME.fullmatch(_bare(formula.value)):
+        return None
+    said = [*_SAID.finditer(text, formula.end, stop.start())]
+    expression = plain_expression(text, said[-1].end(), stop.start()) if said else None
+    if expression is None or not re.search(r"[0-9]", expression.value):
+        return None
+    return expression._replace(value=f"${_bare(expression.value)}$")
 
 
 def _formulas(text: str, start: int) -> list[LatexSpan]:
