@@ -110,7 +110,8 @@ def _ungrouped(match: re.Match[str]) -> str:
 
 _BEFORE_ROOTS = (
     _Rewrite(_SEPARATED, lambda number: re.sub(r"[^0-9]", "", number.group())),
-    _Rewrite(re.compile(r"\\[!,;:]|\\displaystyle|\\(?:left|right)(?=[^A-Za-z])"), " "),
+    _Rewrite(re.compile(r"(?<!\\)\\[ !,;:]|~|\\q?quad(?![A-Za-z])"), " "),
+    _Rewrite(re.compile(r"\\displaystyle|\\(?:left|right)(?=[^A-Za-z])"), " "),
     _Rewrite(re.compile(r"\\(?:begin|end)\s*\{(?:align|gather|equation|split)[a-z]*\*?\}"), " "),
     _Rewrite(re.compile(rf"(\A|[=(,])\s*(?P<group>{_BRACED})"), _ungrouped),
     _Rewrite(re.compile(r"\\[dtc]frac(?![a-z])"), r"\\frac"),
