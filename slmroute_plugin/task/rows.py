@@ -156,7 +156,8 @@ class RowTask(ConfigurableTask):  # type: ignore[misc]
         options = self.doc_to_choice(doc) if self.config.doc_to_choice is not None else []
         false: Any = []
         if self.keys.false_answers:
-            false = super().doc_to_target(doc, self.keys.false_answers)
+            wrong = super().doc_to_target(doc, self.keys.false_answers)
+            false = wrong if isinstance(wrong, list) else [wrong]
         if self.stock:
             # Where there are options, lm-eval takes a number for the option at that index.
             named = [options[at] if options and isinstance(at, int) else at for at in targets]
@@ -164,7 +165,7 @@ class RowTask(ConfigurableTask):  # type: ignore[misc]
         return Reference(
             targets=tuple(str(right) for right in targets),
             options=tuple(str(option) for option in options),
-            false_answers=tuple(str(wrong) for wrong in false),
+            false_answers=tuple(str(each) for each in false),
         )
 
     def asked_row(self, doc: Doc, restated: Sequence[Restated | FirstTokenProbs]) -> AskedRow:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from datasets import Dataset
 from lm_eval.tasks import TaskManager, get_task_dict
 
 from slmroute_plugin.include_path import include_path
@@ -39,3 +40,18 @@ def test_a_part_larger_than_the_split_is_the_split() -> None:
 def test_a_part_that_cannot_be_drawn_is_named(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="subsample"):
         questions({"subsample": wrong})
+
+
+def test_a_single_false_answer_is_one_answer() -> None:
+    rows = Dataset.from_list([{"question": "2 + 3?", "right": "five", "wrong": "six"}])
+    own = {
+        "task": TASK,
+        "custom_dataset": lambda **_: {"test": rows},
+        "fewshot_split": None,
+        "fewshot_config": None,
+        "doc_to_target": "right",
+        "scoring": {"rule": "rouge", "false_answers": "wrong"},
+    }
+    manager = TaskManager(include_path=include_path(), include_defaults=False)
+    (task,) = manager.load([{"group": "own", "task": [own]}])["tasks"].values()
+    assert task.reference(rows[0]).false_answers == ("six",)
