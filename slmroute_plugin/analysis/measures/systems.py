@@ -14,7 +14,7 @@ from slmroute_plugin.analysis.measures.mapped import halves_of
 from slmroute_plugin.analysis.measures.routing_curves import Ranking, ranking
 from slmroute_plugin.analysis.measures.routing_policies import FEWEST, SHARES, ends_at_shares
 from slmroute_plugin.analysis.measures.total_cost import Spent
-from slmroute_plugin.analysis.study.runs import Scores, Setting, TaskRun
+from slmroute_plugin.analysis.study.runs import Setting, TaskRun
 
 Floats = NDArray[np.float64]
 
@@ -111,19 +111,22 @@ def systems_of(settings: Sequence[Setting], seed: int) -> Systems | None:
 
 @dataclass(frozen=True, eq=False)
 class _Routed:
-    """The systems of one SLM, method and LLM, a system for each share in `SHARES`."""
+    """The systems of one SLM, method and LLM, a system for each share in `SHARES`.
+
+    A kept answer is the SLM's own, as in a live run, also of a method with answers of its own.
+    """
 
     models: tuple[str, str, str]
     ranked: Ranking
-    scores: Scores
+    slm: TaskRun
     llm: TaskRun
     spent: Spent
 
     def sums(self, marks: Floats) -> Floats:
         """Sum right answers and dollars over marked questions [n, 3]: [2, 3, shares]."""
         ends = ends_at_shares(self.ranked)
-        gained = self.llm.correct.astype(np.float64) - self.scores.correct
-        start = (self.scores.correct * 1.0, self.spent.slm + self.spent.method)
+        gained = self.llm.correct.astype(np.float64) - self.slm.correct
+        start = (self.slm.correct * 1.0, self.spent.slm + self.spent.method)
         parts = []
         for of_slm, of_routed in zip(start, (gained, self.spent.of_routing), strict=True):
             running = np.cumsum((of_routed[:, None] * marks)[self.ranked.order], axis=0)
@@ -134,9 +137,9 @@ class _Routed:
     def answers(self, share: float) -> Answers:
         """Return the answers of the system with a share of `SHARES`."""
         end = ends_at_shares(self.ranked)[int(np.searchsorted(SHARES, share - 1e-9))]
-        goes = np.zeros(len(self.scores.correct), dtype=bool)
+        goes = np.zeros(len(self.slm.correct), dtype=bool)
         goes[self.ranked.order[:end]] = True
-        right = np.where(goes, self.llm.correct, self.scores.correct)
+        right = np.where(goes, self.llm.correct, self.slm.correct)
         cost = self.spent.slm + self.spent.method + goes * self.spent.of_routing
         return Answers(right * 1.0, cost)
 
@@ -173,7 +176,8 @@ def _routed(settings: Sequence[Setting]) -> Iterator[_Routed]:
             for name, run in setting.llms.items():
                 spent = Spent.dollars(setting.slm, scores, run)
                 if not np.isnan(spent.of_slm + spent.llm.sum()):
-                    yield _Routed((setting.slm.model, method, name), ranked, scores, run, spent)
+                    models = (setting.slm.model, method, name)
+                    yield _Routed(models, ranked, setting.slm, run, spent)
 
 
 def _on_shared_questions(settings: Sequence[Setting]) -> list[Setting]:

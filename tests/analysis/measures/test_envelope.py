@@ -97,6 +97,17 @@ def test_what_is_routed_before_the_answer_does_not_cost_the_slms() -> None:
     assert of.cost[2, of.place[system]] == pytest.approx(answers.cost.mean())
 
 
+def test_a_kept_answer_is_the_slms_own() -> None:
+    # The method has answers of its own, all right; a live run gives the SLM's.
+    setting = hand_made()
+    scores = setting.slm.scores["sorts"]
+    scores = replace(scores, correct=np.ones_like(scores.correct))
+    of = systems(replace(setting, slm=replace(setting.slm, scores={"sorts": scores})))
+    routed = [of.place[System("slm", "sorts", "dear", float(share))] for share in SHARES]
+    assert of.accuracy[2, routed] == pytest.approx(np.minimum(0.6 + SHARES, 1))
+    assert of.answers(System("slm", "sorts", "dear", 0.3)).right.mean() == pytest.approx(0.9)
+
+
 def test_a_system_may_cost_less_than_every_model_alone() -> None:
     # The SLM takes a dollar; the LLM 0.6 where the SLM is unsure, 1.6 elsewhere, 1.1 on average.
     setting = hand_made(cost=1.0)
