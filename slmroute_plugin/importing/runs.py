@@ -122,6 +122,11 @@ def _check(path: Path, columns: Columns, settings: ImportSettings) -> None:
         raise ImportFault(
             f"--task {settings.task!r} becomes part of a file's name: give a name without slashes."
         )
+    # Slashes become underscores, but these would be the folder of results itself, or one above it.
+    if settings.model in ("", ".", "..") or "\0" in settings.model:
+        raise ImportFault(
+            f"--model {settings.model!r} becomes a folder's name: give the model's name."
+        )
     given, several = columns.single, columns.several
     if not {"id", "question"} & set(given):
         raise ImportFault(

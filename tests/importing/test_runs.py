@@ -228,6 +228,16 @@ def test_a_task_that_names_no_file_is_refused(tmp_path: Path, file: Any, task: s
     assert not list(tmp_path.rglob("samples_*"))
 
 
+@pytest.mark.parametrize("model", ["", ".", "..", "a\0b"])
+def test_a_model_that_names_no_folder_of_its_own_is_refused(
+    tmp_path: Path, file: Any, model: str
+) -> None:
+    settings = ImportSettings(model, "t", [COLUMNS])
+    with pytest.raises(ImportFault, match=r"--model .* becomes a folder's name"):
+        import_file(file("a.csv", table("1,1,0.5")), tmp_path / "results", settings)
+    assert [path.name for path in tmp_path.rglob("samples_*")] == []
+
+
 def test_a_given_name_that_is_computed_too_is_refused(importer: Any, file: Any) -> None:
     path = file("a.jsonl", '{"n": 1, "ok": 1, "lp": [-1], "p": 0.5}\n')
     columns = "id=n,correct=ok,logprobs=lp,confidence/perplexity=p"
