@@ -81,8 +81,22 @@ def _csv_rows(path: Path, faults: Faults) -> Iterator[TableRow]:
                     yield TableRow(where, dict(zip(header, cells, strict=True)), is_typed=False)
         except csv.Error as error:
             raise ImportFault(f"{path}, line {begin}: it is not CSV ({error}).") from None
-        except UnicodeDecodeError as error:
-            raise ImportFault(f"{path}: it is not text in UTF-8 ({error}).") from None
+        except UnicodeDecodeError:
+            raise ImportFault(_undecodable(path)) from None
+
+
+def _undecodable(path: Path) -> str:
+    """Name the first line of a file that is not UTF-8.
+
+    The reader's own error counts from the beginning of its buffer.
+    """
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                return f"{path}, line {number}: it is not text in UTF-8 ({error})."
+    return f"{path}: it is not text in UTF-8."
 
 
 def _checked_header(path: Path, names: list[str]) -> list[str]:

@@ -263,8 +263,10 @@ def test_files_that_cannot_be_read_are_named(importer: Any, file: Any, tmp_path:
     assert "No such file" in importer.fault(tmp_path / "none.parquet", COLUMNS)
     assert "it is not parquet" in importer.fault(file("a.parquet", "no"), COLUMNS)
     latin = tmp_path / "latin.csv"
-    latin.write_bytes(b"n,ok\n\xe9,1\n")
-    assert "it is not text in UTF-8" in importer.fault(latin, "id=n,correct=ok")
+    latin.write_bytes(b"n,ok\n" + b"1,1\n" * 10_000 + b"caf\xe9,1\n")
+    said = importer.fault(latin, "id=n,correct=ok")
+    assert "latin.csv, line 10002: it is not text in UTF-8" in said
+    assert "0xe9 in position 3" in said
 
 
 def test_ids_of_parquet_may_be_numbers_but_no_fractions(importer: Any, tmp_path: Path) -> None:
