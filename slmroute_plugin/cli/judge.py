@@ -90,6 +90,10 @@ def _settings(model: str, base_url: str | None, prompt: Path | None, further: li
         if prompt is not None:
             raw["prompt"] = prompt.read_text("utf-8")
         return parse_settings({"uq": "none", "judge": raw}).judge
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter(
+            f"{prompt} is not text in UTF-8 ({error}).", param_hint="--prompt"
+        ) from None
     except (OSError, SettingsError) as error:
         raise typer.BadParameter(str(error).replace("metadata.slmroute.", "")) from None
 
