@@ -196,10 +196,10 @@ def test_groups_of_the_same_answer_are_counted() -> None:
         (Eccentricity, {"n": 1}, "at least 2 samples, not 1"),
         (SemanticEntropy, {"n": 1}, "at least 2 samples, not 1"),
         (Cocoa, {"n": 0}, "at least 1 sample, not 0"),
-        (EigValLaplacian, {"similarity": "word"}, "'answers' or 'words', not 'word'"),
+        (EigValLaplacian, {"similarity": "word"}, "one of answers, words, not 'word'"),
         (Eccentricity, {"threshold": 0.0}, "above 0, not 0.0"),
-        (SemanticEntropy, {"weights": "number"}, "'mass' or 'frequency', not 'number'"),
-        (Cocoa, {"probability": "p"}, "'perplexity' or 'sequence_prob', not 'p'"),
+        (SemanticEntropy, {"weights": "number"}, "one of mass, frequency, not 'number'"),
+        (Cocoa, {"probability": "p"}, "one of perplexity, sequence_prob, not 'p'"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(method: Any, option: Any, said: str) -> None:
