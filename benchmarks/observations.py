@@ -8,10 +8,11 @@ Figures are means over data sets, so that each data set counts the same. Interva
 sets could have given, not what other data sets or models would. p-values are of the same
 resamples, for the hypothesis that the mean AUROC is ½ or less, corrected by Holm's procedure over
 the methods of a model. The AUROC that "would have shown" is the smallest that so many questions
-show to be above ½ in four of five studies, by a test at 5% on two sides. "Above" is the number of
-the model's other methods whose mean AUROC is lower, by paired tests at 5% on two sides with Holm's
-correction over all pairs. Tokens are those read and generated for the method alone, on top of the
-answer; of a method that needs the prompt alone, those that it takes before there is an answer.
+show to be above ½ in four of five studies, by a test at 5% on two sides; there may be none. "Above"
+is the number of the model's other methods whose mean AUROC is lower, by paired tests at 5% on two
+sides with Holm's correction over all pairs. Tokens are those read and generated for the method
+alone, on top of the answer; of a method that needs the prompt alone, those that it takes before
+there is an answer.
 """
 
 from __future__ import annotations
@@ -143,8 +144,14 @@ def agreement_lines(
         yield (
             f"| `{name}` | {mean_tokens(scores)} | {answered:.0%} | {len(methods[name])} "
             f"| {aurocs[name]} | {p_values[name]:.3f} | "
-            f"{CHANCE + aurocs[name].would_have_shown:.2f} | {lower.get(name, '')} |"
+            f"{_power(aurocs[name])} | {lower.get(name, '')} |"
         )
+
+
+def _power(auroc: Figure) -> str:
+    """Write the smallest AUROC that would have shown; "none" where not even 1 would have."""
+    smallest = CHANCE + auroc.would_have_shown
+    return f"{smallest:.2f}" if smallest <= 1 else "none"
 
 
 def routing_lines(methods: Mapping[str, list[Measured]]) -> Iterator[str]:

@@ -174,7 +174,11 @@ def test_the_verdicts_on_the_page_are_the_reports(report: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("only", [[], ["--only", *REASONING]], ids=["all", "reasoning"])
+@pytest.mark.parametrize(
+    "only",
+    [[], ["--only", *REASONING], ["--only", "math500"]],
+    ids=["all", "reasoning", "math500"],
+)
 def test_the_tables_of_the_page_are_those_of_the_rows(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, only: list[str]
 ) -> None:
