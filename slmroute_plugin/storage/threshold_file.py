@@ -8,7 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, WrapValidator, field_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    WrapValidator,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 EVERYTHING = math.inf
 """The threshold under which every answer goes to the LLM, an answer of confidence 1 too."""
@@ -26,6 +36,62 @@ ThresholdValue = Annotated[
     WrapValidator(_or_everything),
 ]
 """A number in [0, 1], or `EVERYTHING`, which JSON and YAML write as the text "inf"."""
+
+
+class _Setup(BaseModel):
+    """How the run of a calibration asked its model, as far as it is looked into here."""
+
+    options: dict[str, dict[str, Any]] | None = None
+
+
+class _TaskReference(BaseModel):
+    """What a calibration keeps of a task, to compare later answers with."""
+
+    model_config = ConfigDict(strict=True)
+
+    rows: PositiveInt
+    without: NonNegativeInt
+    kept: NonNegativeInt
+    right_kept: NonNegativeInt
+    confidences: list[Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]]
+    setup: _Setup | None = None
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> _TaskReference:
+        known = self.rows - self.without
+        if not self.right_kept <= self.kept <= known:
+            raise ValueError("right_kept, kept and the rows with a confidence must not fall")
+        if not min(1, known) <= len(self.confidences) <= known:
+            raise ValueError(f"{len(self.confidences)} confidences of {known} rows that have one")
+        return self
+
+
+class _Guarantee(BaseModel):
+    """What a calibration promises."""
+
+    model_config = ConfigDict(strict=True)
+
+    measure: str
+    value: float = Field(ge=0, le=1, allow_inf_nan=False)
+    per_task: bool = False
+
+
+class _Generation(BaseModel):
+    """lm-eval's generation settings, as far as a proxy takes its defaults from them."""
+
+    until: str | list[str] | None = None
+    max_gen_toks: PositiveInt | None = None
+    max_new_tokens: PositiveInt | None = None
+    max_tokens: PositiveInt | None = None
+    max_completion_tokens: PositiveInt | None = None
+
+
+class _Provenance(BaseModel):
+    """The parts of a provenance that commands read again; all others are for people."""
+
+    reference: dict[str, _TaskReference] | None = None
+    guarantee: _Guarantee | None = None
+    generation: _Generation | None = None
 
 
 class ThresholdFile(BaseModel):
@@ -49,6 +115,12 @@ class ThresholdFile(BaseModel):
     llm: str | None = None
     goal: str = ""
     provenance: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("provenance")
+    @classmethod
+    def _can_be_read_again(cls, provenance: dict[str, Any]) -> dict[str, Any]:
+        _Provenance.model_validate(provenance)
+        return provenance
 
     @field_serializer("threshold", when_used="json")
     def _threshold_in_files(self, threshold: float | None) -> float | str | None:

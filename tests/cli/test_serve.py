@@ -97,8 +97,9 @@ def test_a_threshold_of_another_model_is_warned_of(
     tmp_path: Path, slm: ScriptedServer, served: list[Any]
 ) -> None:
     setup = {"arguments": {"model": "other"}, "seed": 3}
+    counts = {"rows": 2, "without": 1, "kept": 1, "right_kept": 1, "confidences": [0.5]}
     known = {
-        "reference": {"gsm8k": {"setup": setup}},
+        "reference": {"gsm8k": {**counts, "setup": setup}},
         "method_version": method_version("perplexity"),
     }
     result = serve(tmp_path, WHOLE | {"provenance": known}, slm.url)

@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 
 from slmroute_plugin.routing.policy import Threshold
-from slmroute_plugin.storage.threshold_file import EVERYTHING, ThresholdFile, read_threshold
+from slmroute_plugin.storage.threshold_file import (
+    EVERYTHING,
+    ThresholdFile,
+    read_threshold,
+    read_threshold_file,
+)
 
 FILE: dict[str, Any] = {"threshold": 0.4, "method": "perplexity", "slm": "tiny"}
 
@@ -30,6 +35,43 @@ def test_everything_is_a_threshold_which_json_can_write(tmp_path: Path) -> None:
     assert json.loads(text, parse_constant=pytest.fail)["threshold"] == "inf"
     threshold = read_threshold(written(tmp_path, text), "perplexity")
     assert Threshold(threshold).decide([1.0, None], [b"", b""]) == [True, True]
+
+
+KEPT = {"rows": 4, "without": 1, "kept": 2, "right_kept": 1, "confidences": [0.2, 0.5, 0.75]}
+
+
+def test_a_provenance_that_commands_can_read_again_is_kept_as_it_is(tmp_path: Path) -> None:
+    provenance = {
+        "reference": {"mmlu": {**KEPT, "setup": {"seed": 3, "options": {"p_true": {}}}}},
+        "guarantee": {"measure": "ratio", "value": 0.5, "seed": 0},
+        "generation": {"until": ["Q:"], "max_gen_toks": 8, "do_sample": False},
+        "written": "today",
+    }
+    path = written(tmp_path, {**FILE, "provenance": provenance})
+    assert read_threshold_file(path).provenance == provenance
+
+
+@pytest.mark.parametrize(
+    ("provenance", "where"),
+    [
+        ({"reference": 5}, "reference"),
+        ({"reference": {"mmlu": 5}}, "reference.mmlu"),
+        ({"reference": {"mmlu": {}}}, "reference.mmlu.rows"),
+        ({"reference": {"mmlu": {**KEPT, "confidences": ["a"]}}}, "confidences.0"),
+        ({"reference": {"mmlu": {**KEPT, "confidences": []}}}, "0 confidences of 3 rows"),
+        ({"reference": {"mmlu": {**KEPT, "kept": 4}}}, "must not fall"),
+        ({"reference": {"mmlu": {**KEPT, "setup": {"options": [1]}}}}, "setup.options"),
+        ({"guarantee": {"measure": "ratio"}}, "guarantee.value"),
+        ({"generation": {"until": 7}}, "generation.until"),
+        ({"generation": {"max_gen_toks": 0}}, "generation.max_gen_toks"),
+    ],
+)
+def test_a_provenance_that_no_command_could_read_is_refused(
+    tmp_path: Path, provenance: object, where: str
+) -> None:
+    with pytest.raises(ValueError, match=r"is not a threshold file") as raised:
+        read_threshold_file(written(tmp_path, {**FILE, "provenance": provenance}))
+    assert where in str(raised.value)
 
 
 @pytest.mark.parametrize(
