@@ -111,6 +111,7 @@ def serve(
     upstream = _llm_settings(llm or rule.file.llm, llm_base_url, llm_set or [], choice.prices)
     _check_budget(upstream, shadow, shadow_budget_usd)
     _check_rule(compare_by)
+    _check_address(host, port)
     studied = Generation.of(rule.generation, MOST_TOKENS)
     settings = ProxySettings(
         llm=upstream,
@@ -154,16 +155,20 @@ def _run(
     Raises:
         typer.Exit: a model cannot be used.
     """
+    import asyncio
+
     import uvicorn
 
     from slmroute_plugin.llm.exchange import LlmError
-    from slmroute_plugin.serving.opened_proxy import opened_proxy
+    from slmroute_plugin.serving.opened_proxy import check_openable, opened_proxy
     from slmroute_plugin.serving.proxy_app import proxy_app
     from slmroute_plugin.serving.slm_model import SlmError, quiet_lm_eval
     from slmroute_plugin.settings.schema import SettingsError
 
     quiet_lm_eval()
     try:
+        # A model may take minutes to load.
+        asyncio.run(check_openable(settings))
         typer.echo(f"Loading {choice.model}", err=True)
         lm = choice.load()
         assessor = choice.assessor(lm, [rule.method])
@@ -242,6 +247,20 @@ def _check_budget(llm: LlmSettings, share: float, budget_usd: float | None) -> N
             "with --prices, or leave the budget out",
             param_hint="--shadow-budget-usd",
         )
+
+
+def _check_address(host: str, port: int) -> None:
+    """Refuse an address that cannot be listened on.
+
+    Raises:
+        typer.BadParameter: the host is not known, or the port is in use.
+    """
+    from slmroute_plugin.serving.address import AddressError, check_address
+
+    try:
+        check_address(host, port)
+    except AddressError as error:
+        raise typer.BadParameter(str(error), param_hint="--host, --port") from None
 
 
 def _check_rule(name: str) -> None:

@@ -57,6 +57,18 @@ class ProxySettings:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+async def check_openable(settings: ProxySettings) -> None:
+    """Open the log and the LLM's client and close them again, before the SLM is loaded.
+
+    Raises:
+        LlmError: If there is no key for the LLM where one is needed, or its cache cannot be used.
+        OSError: If the log cannot be opened.
+    """
+    DecisionLog(settings.log).close()
+    async with llm_upstream(settings.llm, Path()):
+        pass
+
+
 @asynccontextmanager
 async def opened_proxy(
     rule: ThresholdRule, lm: LM, assessor: Assessor, settings: ProxySettings

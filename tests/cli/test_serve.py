@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,8 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 def serve(folder: Path, content: Any, slm: str, *further: str) -> Result:
     path = folder / "strict.json"
     path.write_text(content if isinstance(content, str) else json.dumps(content))
-    command = ["serve", str(path), "--slm", slm, "--slm-args", "model=tiny", *further]
-    return slmroute(*command)
+    command = ["serve", str(path), "--slm", slm, "--slm-args", "model=tiny"]
+    return slmroute(*command, "--log", folder / "decisions.jsonl", *further)
 
 
 WHOLE = {"threshold": 0.5, "method": "perplexity", "slm": "tiny", "llm": "gpt-4.1-mini"}
@@ -139,3 +140,33 @@ def test_a_shadow_budget_needs_the_price_of_the_llm(
     result = serve(tmp_path, WHOLE, slm.url, *shadow, "--prices", str(prices))
     assert result.exit_code == 0, result.output
     assert len(served) == 1
+
+
+def test_an_address_that_is_taken_is_refused_before_the_slm_is_asked(
+    tmp_path: Path, slm: ScriptedServer, served: list[Any]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = serve(tmp_path, WHOLE, slm.url, "--port", port)
+    assert result.exit_code == 2, result.output
+    assert f"127.0.0.1:{port} cannot be listened on (Address already in use" in result.stderr
+    result = serve(tmp_path, WHOLE, slm.url, "--host", "no such host")
+    assert result.exit_code == 2, result.output
+    assert "the host 'no such host' is not known" in result.stderr
+    assert not slm.bodies
+    assert not served
+
+
+def test_a_missing_key_and_a_log_that_cannot_be_written_are_named_before_the_slm_is_asked(
+    tmp_path: Path, slm: ScriptedServer, served: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = serve(tmp_path, WHOLE, slm.url, "--log", str(tmp_path))
+    assert result.exit_code == 1, result.output
+    assert result.stderr.endswith(f"Error: {tmp_path}: Is a directory\n")
+    monkeypatch.delenv("OPENAI_API_KEY")
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    result = serve(tmp_path, WHOLE, slm.url, "--log", str(tmp_path / "log.jsonl"))
+    assert result.exit_code == 1, result.output
+    assert "set the environment variable OPENAI_API_KEY" in result.stderr
+    assert not slm.bodies
+    assert not served
