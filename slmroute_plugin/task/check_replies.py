@@ -13,7 +13,7 @@ from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.scoring import score
 from slmroute_plugin.storage.sample_files import SampleFileError, numbered_samples
 from slmroute_plugin.task.likelihood_task import LikelihoodTask
-from slmroute_plugin.task.new_files import REPLIES
+from slmroute_plugin.task.new_files import REPLIES, wrong_number
 from slmroute_plugin.task.rows import Doc, RowTask
 
 _KEYS = ("row", "reply", "right")
@@ -60,7 +60,7 @@ def _wrong(task: RowTask, targets: Sequence[str], options: Sequence[str]) -> str
         return "False" if targets and targets[0].strip().lower() == "true" else "True"
     if task.rule.name == "number" and targets:
         try:
-            return f"{float(targets[0].replace(',', '')) + 1:g}"
+            return wrong_number(targets[0])
         except ValueError:
             return "I cannot say."
     return "I cannot say."

@@ -57,6 +57,20 @@ def new_task_files(
     return [TaskFile(f"{name}.yaml", task_text(name, kind, splits, named, style)), *files]
 
 
+def wrong_number(answer: str) -> str:
+    """Return a number other than the one that an answer writes.
+
+    Raises:
+        ValueError: If the answer does not write a number.
+
+    >>> wrong_number("7"), wrong_number("1,000,000")
+    ('8', '1.001e+06')
+    """
+    number = float(answer.replace(",", ""))
+    # Six digits are written, in which a million and one would be a million.
+    return f"{number + max(1.0, abs(number) // 1000):g}"
+
+
 def _rows(path: Path, kind: AnswerKind, columns: DataColumns) -> list[TableRow]:
     """Return the rows of a data file, with the columns checked but for the answer.
 
@@ -157,6 +171,5 @@ def _right_and_wrong(style: AnswerStyle, answer: Any, options: Sequence[str]) ->
         is_true = str(answer).strip().lower() in TRUE
         return ("True", "False") if is_true else ("False", "True")
     if style.rule == "number":
-        number = float(str(answer).replace(",", ""))
-        return str(answer), f"{number + 1:g}"
+        return str(answer), wrong_number(str(answer))
     return (answer[0] if isinstance(answer, list) else answer), "something else"

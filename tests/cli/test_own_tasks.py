@@ -183,6 +183,14 @@ def test_training_rows_of_another_kind_are_refused(rows: Any) -> None:
     assert "an answer is a text, or a list of texts, but in" in result.stderr
 
 
+def test_large_numbers_have_a_wrong_reply_that_is_wrong(rows: Any) -> None:
+    answers = [1_000_000, "25,000,000", 10**16]
+    listed = [{"question": f"Sum {at}?", "answer": answer} for at, answer in enumerate(answers)]
+    result = run("check", new("large", rows("rows.jsonl", listed), "free"))
+    assert result.exit_code == 0, result.output
+    assert "SHOULD BE" not in result.stdout
+
+
 def test_a_reply_that_is_scored_wrongly_is_shown(rows: Any) -> None:
     file = new("names", rows("rows.jsonl", NAMES), "free")
     replies = file.with_name("names_replies.jsonl")
