@@ -152,6 +152,21 @@ def test_what_is_left_out_is_named_with_the_reason(tmp_path: Path) -> None:
         assert f"Left out: {SLM}, demo_cut_off: " in result.output
 
 
+def test_another_method_without_confidences_leaves_nothing_out(tmp_path: Path) -> None:
+    slm = tmp_path / SLM
+    slm.mkdir()
+    arithmetic = newest_sample_files(RESULTS / SLM)[TASK]
+    rows = [json.loads(line) for line in arithmetic.read_text().splitlines()]
+    changed = [row | {"confidence/p_true": None} for row in rows]
+    (slm / arithmetic.name).write_text("".join(json.dumps(row) + "\n" for row in changed))
+    result = run("--ratio", "0.3", results=tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "Left out" not in result.output
+    result = run("--ratio", "0.3", "--method", "p_true", results=tmp_path)
+    assert f"Left out: {SLM}, demo_arithmetic: " in result.output
+    assert "`confidence/p_true` is null in all rows (64)" in result.output
+
+
 def test_an_llm_without_samples_is_named_with_the_fix(tmp_path: Path) -> None:
     (tmp_path / SLM).symlink_to(RESULTS / SLM)
     (tmp_path / LLM).mkdir()

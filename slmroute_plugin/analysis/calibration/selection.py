@@ -99,10 +99,12 @@ def select(
         llms = {name for setting in settings for name in setting.llms}
         _must_be(llm, f"LLM with answers to the questions of {slm}", llms, llm in llms)
     reasons = {problem.where: problem.why for problem in study.problems}
-    unread = [
-        problem for problem in study.problems if problem.where.startswith((f"{slm}, ", f"{llm}, "))
+    used = []
+    left_out = [
+        problem
+        for problem in study.problems
+        if problem.where.startswith((f"{slm}, ", f"{llm}, ")) and problem.method in ("", method)
     ]
-    used, left_out = [], unread
     for setting in settings:
         if method not in setting.slm.scores:
             left_out.append(Problem(setting.slm.task, f"{slm} has no {method} there"))

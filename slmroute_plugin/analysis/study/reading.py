@@ -256,7 +256,8 @@ def _shortfalls(run: TaskRun) -> Iterator[Problem]:
     for method, scores in run.scores.items():
         if not scores.known.any():
             rows = len(run.doc_id)
-            yield Problem(where, f"{run.path}: `confidence/{method}` is null in all rows ({rows})")
+            why = f"{run.path}: `confidence/{method}` is null in all rows ({rows})"
+            yield Problem(where, why, method)
 
 
 def _named_before(line: UnreadLine) -> None:

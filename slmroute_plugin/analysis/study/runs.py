@@ -20,10 +20,12 @@ class Problem(NamedTuple):
     Attributes:
         where: the model and task, or the models, that it is about.
         why: the reason.
+        method: the method whose confidences alone it is about; "" if it is about the answers too.
     """
 
     where: str
     why: str
+    method: str = ""
 
 
 @dataclass(frozen=True, eq=False)
