@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from slmroute_plugin.analysis.calibration.selection import Selection
 
 FOLDER = "thresholds"
+# The share of the evaluation rows that a map to probabilities is fitted on.
+_SHARE = 0.5
 # The letters of tasks in a file's name.
 _LONGEST_TASKS = 60
 
@@ -61,7 +63,7 @@ def calibrate(
     plan: PlanOption = False,
     probability: ProbabilityOption = False,
     at_least: AtLeastOption = None,
-    split: SplitOption = 0.5,
+    split: SplitOption = None,
     output: OutputOption = None,
 ) -> None:
     """Find the threshold for a goal, or the probabilities behind confidences, and write a file.
@@ -105,7 +107,8 @@ def calibrate(
             "--llm": llm,
             "--prices": prices,
         }
-        probability_command.check_options(given, others, at_least, split)
+        share = _SHARE if split is None else split
+        probability_command.check_options(given, others, at_least, share)
         path = output or _default_path(
             results, slm, probability_command.FOLDER, [method, *_of_tasks(names)]
         )
@@ -115,11 +118,12 @@ def calibrate(
         if output is not None:
             threshold = output.with_name(f"{output.stem}.probability-{at_least or 0:g}.json")
         selection = _selection(results, slm, method, None, names)
-        if not probability_command.write_map(selection, path, split, seed, at_least, threshold):
+        if not probability_command.write_map(selection, path, share, seed, at_least, threshold):
             raise typer.Exit(1)
         return
-    if at_least is not None:
-        raise typer.BadParameter("--at-least goes with --probability.")
+    for option, value in {"--at-least": at_least, "--split": split}.items():
+        if value is not None:
+            raise typer.BadParameter(f"{option} goes with --probability.")
     goal = _goal(given, guarantee, questions, per_task)
     if goal.needs_llm and llm is None:
         raise typer.BadParameter("this goal needs the answers of an LLM: name it with --llm.")
@@ -183,8 +187,15 @@ def _check_plan(goal: Goal, others: Mapping[str, object]) -> None:
 
 
 def _task_names(listed: list[str]) -> list[str]:
-    """Return the names in lists with commas between."""
-    return [name.strip() for names in listed for name in names.split(",") if name.strip()]
+    """Return the names in lists with commas between.
+
+    Raises:
+        typer.BadParameter: a list holds no name: without names, all tasks would be taken.
+    """
+    names = [[name.strip() for name in each.split(",") if name.strip()] for each in listed]
+    if not all(names):
+        raise typer.BadParameter("it names no task: leave it out for all.", param_hint="--tasks")
+    return [name for each in names for name in each]
 
 
 def _goal(

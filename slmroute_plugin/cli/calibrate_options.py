@@ -99,10 +99,10 @@ AtLeastOption = Annotated[
     ),
 ]
 SplitOption = Annotated[
-    float,
+    float | None,
     typer.Option(
         help="With --probability: the share of the evaluation rows to learn from, where "
-        "training rows have no confidences; the map is judged on the others."
+        "training rows have no confidences; the map is judged on the others. Default: 0.5."
     ),
 ]
 OutputOption = Annotated[

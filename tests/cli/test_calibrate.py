@@ -186,6 +186,10 @@ def test_an_llm_without_samples_is_named_with_the_fix(tmp_path: Path) -> None:
         (("--cpt", "0.8", "--llm", LLM, "--guarantee", "0.9"), "--cpt has no guarantee"),
         (("--ratio", "0.3", "--guarantee", "0.9", "--plan", "--out", "x"), "leave --out out"),
         (("--ratio", "0.3", "--guarantee", "95"), "--guarantee 95: a probability"),
+        (("--ratio", "0.3", "--split", "0.3"), "--split goes with --probability"),
+        (("--ratio", "0.3", "--at-least", "0.8"), "--at-least goes with --probability"),
+        (("--ratio", "0.3", "--tasks", ""), "it names no task"),
+        (("--ratio", "0.3", "--tasks", "gsm8k", "--tasks", ","), "it names no task"),
     ],
 )
 def test_bad_goals_are_refused_before_anything_is_read(
