@@ -50,6 +50,8 @@ def judge(
     """
     if not results.is_dir():
         raise typer.BadParameter(f"there is no folder {results}.")
+    if include_path is not None and not include_path.is_dir():
+        raise typer.BadParameter(f"there is no folder {include_path}.", param_hint="--include-path")
     settings = _settings(model, base_url, prompt, setting or [])
     from slmroute_plugin.harness import TaskManager
     from slmroute_plugin.include_path import include_path as own_tasks
