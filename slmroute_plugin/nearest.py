@@ -11,8 +11,12 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
     >>> did_you_mean("perplexty", ["p_true", "perplexity"])
     "Did you mean 'perplexity'?"
+    >>> did_you_mean("gsm8k", [])
+    'There is none.'
     """
     names = list(known)
+    if not names:
+        return "There is none."
     in_lower_case = {candidate.lower(): candidate for candidate in names}
     close = get_close_matches(name.lower(), in_lower_case, n=1, cutoff=0.6)
     return (

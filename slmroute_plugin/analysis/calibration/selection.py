@@ -126,8 +126,7 @@ def _must_be(name: str, kind: str, known: set[str], is_there: bool) -> None:
         SelectionError: the name is not there.
     """
     if not is_there:
-        hint = did_you_mean(name, known) if known else "There is none."
-        raise SelectionError(f"there is no {kind} named {name!r}. {hint}")
+        raise SelectionError(f"there is no {kind} named {name!r}. {did_you_mean(name, known)}")
 
 
 def _answers(settings: Sequence[Setting], method: str, llm: str | None) -> Answers:
