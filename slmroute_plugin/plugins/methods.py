@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pluggy
 
 from slmroute_plugin.methods.protocol import AnyMethod, TrainedMethod
+from slmroute_plugin.methods.set_names import METHOD_SETS
 from slmroute_plugin.plugins.loading import ENTRY_POINT_GROUP, plugin_manager
 from slmroute_plugin.signals import Confidences, QuestionTerms, Signal
 from slmroute_plugin.storage.hidden_states import AnyFeature
@@ -92,6 +93,8 @@ def _fault(method: object) -> str | None:
     name = getattr(method, "name", None)
     if not isinstance(name, str) or not name.isidentifier():
         return f"its name {name!r} is not an identifier"
+    if name in METHOD_SETS:
+        return f"its name {name!r} is that of a set of methods, which settings could not tell apart"
     try:
         asks = method.asks  # type: ignore[attr-defined]
     except Exception as error:  # a stranger's property may raise anything

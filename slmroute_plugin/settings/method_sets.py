@@ -1,16 +1,13 @@
-"""The sets of UQ methods that have a name."""
+"""What is in the sets of UQ methods that have a name."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, get_args
 
 from slmroute_plugin.methods.before_answer import need_of_answer
 from slmroute_plugin.methods.protocol import TrainedMethod
 from slmroute_plugin.plugins.methods import RegisteredMethod
 
-MethodSet = Literal["auto", "all", "none", "paper", "free", "prompt"]
-METHOD_SETS: tuple[MethodSet, ...] = get_args(MethodSet)
 # The sets that a list of names may hold.
 IN_LISTS = ("paper", "free", "prompt")
 

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from slmroute_plugin.llm.model_price import ModelPrice, folder_name
+from slmroute_plugin.methods.set_names import METHOD_SETS, MethodSet
 from slmroute_plugin.routing.settings import RouteSettings
 from slmroute_plugin.scoring.judge.settings import JudgeSettings
-from slmroute_plugin.settings.method_sets import METHOD_SETS, MethodSet
 from slmroute_plugin.signals import HiddenState, Position
 
 

@@ -75,6 +75,10 @@ def test_a_taken_name_stays_with_who_came_first(caplog: pytest.LogCaptureFixture
     [
         (SimpleNamespace(asks=(), confidence=len), "its name None is not an identifier"),
         (SimpleNamespace(name="a b", asks=(), confidence=len), "is not an identifier"),
+        (
+            SimpleNamespace(name="free", asks=(), confidence=len),
+            "'free' is that of a set of methods",
+        ),
         (SimpleNamespace(name="a", asks=[], confidence=len), "not a tuple of signals"),
         (SimpleNamespace(name="a", asks=()), "no `confidence(seen)`"),
         (SimpleNamespace(name="a", asks=("text",), confidence=len), "holds 'text', which is not a"),
