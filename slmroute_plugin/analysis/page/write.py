@@ -22,6 +22,7 @@ from slmroute_plugin.analysis.tables.setting_tables import Unparsed
 from slmroute_plugin.analysis.tables.tables import Tables
 from slmroute_plugin.analysis.tables.verdict_rows import verdict_lines
 from slmroute_plugin.storage.atomic_write import written_whole
+from slmroute_plugin.storage.column_names import CONFIDENCE
 
 WHOLE = (
     *("alignment", "routing", "histograms", "insight", "comparison", "ranks"),
@@ -199,7 +200,7 @@ def _row_columns(run: TaskRun) -> Mapping[str, Any]:
     """List the columns of a run's rows: verdicts, and confidences by method."""
     columns: dict[str, Any] = {"doc_id": run.doc_id, "correct": run.correct}
     for method, scores in run.scores.items():
-        columns[f"confidence/{method}"] = scores.confidence
+        columns[f"{CONFIDENCE}{method}"] = scores.confidence
         if not np.array_equal(scores.correct, run.correct):
             columns[f"correct/{method}"] = scores.correct
     return columns
