@@ -24,6 +24,7 @@ from slmroute_plugin.analysis.study.reading import read_study, sample_texts
 from slmroute_plugin.settings.schema import SettingsError
 from slmroute_plugin.storage.hidden_states import load_hidden_states
 from slmroute_plugin.storage.sample_files import newest_sample_files, read_samples, write_samples
+from slmroute_plugin.storage.threshold_file import read_threshold_file
 from slmroute_plugin.task.wrapped_files import wrapped_files
 
 # What lm-eval does not log alike for two runs: times, and what only our rows have.
@@ -409,6 +410,9 @@ def test_report_and_calibrate_read_stock_runs_of_multiple_choice(
         "--accuracy", "1", "--out", tmp_path / "threshold.json",
     )  # fmt: skip
     assert "Threshold: " in said
+    provenance = read_threshold_file(tmp_path / "threshold.json").provenance
+    assert "generation" not in provenance
+    assert "generation" not in provenance["reference"]["stock_colours"]["setup"]
 
 
 def test_report_and_calibrate_route_to_stock_runs_of_generative_tasks(

@@ -92,17 +92,19 @@ def run_setup(samples: Path) -> dict[str, Any]:
         samples: A sample file; lm-eval's files of results lie beside it.
 
     Returns:
-        `generation`, from the samples; and, from the results, `model`, `arguments` (those that
-        answers depend on), `prompt` (a digest of the templates), `fewshot`, `chat_template`,
-        `system`, `options`, `seed`. What the files do not tell is left out.
+        `generation`, from the samples, where answers were generated; and, from the results,
+        `model`, `arguments` (those that answers depend on), `prompt` (a digest of the templates),
+        `fewshot`, `chat_template`, `system`, `options`, `seed`. What the files do not tell is left
+        out.
     """
-    setup: dict[str, Any] = {}
     try:
         row = next(iter(read_samples(samples)), {})
-        setup["generation"] = row["arguments"]["gen_args_0"]["arg_1"]
+        asked = row["arguments"]["gen_args_0"]["arg_1"]
     except (SampleFileError, KeyError, TypeError):
-        pass
-    return {**_of_results(samples), **setup}
+        asked = None
+    # Of options that were compared by their likelihood, it is the text of the first.
+    generation = {"generation": asked} if isinstance(asked, Mapping) else {}
+    return {**_of_results(samples), **generation}
 
 
 def _of_results(samples: Path) -> dict[str, Any]:
