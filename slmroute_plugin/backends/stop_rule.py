@@ -59,14 +59,15 @@ class StopRule:
                 return True
         if not self.stops or not self._may_end_with(ids[-1]):
             return False
-        first = response_start
-        if self.think_end is None:
-            # A stop string spans at most as many tokens as it has bytes; a few more for
-            # tokens that decode to nothing.
-            window = max(len(stop.encode()) for stop in self.stops) + 4
-            first = max(first, len(ids) - window)
-        tail = self._reply(ids, first)
-        return any(stop in tail for stop in self.stops)
+        # A stop string spans at most as many tokens as it has bytes; a few more for tokens that
+        # decode to nothing.
+        window = max(len(stop.encode()) for stop in self.stops) + 4
+        first = max(response_start, len(ids) - window)
+        tail = self._decode(ids[first:])
+        if not any(stop in tail for stop in self.stops):
+            return False
+        reply = tail if self.think_end is None else self._reply(ids, response_start)
+        return any(stop in reply for stop in self.stops)
 
     def _reply(self, ids: Sequence[int], first: int) -> str:
         """Return the text from a token on; of a model that thinks, from its first letter on."""
