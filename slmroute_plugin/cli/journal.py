@@ -3,46 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Column, Table
+
+from slmroute_plugin.nearest import did_you_mean
 
 app = typer.Typer(
     no_args_is_help=True, help="The journal of finished questions, by which runs go on."
 )
 
 Results = Annotated[Path, typer.Argument(help="The folder of results: --output_path's value.")]
-
-
-class KeptTask(NamedTuple):
-    """The answers in a journal to one task, by one model under one set of settings.
-
-    Attributes:
-        number: its key in the journal.
-        model: the model that answered.
-        task: the task.
-        questions: the number of answered questions.
-        size: the bytes of the answers.
-        used_at: the time of the last use.
-        code: the version of the code that wrote the answers.
-    """
-
-    number: int
-    model: str
-    task: str
-    questions: int
-    size: int
-    used_at: str
-    code: str
-
-    def is_usable(self, codes: Collection[str]) -> bool:
-        """Tell whether one of these versions of the code wrote the answers."""
-        return self.code in codes
 
 
 @app.command("ls")
@@ -54,6 +29,7 @@ def list_journal(results: Results = Path("results")) -> None:
     Example: slmroute journal ls /data/results
     """
     from slmroute_plugin.journal.code_version import code_versions
+    from slmroute_plugin.journal.kept_tasks import kept_tasks
 
     codes = code_versions()
     *damaged, path = _files(results)
@@ -96,22 +72,25 @@ def prune(
     Example: slmroute journal prune --task slmroute_mmlu --older-than 30
     """
     from slmroute_plugin.journal.code_version import code_versions
+    from slmroute_plugin.journal.kept_tasks import kept_tasks, remove_tasks
 
     *damaged, path = _files(results)
     chosen = model is not None or task is not None or older_than is not None
     codes = code_versions()
     before = _size(path)
     with closing(_opened(path)) as connection:
-        old = _unused_for(connection, older_than or 0)
+        kept = kept_tasks(connection)
+        _check_known("--model", model, {entry.model for entry in kept})
+        _check_known("--task", task, {entry.task for entry in kept})
         going = [
             entry
-            for entry in kept_tasks(connection)
+            for entry in kept
             if (model is None or entry.model == model)
             and (task is None or entry.task == task)
-            and (older_than is None or entry.number in old)
+            and (older_than is None or entry.days_unused >= older_than)
             and (chosen or everything or not entry.is_usable(codes))
         ]
-        _remove(connection, [entry.number for entry in going])
+        remove_tasks(connection, going)
     for file in damaged:
         for part in (file, *(file.with_name(file.name + end) for end in ("-wal", "-shm"))):
             part.unlink(missing_ok=True)
@@ -123,36 +102,17 @@ def prune(
     )
 
 
-def kept_tasks(connection: sqlite3.Connection) -> list[KeptTask]:
-    """List the tasks in a journal, by model and task."""
-    select = (
-        "SELECT number, model, tasks.task, count(questions.key), "
-        "coalesce(sum(length(record) + length(arrays)), 0), used_at, code "
-        "FROM tasks LEFT JOIN questions ON questions.task = tasks.number "
-        "GROUP BY number ORDER BY model, tasks.task, used_at"
-    )
-    return [KeptTask(*row) for row in connection.execute(select)]
+def _check_known(option: str, name: str | None, known: set[str]) -> None:
+    """Refuse a model or a task that the journal does not hold.
 
-
-def _unused_for(connection: sqlite3.Connection, days: float) -> set[int]:
-    """Find the numbers of the tasks that were not used for so many days."""
-    select = "SELECT number FROM tasks WHERE julianday('now') - julianday(used_at) >= ?"
-    return {row[0] for row in connection.execute(select, (days,))}
-
-
-def _remove(connection: sqlite3.Connection, tasks: list[int]) -> None:
-    """Remove tasks and all that belongs to them from a journal, and shrink its file."""
-    connection.execute("BEGIN IMMEDIATE")
-    for number in tasks:
-        connection.execute("DELETE FROM questions WHERE task = ?", (number,))
-        connection.execute(
-            "DELETE FROM batch_sizes WHERE task = (SELECT key FROM tasks WHERE number = ?)",
-            (number,),
+    Raises:
+        typer.BadParameter: the journal does not hold it.
+    """
+    if name is not None and name not in known:
+        raise typer.BadParameter(
+            f"the journal holds none called {name!r}. {did_you_mean(name, known)}",
+            param_hint=repr(option),
         )
-        connection.execute("DELETE FROM tasks WHERE number = ?", (number,))
-    connection.execute("COMMIT")
-    connection.execute("VACUUM")
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _files(results: Path) -> list[Path]:

@@ -69,7 +69,10 @@ def test_prune_removes_what_no_run_would_use(results: Path) -> None:
         (["--older-than", "1"], {"a slmroute_x", "a slmroute_y", "b slmroute_x"}),
         (["--older-than", "0"], set()),
         (["--all"], set()),
-        (["--model", "c"], {"a slmroute_x", "a slmroute_y", "b slmroute_x"}),
+        (
+            ["--model", "b", "--task", "slmroute_y"],
+            {"a slmroute_x", "a slmroute_y", "b slmroute_x"},
+        ),
     ],
 )
 def test_prune_removes_what_the_options_name(
@@ -77,6 +80,19 @@ def test_prune_removes_what_the_options_name(
 ) -> None:
     said("prune", str(results), *options)
     assert set(rows(results)) == left
+
+
+@pytest.mark.parametrize(
+    ("option", "typo", "hint"),
+    [("--task", "slmroute_z", "Did you mean 'slmroute_"), ("--model", "gpt", "Known: a, b.")],
+)
+def test_prune_refuses_a_name_that_the_journal_does_not_hold(
+    results: Path, option: str, typo: str, hint: str
+) -> None:
+    error = said("prune", str(results), option, typo, code=2)
+    assert f"'{option}'" in error
+    assert f"the journal holds none called '{typo}'. {hint}" in error
+    assert len(rows(results)) == 3
 
 
 def test_a_damaged_file_is_shown_and_pruned(results: Path) -> None:
