@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from slmroute_plugin.llm.prices import prices
+from slmroute_plugin.storage.yaml_file import YamlFileError, read_yaml
 
 Number = TypeVar("Number", float, Any)
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -136,16 +137,12 @@ def read_prices(path: Path) -> dict[str, ModelPrice]:
     """Read the prices of models from a YAML file: a mapping for each name.
 
     Raises:
-        PriceError: If the file cannot be read, is not YAML, or holds no prices.
+        PriceError: If the file cannot be read, is not YAML, has a key twice, or holds no prices.
     """
-    import yaml
-
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PriceError(f"{path}: cannot be read ({error.strerror}). Name a file.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise PriceError(f"{path}: not YAML: {error}") from None
+        raw = read_yaml(path)
+    except YamlFileError as error:
+        raise PriceError(str(error)) from None
     if not isinstance(raw, dict) or not raw:
         raise PriceError(
             f"{path}: holds {raw!r}, not a price for each model, such as "

@@ -93,5 +93,6 @@ def _explain(error: ValidationError) -> str:
             model = ModelPrice if priced else _MODELS.get(tuple(path[:-1]), Settings)
             lines.append(f"{where}: unknown key. {did_you_mean(path[-1], model.model_fields)}")
         else:
-            lines.append(f"{where}: {fault['msg']}, not {fault['input']!r}.")
+            message = fault["msg"].removeprefix("Value error, ")
+            lines.append(f"{where}: {message}, not {fault['input']!r}.")
     return "\n".join(dict.fromkeys(lines))

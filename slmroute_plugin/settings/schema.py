@@ -40,9 +40,12 @@ class HiddenStateSettings(BaseModel):
 
 def _names(value: object) -> object:
     # In YAML and shells it is easy to write a name, or several names with commas.
-    if isinstance(value, str) and value not in METHOD_SETS:
-        return [name.strip() for name in value.split(",") if name.strip()]
-    return value
+    if not isinstance(value, str) or value in METHOD_SETS:
+        return value
+    names = [name.strip() for name in value.split(",") if name.strip()]
+    if not names:
+        raise ValueError("it names no method: write none, if there shall be none")
+    return names
 
 
 def _switch(value: object) -> object:

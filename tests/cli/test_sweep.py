@@ -248,5 +248,7 @@ def test_grids_are_data(there: Demo) -> None:
     done = invoke(there.grid)
     assert done.exit_code == 2
     assert "not YAML" in done.output
+    there.grid.write_text("tasks: {}\nlimit: 1\ntasks: {}", encoding="utf-8")
+    assert "'tasks' stands twice, in lines 1 and 3" in invoke(there.grid).output
     there.grid.write_text(json.dumps([1]), encoding="utf-8")
     assert "a grid is a mapping" in invoke(there.grid).output

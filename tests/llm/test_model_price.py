@@ -68,6 +68,11 @@ def test_a_file_holds_a_price_for_each_model(tmp_path: Path) -> None:
         ("- 1", "not a price for each model"),
         ("", "not a price for each model"),
         ("a: [", "not YAML"),
+        (
+            "a: {input_usd: 1, output_usd: 1}\nb: {input_usd: 2, output_usd: 2}\n"
+            "a: {input_usd: 3, output_usd: 3}",
+            "'a' stands twice, in lines 1 and 3",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, text: str, says: str) -> None:

@@ -20,6 +20,7 @@ from pydantic import (
 from slmroute_plugin.llm.model_price import ModelPrice
 from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.probes.labels import Target
+from slmroute_plugin.storage.yaml_file import YamlFileError, read_yaml
 from slmroute_plugin.sweep.grid.model_engine import ModelEngine
 
 # Names become names of folders.
@@ -230,16 +231,12 @@ def load_grid(path: Path) -> Grid:
     """Read a grid from its file.
 
     Raises:
-        GridError: the file cannot be read, is not YAML, or is not a valid grid.
+        GridError: the file cannot be read, is not YAML, has a key twice, or is not a valid grid.
     """
-    import yaml
-
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise GridError(f"{path}: cannot be read ({error.strerror}). Name a grid file.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise GridError(f"{path}: not YAML: {error}") from None
+        raw = read_yaml(path)
+    except YamlFileError as error:
+        raise GridError(str(error)) from None
     if not isinstance(raw, dict):
         raise GridError(f"{path}: a grid is a mapping with slms, llms and tasks, not {raw!r}")
     try:

@@ -91,7 +91,7 @@ def test_nothing_else_counts(reply: str) -> None:
 @pytest.mark.parametrize(
     ("judge", "said"),
     [
-        ({}, "judge: Value error, exactly one of model, replay and backend is needed"),
+        ({}, "judge: exactly one of model, replay and backend is needed"),
         ({"modell": "x"}, "judge.modell: unknown key. Did you mean 'model'?"),
         ({"model": "x", "promt": "y"}, "judge.promt: unknown key. Did you mean 'prompt'?"),
         ({"model": "x", "api_key": "k"}, "judge.api_key: unknown key"),
