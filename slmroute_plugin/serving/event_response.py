@@ -88,7 +88,9 @@ class LlmEvents:
         """Yield the lines of the events."""
         try:
             async for line in self._stream.lines():
-                if self._stream.is_done:
+                if self._stream.broken_off is not None:  # a client goes at the event that says so
+                    self.status, self.fault = 502, self._stream.broken_off
+                elif self._stream.is_done:
                     self.status, self.fault = 200, None
                 yield line
         except StreamBroken as error:
@@ -96,7 +98,8 @@ class LlmEvents:
             broken = ApiError(502, "The LLM broke off its answer.", "api_error", "llm_broke_off")
             yield f"\n{sent(broken.body)}"
         else:
-            self.status, self.fault = 200, None
+            if self._stream.broken_off is None:
+                self.status, self.fault = 200, None
 
     async def close(self) -> None:
         """Close the connection, and take over the price."""

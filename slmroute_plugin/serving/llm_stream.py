@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
-from slmroute_plugin.openai_protocol.answer_text import mapping, reported
+from slmroute_plugin.openai_protocol.answer_text import check_complete, mapping, reported
 from slmroute_plugin.openai_protocol.bodies import token_count
 from slmroute_plugin.openai_protocol.endpoint import Endpoint
 from slmroute_plugin.openai_protocol.failures import BadBody
@@ -26,19 +26,25 @@ async def beginning(lines: AsyncIterator[str]) -> list[str]:
     """Return the lines of a stream up to its first event.
 
     Raises:
-        BadBody: If there is no event, or if the first event reports an error.
+        BadBody: If there is no event but the end, or if the first event reports an error.
     """
     begun: list[str] = []
     async for line in lines:
         if line and not line.startswith(_FIELDS):
             raise BadBody("the server's answer is not a stream of events")
         begun.append(line)
+        if _is_done(line):
+            break
         if line.startswith(_DATA):
             event = _event(line)
             if event.get("error") and not event.get("choices"):
                 raise BadBody(f"the server broke off the stream{reported(event)}")
             return begun
     raise BadBody("the server ended the stream before its beginning")
+
+
+def _is_done(line: str) -> bool:
+    return line.startswith(_DATA) and line[len(_DATA) :].strip() == _DONE
 
 
 def _event(line: str) -> Mapping[str, Any]:
@@ -63,6 +69,7 @@ class LlmStream:
         completion_tokens: The number of tokens of the answer, once the server has told it.
         letters: The letters of the answer so far.
         is_done: Whether the server has sent `[DONE]`, which is the last event.
+        broken_off: Why the server has broken the answer off, if it says so; None otherwise.
         on_end: A function that is called at the end, and returns the price in dollars.
         cost_usd: The price in dollars, after the end; None if it is not known.
     """
@@ -83,6 +90,7 @@ class LlmStream:
         self.completion_tokens: int | None = None
         self.letters = 0
         self.is_done = False
+        self.broken_off: str | None = None
         self.on_end: Callable[[], float | None] = lambda: None
         self.cost_usd: float | None = None
 
@@ -115,7 +123,7 @@ class LlmStream:
 
     def _note(self, line: str) -> None:
         """Note what an event says of the end, the tokens and the letters of the answer."""
-        if line[len(_DATA) :].strip() == _DONE:
+        if _is_done(line):
             self.is_done = self._has_finished = True
             return
         event = _event(line)
@@ -123,7 +131,13 @@ class LlmStream:
             self.prompt_tokens = token_count(usage.get("prompt_tokens"))
             self.completion_tokens = token_count(usage.get("completion_tokens"))
         choices: Any = event.get("choices")
-        for choice in map(mapping, choices if isinstance(choices, list) else []):
+        choices = list(map(mapping, choices if isinstance(choices, list) else []))
+        for choice in choices or [{}]:
+            try:
+                check_complete(choice, event)
+            except BadBody as error:
+                self.broken_off = str(error)
+        for choice in choices:
             content = mapping(choice.get("delta")).get("content")
             self.letters += len(content) if isinstance(content, str) else 0
             self._has_finished |= bool(choice.get("finish_reason"))

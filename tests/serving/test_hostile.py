@@ -120,6 +120,7 @@ NO_STREAMS = {
     "a page": "<html>\n<p>data: no</p></html>",
     "nothing": "",
     "comments": ": processing\n\n",
+    "an end without a beginning": "data: [DONE]\n\n",
     "an error": event(error={"message": "out of memory", "code": 500}),
 }
 
@@ -144,6 +145,24 @@ def test_an_error_within_a_stream_is_passed_on_and_logged(
         streamed(proxy)
     (outcome,) = proxy.wait_for("outcome")
     assert (outcome["answered_by"], outcome["status"]) == ("llm", 502)
+
+
+@pytest.mark.parametrize(
+    ("last", "words"),
+    [
+        (event(error={"message": "out of memory"}), "out of memory"),  # vLLM's
+        (delta(None, "error"), "finish_reason error"),
+    ],
+)
+def test_a_stream_that_the_server_breaks_off_is_not_logged_as_an_answer(
+    proxy: RunningProxy, llm: ScriptedServer, last: str, words: str
+) -> None:
+    sent = delta("half") + last + "data: [DONE]\n\n"
+    llm.otherwise = streams(sent)
+    assert post(proxy, body("hard", stream=True)).text == sent
+    (outcome,) = proxy.wait_for("outcome")
+    assert (outcome["answered_by"], outcome["status"]) == ("llm", 502)
+    assert words in outcome["error"]
 
 
 def test_a_stream_that_stops_in_its_middle_is_broken_off(start: Start, llm: ScriptedServer) -> None:
