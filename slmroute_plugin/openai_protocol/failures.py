@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -16,6 +17,7 @@ from slmroute_plugin.openai_protocol.endpoint import Endpoint
 from slmroute_plugin.openai_protocol.posting import StatusError
 
 if TYPE_CHECKING:
+    from aiohttp import ClientError
     from openai import APIStatusError
 
 LONGEST_WAIT_S = 60.0
@@ -109,7 +111,8 @@ def failure_of(error: Exception, endpoint: Endpoint) -> Failure:
     from openai import APIConnectionError, APIStatusError, APITimeoutError
 
     if isinstance(error, ClientError):
-        return _broken(error, isinstance(error, ClientConnectorError), endpoint)
+        unreached = isinstance(error, ClientConnectorError)
+        return _broken(_without_address(error), unreached, endpoint)
     if isinstance(error, APITimeoutError):
         return _LATE
     if isinstance(error, APIConnectionError):
@@ -122,7 +125,21 @@ def failure_of(error: Exception, endpoint: Endpoint) -> Failure:
     return Failure(f"{type(error).__name__}: {_line(error, endpoint)}")
 
 
-def _broken(cause: BaseException | None, unreached: bool, endpoint: Endpoint) -> Failure:
+def _without_address(error: ClientError) -> object:
+    """Return what aiohttp says besides the server's address, which clients of a proxy may see."""
+    from aiohttp import ClientConnectorError, ClientResponseError, ClientSSLError
+
+    if isinstance(error, ClientResponseError):
+        return error.message or type(error).__name__
+    if isinstance(error, ClientSSLError) or not isinstance(error, ClientConnectorError):
+        return error
+    cause = error.os_error
+    if cause.errno is not None and cause.errno > 0:
+        return os.strerror(cause.errno)
+    return cause.strerror or type(cause).__name__
+
+
+def _broken(cause: object, unreached: bool, endpoint: Endpoint) -> Failure:
     fault = "the server cannot be reached" if unreached else "the connection broke"
     text = f"{fault} ({_line(cause, endpoint) or type(cause).__name__})"
     return Failure(text, may_pass=True, is_unreached=unreached)

@@ -92,6 +92,24 @@ def test_a_cut_connection_and_no_server_are_told_apart(server: ScriptedServer) -
     assert broken.may_pass and unreached.may_pass
 
 
+def test_a_failed_connection_does_not_tell_the_address(server: ScriptedServer) -> None:
+    async def garbage(request: web.Request, question: str) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.write(b"what is HTTP?\r\n\r\n")
+        request.transport.close()
+        return web.Response()
+
+    server.otherwise = garbage
+    for url, words in (
+        ("http://127.0.0.1:9/v1/chat/completions", "Connection refused"),
+        ("http://nowhere.invalid:9/v1/chat/completions", ""),
+        (f"{server.url}/chat/completions", "connection broke"),
+    ):
+        text = failure(posted(url, {}), url).text
+        assert words in text
+        assert not any(part in text for part in ("127.0.0.1", "nowhere", str(server.port))), text
+
+
 def test_headers_and_any_text_arrive(server: ScriptedServer) -> None:
     url = f"{server.url}/chat/completions"
     text = asyncio.run(posted(url, {"Authorization": "Bearer one"}))

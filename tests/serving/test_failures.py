@@ -163,6 +163,24 @@ def test_without_both_there_is_an_error_of_openais_form(
     assert (outcome["answered_by"], outcome["status"]) == ("none", seen)
 
 
+@pytest.mark.parametrize("model", ["slm", "llm"])
+def test_the_address_of_a_model_that_is_down_is_not_told(
+    start: Start, slm: ScriptedServer, llm: ScriptedServer, model: str
+) -> None:
+    proxy = start()
+    down = slm if model == "slm" else llm
+
+    async def go(request: Any, question: str) -> Any:
+        await down.unlisten()
+        return await down.cut()(request, question)
+
+    down.otherwise = go
+    for words in ("the connection broke", "the server cannot be reached"):
+        with pytest.raises(openai.InternalServerError, match=words) as raised:
+            ask(proxy, "easy", model=f"slmroute/{model}")
+        assert "127.0.0.1" not in raised.value.response.text
+
+
 def test_a_stream_that_breaks_says_so_and_is_not_begun_again(
     start: Start, llm: ScriptedServer
 ) -> None:
