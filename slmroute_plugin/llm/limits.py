@@ -16,18 +16,22 @@ class Budget:
 
     Args:
         limit_usd: The dollars after which nothing more is asked; None for no limit.
+        within: A budget that all of it counts towards too; None for none.
 
     Attributes:
         spent_usd: The dollars spent so far, over the answers whose price is known.
     """
 
-    def __init__(self, limit_usd: float | None) -> None:
+    def __init__(self, limit_usd: float | None, within: Budget | None = None) -> None:
         self._limit_usd = limit_usd
+        self._within = within
         self.spent_usd = 0.0
 
     def spend(self, cost_usd: float | None) -> None:
         """Count the price of an answer, if it is known."""
         self.spent_usd += cost_usd or 0.0
+        if self._within is not None:
+            self._within.spend(cost_usd)
 
     @property
     def is_spent(self) -> bool:

@@ -66,14 +66,13 @@ class Shadow:
         self._log_text = log_text
         self._random = Random(settings.seed)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._spent_usd = 0.0
+        self._budget = llm.part_of_budget(settings.budget_usd)
 
     def consider(self, request_id: str, body: Mapping[str, Any], answer: str) -> None:
         """Draw whether a kept request is sent too, and send it in the background if so."""
         if self._random.random() >= self._settings.share:
             return
-        limit = self._settings.budget_usd
-        if limit is not None and self._spent_usd >= limit:
+        if self._budget.is_spent:
             self._metrics.shadows.labels("no_budget").inc()
             return
         if len(self._tasks) >= _MOST_AT_ONCE:
@@ -92,8 +91,7 @@ class Shadow:
     async def _compare(self, request_id: str, body: Mapping[str, Any], answer: str) -> None:
         plain = {name: value for name, value in body.items() if name not in _STREAMING}
         try:
-            reply = await self._llm.complete(plain)
-            self._spent_usd += reply.charged_usd
+            reply = await self._llm.complete(plain, self._budget)
             text = reply.with_text().text or ""
             # Expressions may take seconds to compare.
             agrees = await asyncio.to_thread(self._same, answer, text)

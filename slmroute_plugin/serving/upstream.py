@@ -75,8 +75,6 @@ class LlmAnswer(NamedTuple):
         body: The response's body, as text.
         text: The text of the answer; None if it has none, as with a call of a tool.
         cost_usd: The price in dollars; None if it is not known.
-        charged_usd: The dollars that count towards a budget: the price or, where the server tells
-            no tokens, an estimate of it; 0 if nothing was asked.
         cached: Whether nothing was asked.
         why_no_text: Why there is no text, if there is none.
     """
@@ -84,7 +82,6 @@ class LlmAnswer(NamedTuple):
     body: str
     text: str | None
     cost_usd: float | None
-    charged_usd: float = 0.0
     cached: bool = False
     why_no_text: str | None = None
 
@@ -130,23 +127,28 @@ class LlmUpstream:
             where, settings.max_attempts, BACK_OFF_S, longest_wait_s=_LONGEST_WAIT_S
         )
 
-    async def complete(self, body: Mapping[str, Any]) -> LlmAnswer:
+    def part_of_budget(self, limit_usd: float | None) -> Budget:
+        """Return a budget within the LLM's own."""
+        return Budget(limit_usd, self._limits.budget)
+
+    async def complete(self, body: Mapping[str, Any], budget: Budget | None = None) -> LlmAnswer:
         """Answer a request, without a stream.
 
         Args:
             body: The client's body.
+            budget: A part of the LLM's budget that the attempts count towards; None for none.
 
         Raises:
             UpstreamError: If there is no answer.
         """
-        sent = self._sent(body)
+        sent, budget = self._sent(body), budget or self._limits.budget
         key = cache_key(self._where.url, self.name, [], sent)
         # An answer that is drawn is to be drawn anew.
         keeps = body.get("temperature") == 0
         if keeps and (kept := self._cache.get(key)) is not None and kept.text is not None:
-            return self._read(kept.text)._replace(cached=True)
+            return self._read(kept.text, budget)._replace(cached=True)
         async with self._slots:
-            answer = await self._made(partial(self._completed, sent))
+            answer = await self._made(partial(self._completed, sent, budget))
         if keeps and answer.text is not None:
             self._cache.put(key, self.name, LlmReply(text=answer.body, cost_usd=answer.cost_usd))
         return answer
@@ -204,27 +206,26 @@ class LlmUpstream:
         if self._limits.budget.is_spent:
             raise _Refused(self._limits.budget.refusal)
 
-    async def _completed(self, sent: Mapping[str, Any]) -> LlmAnswer:
+    async def _completed(self, sent: Mapping[str, Any], budget: Budget) -> LlmAnswer:
         from anyio import fail_after
 
         await self._let_through(sent)
         with fail_after(self._settings.timeout_s):
             raw = await self._poster.text(self._url, sent)
-        answer = self._read(self._where.without_key(raw))
+        answer = self._read(self._where.without_key(raw), budget)
         estimate = self._settings.cost_usd(
             _prompt_tokens(sent), estimated_tokens(len(answer.text or ""))
         )
-        charged = (estimate if answer.cost_usd is None else answer.cost_usd) or 0.0
-        self._limits.budget.spend(charged)
-        return answer._replace(charged_usd=charged)
+        budget.spend(estimate if answer.cost_usd is None else answer.cost_usd)
+        return answer
 
-    def _read(self, raw: str) -> LlmAnswer:
+    def _read(self, raw: str, budget: Budget) -> LlmAnswer:
         """Read a response.
 
         Raises:
             BadBody: If it is not a completion.
         """
-        body = read_paid_body(raw, self._settings, self._limits.budget)
+        body = read_paid_body(raw, self._settings, budget)
         cost = self._settings.cost_usd(body.prompt_tokens, body.completion_tokens)
         return LlmAnswer(raw, body.text, cost, why_no_text=body.error)
 

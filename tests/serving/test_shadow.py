@@ -58,10 +58,15 @@ def test_the_budget_ends_shadow_requests(start: Start, llm: ScriptedServer) -> N
 
 @pytest.mark.parametrize(
     "answer",
-    [completion("yes " * 10_000, usage=None), completion(None, usage={"completion_tokens": 9000,
-                                                                      "prompt_tokens": 1})],
-    ids=["without a count of its tokens", "without a text"],
-)  # fmt: skip
+    [
+        completion("yes " * 10_000, usage=None),
+        completion(None, usage={"completion_tokens": 9000, "prompt_tokens": 1}),
+        completion(
+            "So", usage={"completion_tokens": 9000, "prompt_tokens": 1}, finish_reason="error"
+        ),
+    ],
+    ids=["without a count of its tokens", "without a text", "broken off"],
+)
 def test_answers_of_every_kind_are_charged(
     start: Start, llm: ScriptedServer, answer: dict[str, Any]
 ) -> None:
