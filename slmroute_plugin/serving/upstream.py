@@ -202,7 +202,9 @@ class LlmUpstream:
         Raises:
             _Refused: If the budget is spent.
         """
-        await self._limits.turn(_prompt_tokens(sent))
+        # Servers allow no request of more than a minute's tokens, whatever its client writes.
+        most = self._settings.tokens_per_minute or 0.0
+        await self._limits.turn(min(_prompt_tokens(sent) + _answer_tokens(sent), most))
         if self._limits.budget.is_spent:
             raise _Refused(self._limits.budget.refusal)
 
@@ -265,6 +267,12 @@ def _prompt_tokens(sent: Mapping[str, Any]) -> int:
             else:
                 tokens += _TOKENS_OF_A_PART
     return tokens
+
+
+def _answer_tokens(sent: Mapping[str, Any]) -> int:
+    """Return the largest number of tokens of an answer; 0 if the request has no limit."""
+    limits = (sent.get(name) for name in ("max_completion_tokens", "max_tokens"))
+    return next((limit for limit in limits if isinstance(limit, int)), 0)
 
 
 class _Refused(Exception):

@@ -21,6 +21,7 @@ from real_server import free_port
 from running_proxy import ROUTE, RunningProxy, llm_answers, slm_answers, write_threshold
 from scripted_server import KEY, ScriptedServer, completion
 
+from slmroute_plugin.llm.limits import Pace
 from slmroute_plugin.serving.connected_slm import ConnectedSlm
 from slmroute_plugin.serving.proxy import ProxyLimits
 from slmroute_plugin.serving.shadow import Shadow, ShadowSettings
@@ -115,6 +116,22 @@ def test_answers_without_a_text_are_paid_too(start: Start, llm: ScriptedServer) 
     for question in ("hard", "hard again"):
         assert ask(proxy, question).headers["x-slmroute-reason"] == "llm_failed"
     assert llm.total == 1
+
+
+def test_an_answer_counts_towards_the_pace_as_if_it_were_as_long_as_it_may(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    amounts = []
+
+    async def counted(pace: Pace, amount: float = 1) -> None:
+        amounts.append(amount)
+
+    monkeypatch.setattr(Pace, "wait", counted)
+    proxy = start({"tokens_per_minute": 1000})
+    # 400 letters are 100 tokens.
+    for most in ({}, {"max_tokens": 50}, {"max_completion_tokens": 70}, {"max_tokens": 10**12}):
+        ask(proxy, "a" * 400, model="slmroute/llm", **most)
+    assert amounts[1::2] == [100, 150, 170, 1000]  # between turns of requests
 
 
 def test_an_image_is_not_counted_by_its_letters(start: Start, llm: ScriptedServer) -> None:
