@@ -6,10 +6,62 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
 
 # The decisions that the SLM's confidence made.
 BY_CONFIDENCE = frozenset({"confident", "unsure", "no_confidence"})
+
+
+class _Start(BaseModel):
+    """A proxy's start, as far as its form matters."""
+
+    model_config = ConfigDict(strict=True)
+
+    method_options: dict[str, dict[str, Any]] | None = None
+
+
+class _OfRequest(BaseModel):
+    """The field that all other events have."""
+
+    model_config = ConfigDict(strict=True)
+
+    id: str
+
+
+_Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Decision(_OfRequest):
+    """The fields of a decision that are read again."""
+
+    decision: str
+    reason: str
+    confidence: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    slm_cost_usd: _Dollars | None = None
+
+
+class _Outcome(_OfRequest):
+    """The fields of a request's end that are read again."""
+
+    answered_by: str
+    llm_cost_usd: _Dollars | None = None
+
+
+class _Shadow(_OfRequest):
+    """The fields of a shadow request that are read again."""
+
+    agrees: bool | None = None
+    cost_usd: _Dollars | None = None
+
+
+_EVENTS: Mapping[Any, type[BaseModel]] = {
+    "start": _Start,
+    "decision": _Decision,
+    "outcome": _Outcome,
+    "shadow": _Shadow,
+}
 
 
 class DecisionLogError(ValueError):
@@ -73,15 +125,14 @@ def read_decisions(path: Path) -> DecisionsRead:
     try:
         with path.open("rb") as file:
             for number, event in _events(file):
-                kind, name = event.get("event"), event.get("id")
-                if kind == "start":
-                    starts.append(event)
-                elif kind in ("decision", "outcome", "shadow") and isinstance(name, str):
-                    start = starts[-1] if starts else {}
-                    request = requests.setdefault(name, LoggedRequest(start))
-                    setattr(request, kind, event)
-                else:
+                if not event:
                     unread.append(number)
+                elif event["event"] == "start":
+                    starts.append(event)
+                else:
+                    start = starts[-1] if starts else {}
+                    request = requests.setdefault(event["id"], LoggedRequest(start))
+                    setattr(request, event["event"], event)
     except OSError as error:
         raise DecisionLogError(f"{path} cannot be read: {error.strerror or error}") from None
     if not requests and not starts:
@@ -90,10 +141,11 @@ def read_decisions(path: Path) -> DecisionsRead:
 
 
 def _events(lines: Iterable[bytes]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Yield the number and the content of each line; an empty mapping if it holds no object."""
+    """Yield the number and the event of each line; an empty mapping if it holds none."""
     for number, line in enumerate(lines, 1):
         try:
             event = json.loads(line)
-        except (ValueError, RecursionError):
-            event = None
-        yield number, event if isinstance(event, dict) else {}
+            _EVENTS[event["event"]].model_validate(event)
+        except (ValueError, RecursionError, KeyError, TypeError):
+            event = {}
+        yield number, event

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,32 @@ def test_a_file_that_is_not_a_log_is_an_error(tmp_path: Path, content: str) -> N
     result = report(tmp_path / "log.jsonl", tmp_path / "out")
     assert result.exit_code == 2
     assert "holds no events" in result.output
+
+
+def test_a_line_that_holds_a_part_of_an_event_costs_itself_alone(tmp_path: Path) -> None:
+    path = log_of(tmp_path / "log.jsonl")
+    before = report(path, tmp_path / "before")
+    assert before.exit_code == 0
+    whole = {"event": "decision", "id": "a", "decision": "llm", "reason": "unsure"}
+    lines: list[Any] = [
+        {"event": "decision", "id": "a"},
+        {"event": "decision", "id": "a", "decision": "llm"},
+        whole | {"reason": ["unsure"]},
+        whole | {"confidence": 10**400},
+        whole | {"confidence": "high"},
+        whole | {"slm_cost_usd": float("nan")},
+        {"event": "outcome", "id": "0", "answered_by": None},
+        {"event": "shadow", "id": "0", "agrees": "yes"},
+        {"event": "start", "method_options": "none"},
+        {"event": ["start"]},
+        [1],
+    ]
+    with path.open("a") as file:
+        file.writelines(json.dumps(line) + "\n" for line in lines)
+    after = report(path, tmp_path / "after")
+    assert after.exit_code == 0, after.output
+    assert f"Left out: {len(lines)} lines" in after.stderr
+    assert rows(tmp_path / "after") == rows(tmp_path / "before")
 
 
 def test_a_log_that_was_cut_off_is_continued_on_a_new_line(tmp_path: Path) -> None:
