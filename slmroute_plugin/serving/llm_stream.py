@@ -55,6 +55,17 @@ def _event(line: str) -> Mapping[str, Any]:
         return {}
 
 
+def _letters(delta: Mapping[str, Any]) -> int:
+    """Count the letters that a piece of an answer adds, all of which are paid."""
+    # Some servers send the thinking under both names.
+    thinking = delta.get("reasoning_content") or delta.get("reasoning")
+    calls: Any = delta.get("tool_calls")
+    calls = map(mapping, calls if isinstance(calls, list) else [])
+    functions = [mapping(call.get("function")) for call in calls]
+    texts = [delta.get("content"), thinking, *(each.get("arguments") for each in functions)]
+    return sum(len(text) for text in texts if isinstance(text, str))
+
+
 class LlmStream:
     """A stream of server-sent events from the LLM, which has begun.
 
@@ -67,7 +78,7 @@ class LlmStream:
     Attributes:
         prompt_tokens: The number of tokens of the prompt, once the server has told it.
         completion_tokens: The number of tokens of the answer, once the server has told it.
-        letters: The letters of the answer so far.
+        letters: The letters that were generated so far: of thinking and calls of tools too.
         is_done: Whether the server has sent `[DONE]`, which is the last event.
         broken_off: Why the server has broken the answer off, if it says so; None otherwise.
         on_end: A function that is called at the end, and returns the price in dollars.
@@ -138,6 +149,5 @@ class LlmStream:
             except BadBody as error:
                 self.broken_off = str(error)
         for choice in choices:
-            content = mapping(choice.get("delta")).get("content")
-            self.letters += len(content) if isinstance(content, str) else 0
+            self.letters += _letters(mapping(choice.get("delta")))
             self._has_finished |= bool(choice.get("finish_reason"))

@@ -165,6 +165,28 @@ def test_a_stream_that_the_server_breaks_off_is_not_logged_as_an_answer(
     assert words in outcome["error"]
 
 
+@pytest.mark.parametrize(
+    "piece",
+    [
+        {"content": "a" * 4000},
+        {"reasoning_content": "a" * 4000},
+        {"reasoning": "a" * 4000, "reasoning_content": "a" * 4000},
+        {"tool_calls": [{"index": 0, "function": {"arguments": "a" * 4000}}]},
+    ],
+)
+def test_all_that_is_streamed_counts_where_the_server_counts_no_tokens(
+    start: Start, llm: ScriptedServer, piece: dict[str, Any]
+) -> None:
+    # 4000 letters are about 1000 tokens, at $1.60 per million.
+    proxy = start({"max_cost_usd": 0.003})
+    thought = event(choices=[{"index": 0, "delta": piece, "finish_reason": None}])
+    llm.otherwise = streams(thought + delta("yes", "stop") + "data: [DONE]\n\n")
+    for _ in range(3):
+        post(proxy, body("hard", stream=True))
+    proxy.wait_for("outcome", 3)
+    assert llm.total == 2
+
+
 def test_a_stream_that_stops_in_its_middle_is_broken_off(start: Start, llm: ScriptedServer) -> None:
     proxy = start({"timeout_s": 0.5})
     llm.otherwise = llm_answers(words=3, pause_s=60)
