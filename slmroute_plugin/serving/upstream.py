@@ -144,7 +144,7 @@ class LlmUpstream:
         sent, budget = self._sent(body), budget or self._limits.budget
         key = cache_key(self._where.url, self.name, [], sent)
         # An answer that is drawn is to be drawn anew.
-        keeps = body.get("temperature") == 0
+        keeps = sent.get("temperature") == 0
         if keeps and (kept := self._cache.get(key)) is not None and kept.text is not None:
             return self._read(kept.text, budget)._replace(cached=True)
         async with self._slots:

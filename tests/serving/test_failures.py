@@ -443,6 +443,15 @@ def test_answers_at_temperature_0_may_be_kept_on_disk(
     assert costs.count(0.0) == 1
 
 
+def test_answers_that_a_setting_has_drawn_are_not_kept_on_disk(
+    start: Start, llm: ScriptedServer, tmp_path: Path
+) -> None:
+    proxy = start({"cache": tmp_path / "cache.sqlite", "generation": {"temperature": 1}})
+    for _ in range(2):
+        assert content(ask(proxy, "hard", temperature=0)) == "large: hard"
+    assert [body["temperature"] for body in llm.bodies] == [1, 1]
+
+
 def test_confidences_are_those_that_the_slm_states(start: Start, slm: ScriptedServer) -> None:
     proxy = start()
     slm.otherwise = slm_answers(lambda question: float(question))
