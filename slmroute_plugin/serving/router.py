@@ -217,3 +217,6 @@ class Router:
             return await asyncio.wait_for(self.slm.answer(question), self.slm_timeout_s)
         except (SlmUnavailable, asyncio.TimeoutError):
             return None
+        except Exception:  # the client gets the LLM's error
+            logger.exception("the SLM failed")
+            return None

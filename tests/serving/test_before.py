@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import openai
 import pytest
 from openai import OpenAI
 from running_proxy import ROUTE, RunningProxy
@@ -13,6 +14,7 @@ from scripted_server import ScriptedServer, completion
 
 from slmroute_plugin.backends.transformers.backend import TransformersBackend
 from slmroute_plugin.llm.model_price import ModelPrice
+from slmroute_plugin.serving.connected_slm import ConnectedSlm
 from slmroute_plugin.serving.slm_model import SlmChoice
 
 Start = Callable[..., RunningProxy]
@@ -77,11 +79,29 @@ def test_the_slm_answers_what_the_llm_does_not(
     assert answered == [1]
 
 
-def test_a_server_decides_by_the_prompt_too(start: Start, slm: ScriptedServer) -> None:
+def test_where_both_fail_the_client_gets_the_llms_error(
+    start: Start, slm: ScriptedServer, llm: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*arguments: Any) -> None:
+        raise ZeroDivisionError
+
+    proxy = by_server(start, slm)
+    monkeypatch.setattr(ConnectedSlm, "answer", fail)
+    llm.otherwise = llm.status(500)
+    with pytest.raises(openai.InternalServerError, match="mini did not answer"):
+        ask(proxy)
+
+
+def by_server(start: Start, slm: ScriptedServer) -> RunningProxy:
+    """A proxy that routes everything, by a server's probability of Yes."""
     likely = [{"token": word, "logprob": math.log(p)} for word, p in (("Yes", 0.7), ("No", 0.2))]
     logprobs = {"content": [{**likely[0], "top_logprobs": likely}]}
     slm.otherwise = slm.body(completion("Yes", logprobs=logprobs))
-    proxy = start(choice=SlmChoice(slm.url, "model=tiny"), method="p_ik", threshold="inf")
+    return start(choice=SlmChoice(slm.url, "model=tiny"), method="p_ik", threshold="inf")
+
+
+def test_a_server_decides_by_the_prompt_too(start: Start, slm: ScriptedServer) -> None:
+    proxy = by_server(start, slm)
     before = slm.total
     response = ask(proxy)
     assert response.headers["x-slmroute-decision"] == "llm"
