@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from slmroute_plugin.storage.logged_requests import BY_CONFIDENCE
+
 # Names of parameters come from clients: as labels, they would be without number.
 _REASONS = frozenset(
     {
@@ -60,7 +62,7 @@ class Metrics:
     def decided(self, decision: str, reason: str, confidence: float | None) -> None:
         """Count a decision."""
         self.decisions.labels(decision, reason if reason in _REASONS else "parameter").inc()
-        if confidence is not None:
+        if confidence is not None and reason in BY_CONFIDENCE:
             self.confidence.observe(confidence)
 
     def text(self) -> bytes:

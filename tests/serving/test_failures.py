@@ -364,6 +364,15 @@ def test_a_slm_that_fails_in_another_way_is_replaced_too(
     assert response.headers["x-slmroute-reason"] == "slm_error"
 
 
+def test_a_confidence_that_decided_nothing_is_not_in_the_metrics(start: Start) -> None:
+    proxy = start()
+    ask(proxy, "hard", model="slmroute/slm")
+    ask(proxy, "easy")
+    with DefaultHttpxClient() as opened:
+        text = opened.get(f"{proxy.root}/metrics").text
+    assert "slmroute_confidence_count 1.0" in text
+
+
 def test_text_is_logged_if_that_is_wanted(start: Start) -> None:
     proxy = start(log_text=True)
     ask(proxy, "easy thing")
