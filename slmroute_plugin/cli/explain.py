@@ -159,7 +159,11 @@ def _say_prices(rule: ThresholdRule, answer: Answer, llm: str | None, stated: Pr
     price = price_of(llm, stated)
     tokens = estimated_tokens(asked), estimated_tokens(len(answer))
     dollars = None if price is None else price.of_answer(*tokens)
-    if dollars is None:
+    if price is None:
         typer.echo(f"The price of {llm} is not known: state it with --prices.")
+    elif dollars is None:
+        typer.echo(
+            f"The price of {llm} does not tell what tokens cost: add tokens_per_second to it."
+        )
     else:
         typer.echo(f"An answer of {llm} that is as long would cost about ${dollars:.8f}.")

@@ -63,6 +63,14 @@ def test_an_unsure_answer_goes_and_the_price_of_the_llm_is_told(folder: Path) ->
     assert "An answer of gpt-4.1-mini that is as long would cost about $0.0000" in result.stdout
 
 
+def test_a_price_by_the_hour_says_what_it_lacks(folder: Path, tmp_path: Path) -> None:
+    prices = tmp_path / "prices.yaml"
+    prices.write_text("gpt-4.1-mini: {gpu_hour_usd: 2}\n")
+    result = explain(folder, "inf", "--prices", str(prices), "--methods", "perplexity")
+    assert result.exit_code == 0, result.output
+    assert "The price of gpt-4.1-mini does not tell what tokens cost" in result.stdout
+
+
 def test_prices_of_the_slm_are_counted(folder: Path, tmp_path: Path) -> None:
     prices = tmp_path / "prices.yaml"
     prices.write_text(f"{json.dumps(str(folder))}: {{input_usd: 1, output_usd: 2}}\n")
