@@ -33,7 +33,8 @@ class Outcome:
             answered_by: `slm`, `llm`, or `none`.
             status: The HTTP status; 502 for a stream that broke, 499 for a client that has gone.
             error: What failed; None if nothing did.
-            cost_usd: The dollars of the LLM's answer; None if they are not known.
+            cost_usd: The dollars of the LLM's answer, which may have had no text; None if they
+                are not known.
         """
         seconds = time.monotonic() - self.started
         metrics = self.router.metrics

@@ -181,7 +181,7 @@ class Proxy:
         if asked.stream:
             events = slm_body.events(*made, include_usage=asked.include_usage)
             return EventResponse(SlmEvents(events, failed), outcome, headers, self._leave)
-        outcome.end("slm", 200, failed)
+        outcome.end("slm", 200, failed, routed.lost_usd)
         return JSONResponse(slm_body.completion(*made), headers=headers)
 
     def _headers(self, decided: Decided, request_id: str) -> dict[str, str]:

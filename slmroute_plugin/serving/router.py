@@ -56,10 +56,13 @@ class Routed(NamedTuple):
     Attributes:
         content: The answer.
         decided: The decision, as it is after a failure of the LLM.
+        lost_usd: The dollars of an answer of the LLM that the SLM's stands in for; None if they
+            are not known.
     """
 
     content: Answer | LlmAnswer | LlmStream
     decided: Decided
+    lost_usd: float | None = None
 
 
 @dataclass(frozen=True)
@@ -204,7 +207,7 @@ class Router:
             kept = await self._kept_answer(request, decided)
             if kept is not None and kept.strip():
                 failed = decided._replace(model="slm", reason=LLM_FAILED, why=str(error))
-                return Routed(kept, failed)
+                return Routed(kept, failed, error.cost_usd)
             raise error.for_client(self.llm.name) from None
         return Routed(answer, decided)
 

@@ -96,7 +96,7 @@ class Shadow:
             # Expressions may take seconds to compare.
             agrees = await asyncio.to_thread(self._same, answer, text)
         except UpstreamError as error:
-            self._failed(request_id, str(error))
+            self._failed(request_id, str(error), error.cost_usd)
             return
         except asyncio.CancelledError:
             self._failed(request_id, "given up as the proxy ended")
@@ -111,9 +111,10 @@ class Shadow:
         texts = {"slm_text": answer, "llm_text": text} if self._log_text else {}
         self._log.write("shadow", id=request_id, agrees=agrees, cost_usd=cost, error=None, **texts)
 
-    def _failed(self, request_id: str, why: str) -> None:
+    def _failed(self, request_id: str, why: str, cost_usd: float | None = None) -> None:
+        self._metrics.cost.labels("shadow").inc(cost_usd or 0.0)
         self._metrics.shadows.labels("failed").inc()
-        self._log.write("shadow", id=request_id, agrees=None, cost_usd=None, error=why)
+        self._log.write("shadow", id=request_id, agrees=None, cost_usd=cost_usd, error=why)
 
 
 def same_answer(rule_name: str) -> SameAnswer:

@@ -43,12 +43,16 @@ class UpstreamError(Exception):
     Args:
         failure: What failed, without a key.
         status: The HTTP status that the LLM's server answered with; None for no answer.
+        cost_usd: The dollars of an answer that has no text; None if they are not known.
     """
 
-    def __init__(self, failure: Failure, status: int | None = None) -> None:
+    def __init__(
+        self, failure: Failure, status: int | None = None, cost_usd: float | None = None
+    ) -> None:
         super().__init__(failure.text)
         self.failure = failure
         self.status = status
+        self.cost_usd = cost_usd
 
     def for_client(self, name: str) -> ApiError:
         """Return the error for a client, who has no other answer.
@@ -92,7 +96,8 @@ class LlmAnswer(NamedTuple):
             UpstreamError: If it has none.
         """
         if self.text is None:
-            raise UpstreamError(Failure(self.why_no_text or "the answer has no text"))
+            failure = Failure(self.why_no_text or "the answer has no text")
+            raise UpstreamError(failure, cost_usd=self.cost_usd)
         return self
 
 

@@ -83,6 +83,20 @@ def test_a_log_is_summed_up(tmp_path: Path) -> None:
     assert "accuracy" not in result.stdout
 
 
+def test_answers_without_a_text_are_among_the_dollars(tmp_path: Path) -> None:
+    path = log_of(tmp_path / "log.jsonl")
+    log = DecisionLog(path)
+    log.write("decision", id="lost", decision="llm", reason="unsure")
+    log.write("outcome", id="lost", answered_by="slm", llm_cost_usd=0.125)
+    log.write("decision", id="kept", decision="slm", reason="confident")
+    log.write("shadow", id="kept", agrees=None, cost_usd=0.5, error="the answer has no text")
+    log.close()
+    assert report(path, tmp_path / "out").exit_code == 0
+    own = rows(tmp_path / "out")
+    assert own["dollars for the LLM"]["value"] == "0.875000, and 1 of unknown price"
+    assert own["dollars for shadow requests"]["value"] == "0.875000"
+
+
 def test_a_log_without_shadow_requests_has_no_agreement(tmp_path: Path) -> None:
     log = DecisionLog(tmp_path / "log.jsonl")
     log.write("start")

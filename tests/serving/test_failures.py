@@ -99,6 +99,13 @@ def test_an_answer_of_the_llm_without_a_text_is_none(start: Start, llm: Scripted
     response = ask(proxy, "hard")
     assert content(response) == "small"
     assert response.headers["x-slmroute-reason"] == "llm_failed"
+    (outcome,) = proxy.wait_for("outcome")
+    assert outcome["answered_by"] == "slm"
+    # It was paid: 100 tokens at $0.40, and 50 at $1.60 per million.
+    assert outcome["llm_cost_usd"] == pytest.approx(0.00012)
+    with DefaultHttpxClient() as opened:
+        text = opened.get(f"{proxy.root}/metrics").text
+    assert 'slmroute_llm_cost_usd_total{purpose="answer"} 0.00012' in text
 
 
 def test_an_llm_that_asks_to_wait_long_is_not_waited_for(start: Start, llm: ScriptedServer) -> None:

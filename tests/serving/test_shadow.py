@@ -78,6 +78,15 @@ def test_answers_of_every_kind_are_charged(
     assert llm.total == 1
 
 
+def test_the_price_of_an_answer_without_a_text_is_logged(start: Start, llm: ScriptedServer) -> None:
+    proxy = start(shadow=ShadowSettings(1.0))
+    llm.otherwise = llm.body(completion(None))
+    ask(proxy, "easy")
+    (pair,) = proxy.wait_for("shadow")
+    # 100 tokens at $0.40, and 50 at $1.60 per million.
+    assert (pair["agrees"], pair["cost_usd"]) == (None, pytest.approx(0.00012))
+
+
 def test_requests_are_answered_while_a_pair_is_compared(
     start: Start, llm: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

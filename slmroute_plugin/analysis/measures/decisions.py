@@ -57,7 +57,7 @@ class DecisionSummary:
         calls: Of all requests, those that the LLM answered.
         fallen_back: Of the requests for the LLM, those that the SLM answered in its place.
         unfinished: The number of decisions without an end, as after a crash.
-        llm: The dollars of the LLM's answers.
+        llm: The dollars of the LLM's answers, those without a text among them.
         slm: The dollars of the SLM's answers and of the method.
         shadow: The dollars of shadow requests.
         agreement: Of the shadow requests that were answered, those whose two answers agree. It is
@@ -87,8 +87,15 @@ def summary_of(requests: Sequence[LoggedRequest]) -> DecisionSummary:
     by_llm = [each for each in ended if each.outcome.get("answered_by") == "llm"]
     for_llm = [each for each in ended if each.is_routed]
     replaced = [each for each in for_llm if each.outcome.get("answered_by") == "slm"]
+    # An answer without a text is paid too.
+    lost = [each for each in replaced if each.outcome.get("llm_cost_usd") is not None]
     shadows = [each.shadow for each in decided if each.shadow]
     compared = [each for each in shadows if isinstance(each.get("agrees"), bool)]
+    paid = [
+        each
+        for each in shadows
+        if isinstance(each.get("agrees"), bool) or each.get("cost_usd") is not None
+    ]
     asked = [each for each in decided if each.decision.get("slm_s") is not None]
     return DecisionSummary(
         requests=len(decided),
@@ -100,9 +107,9 @@ def summary_of(requests: Sequence[LoggedRequest]) -> DecisionSummary:
         calls=Rate(len(by_llm), len(ended)),
         fallen_back=Rate(len(replaced), len(for_llm)),
         unfinished=len(decided) - len(ended),
-        llm=_dollars(each.outcome.get("llm_cost_usd") for each in by_llm),
+        llm=_dollars(each.outcome.get("llm_cost_usd") for each in by_llm + lost),
         slm=_dollars(each.decision.get("slm_cost_usd") for each in asked),
-        shadow=_dollars(each.get("cost_usd") for each in compared),
+        shadow=_dollars(each.get("cost_usd") for each in paid),
         agreement=Rate(sum(each["agrees"] for each in compared), len(compared)),
         shadow_failed=len(shadows) - len(compared),
     )
