@@ -91,7 +91,7 @@ def _of_run(file: ThresholdFile, run: Path) -> tuple[list[LaterAnswers], list[st
     from slmroute_plugin.analysis.calibration.holds import LaterAnswers
     from slmroute_plugin.analysis.calibration.setup_changes import run_changes
     from slmroute_plugin.analysis.study.reading import newest_files, read_run
-    from slmroute_plugin.storage.sample_files import SampleFileError
+    from slmroute_plugin.storage.sample_files import SampleFileError, lines_in_words
 
     if not run.is_dir():
         raise typer.BadParameter(f"there is no folder {run}.", param_hint="--run")
@@ -108,6 +108,8 @@ def _of_run(file: ThresholdFile, run: Path) -> tuple[list[LaterAnswers], list[st
         except SampleFileError as error:
             typer.echo(f"Left out: {error}", err=True)
             continue
+        if answers.unread:
+            typer.echo(lines_in_words(answers.unread), err=True)
         if file.method in answers.scores:
             scores = answers.scores[file.method]
             later.append(LaterAnswers(own.task, scores.confidence, answers.correct))

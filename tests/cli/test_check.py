@@ -113,6 +113,16 @@ def test_another_model_or_prompt_is_named(
     assert said in result.stdout
 
 
+def test_a_damaged_line_of_a_run_is_named(threshold: Path, later: Callable[..., Path]) -> None:
+    run = later()
+    (samples,) = run.glob("samples_slmroute_demo_arithmetic_*.jsonl")
+    lines = samples.read_text().splitlines(keepends=True)
+    samples.write_text("".join([lines[0][:40] + "\n", *lines[1:]]))
+    result = check(threshold, "--run", str(run))
+    assert f"{samples.name}, line 1: " in result.stderr
+    assert "Left out: 1 line" in result.stderr
+
+
 def test_the_setup_of_answers_that_were_scored_anew_is_known(
     threshold: Path, later: Callable[..., Path]
 ) -> None:
