@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from slmroute_plugin.llm.cache import AnswerCache, cache_key
 from slmroute_plugin.llm.endpoint_from_environment import base_url, endpoint
-from slmroute_plugin.llm.exchange import LlmReply
+from slmroute_plugin.llm.exchange import LlmError, LlmReply
 from slmroute_plugin.llm.limits import Budget, Limits, Pace
 from slmroute_plugin.llm.paid_body import read_paid_body
 from slmroute_plugin.llm.prices import estimated_tokens
@@ -23,6 +24,8 @@ from slmroute_plugin.openai_protocol.failures import Failure
 from slmroute_plugin.openai_protocol.posting import Poster, posting
 from slmroute_plugin.serving.api_error import ApiError
 from slmroute_plugin.serving.llm_stream import LlmStream, beginning
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -150,13 +153,22 @@ class LlmUpstream:
         key = cache_key(self._where.url, self.name, [], sent)
         # An answer that is drawn is to be drawn anew.
         keeps = sent.get("temperature") == 0
-        if keeps and (kept := self._cache.get(key)) is not None and kept.text is not None:
-            return self._read(kept.text, budget)._replace(cached=True)
+        if keeps and (kept := self._kept(key)) is not None:
+            return self._read(kept, budget)._replace(cached=True)
         async with self._slots:
             answer = await self._made(partial(self._completed, sent, budget))
         if keeps and answer.text is not None:
             self._cache.put(key, self.name, LlmReply(text=answer.body, cost_usd=answer.cost_usd))
         return answer
+
+    def _kept(self, key: str) -> str | None:
+        """Return the body of a response that is on disk; None if there is none to be read."""
+        try:
+            kept = self._cache.get(key)
+        except LlmError as error:  # the LLM is there
+            logger.warning("%s", error)
+            return None
+        return None if kept is None else kept.text
 
     async def stream(self, body: Mapping[str, Any]) -> LlmStream:
         """Open a stream, and return it once its first event is there.

@@ -6,10 +6,12 @@ import http.client
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -457,6 +459,18 @@ def test_answers_at_temperature_0_may_be_kept_on_disk(
     assert llm.total == 3
     costs = [event["llm_cost_usd"] for event in proxy.wait_for("outcome", 4)]
     assert costs.count(0.0) == 1
+
+
+def test_a_damaged_answer_on_disk_is_asked_again(
+    start: Start, llm: ScriptedServer, tmp_path: Path
+) -> None:
+    proxy = start({"cache": tmp_path / "cache.sqlite"})
+    for _ in range(2):
+        assert content(ask(proxy, "hard", temperature=0)) == "large: hard"
+        path = tmp_path / "cache.sqlite"
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("UPDATE answers SET reply = '{'")
+    assert llm.total == 2
 
 
 def test_answers_that_a_setting_has_drawn_are_not_kept_on_disk(
