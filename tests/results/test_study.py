@@ -1,4 +1,4 @@
-"""The committed study: its report, held to pandas and scikit-learn, and what its page says."""
+"""The committed studies: their reports, held to pandas and scikit-learn, and their page."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from checkout import ROOT, environment
 from sklearn.metrics import roc_auc_score
 
 STUDY = ROOT / "results" / "study"
+LONG_ANSWERS = ROOT / "results" / "study-long-answers"
 PAGE = ROOT / "docs" / "study.md"
 PICTURES = ROOT / "docs" / "pictures"
 SAID = "said.txt"
@@ -61,27 +62,18 @@ def calibrations(report: Path) -> list[str]:
     return mean_by_slm(table, {"ece": ".3f", "ece_after": ".3f"})
 
 
-def evaluations() -> Iterator[tuple[str, str, pd.DataFrame]]:
+def evaluations(study: Path = STUDY) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """Each SLM and data set with its rows."""
-    for path in sorted(STUDY.glob("*/samples_slmroute_*.jsonl.gz")):
+    for path in sorted(study.glob("*/samples_slmroute_*.jsonl.gz")):
         dataset = path.name.removeprefix("samples_slmroute_").rpartition("_")[0]
         if not dataset.endswith("_train"):
             yield path.parent.name, dataset, samples(path)
 
 
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The study's report, made by the command of its page."""
-    out = tmp_path_factory.mktemp("study") / "report"
-    command = [
-        sys.executable,
-        "-m",
-        "slmroute_plugin",
-        "report",
-        "results/study",
-        "--out",
-        str(out),
-    ]
+def reported(study: Path, out: Path) -> Path:
+    """Make the report of a study by the command of its page."""
+    command = [sys.executable, "-m", "slmroute_plugin", "report"]
+    command += [str(study.relative_to(ROOT)), "--out", str(out)]
     done = subprocess.run(
         command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
     )
@@ -92,11 +84,17 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.mark.slow
-def test_every_auroc_is_that_of_scikit_learn(report: Path) -> None:
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The study's report."""
+    return reported(STUDY, tmp_path_factory.mktemp("study") / "report")
+
+
+def check_aurocs(study: Path, report: Path) -> int:
+    """Hold every AUROC of a report to scikit-learn's, and return their number."""
     table = pd.read_csv(report / "alignment.csv").set_index(["slm", "dataset", "method"])
     compared = 0
-    for slm, dataset, rows in evaluations():
+    for slm, dataset, rows in evaluations(study):
         for method in {name for name in rows if name.startswith("confidence/")}:
             name = method.removeprefix("confidence/")
             known = rows[rows[method].notna()]
@@ -105,7 +103,13 @@ def test_every_auroc_is_that_of_scikit_learn(report: Path) -> None:
                 expected = roc_auc_score(correct, known[method])
                 assert table.loc[(slm, dataset, name), "auroc"] == pytest.approx(expected, abs=1e-9)
                 compared += 1
-    assert compared > 200
+    return compared
+
+
+@pytest.mark.slow
+def test_every_auroc_is_that_of_scikit_learn(report: Path, tmp_path: Path) -> None:
+    assert check_aurocs(STUDY, report) > 200
+    assert check_aurocs(LONG_ANSWERS, reported(LONG_ANSWERS, tmp_path / "report")) == 11
 
 
 @pytest.mark.slow
@@ -175,16 +179,21 @@ def test_the_verdicts_on_the_page_are_the_reports(report: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "only",
-    [[], ["--only", *REASONING], ["--only", "math500"]],
-    ids=["all", "reasoning", "math500"],
+    ("study", "only"),
+    [
+        (STUDY, []),
+        (STUDY, ["--only", *REASONING]),
+        (STUDY, ["--only", "math500"]),
+        (LONG_ANSWERS, []),
+    ],
+    ids=["all", "reasoning", "math500", "long answers"],
 )
 def test_the_tables_of_the_page_are_those_of_the_rows(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, only: list[str]
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, study: Path, only: list[str]
 ) -> None:
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     out = tmp_path / "tables.md"
-    monkeypatch.setattr(sys, "argv", ["observations.py", str(STUDY), *only, "--out", str(out)])
+    monkeypatch.setattr(sys, "argv", ["observations.py", str(study), *only, "--out", str(out)])
     runpy.run_path(str(ROOT / "benchmarks" / "observations.py"), run_name="__main__")
     page = PAGE.read_text("utf-8")
     missing = [line for line in out.read_text("utf-8").splitlines() if line and line not in page]
@@ -198,19 +207,21 @@ def test_the_table_of_the_readme_is_the_pages() -> None:
     assert [one for one in figures if " ".join(one) not in page] == []
 
 
-def test_no_text_of_a_data_set_is_committed() -> None:
+@pytest.mark.parametrize("study", [STUDY, LONG_ANSWERS], ids=lambda path: path.name)
+def test_no_text_of_a_data_set_is_committed(study: Path) -> None:
     columns = set()
-    for path in STUDY.rglob("*.jsonl.gz"):
+    for path in study.rglob("*.jsonl.gz"):
         for line in gzip.decompress(path.read_bytes()).splitlines():
             columns |= set(json.loads(line))
     assert columns
     assert not columns & {"doc", "target", "arguments", "resps", "filtered_resps"}
 
 
-def test_the_manifest_says_what_was_run_and_what_was_not() -> None:
-    manifest = json.loads((STUDY / "manifest.json").read_text("utf-8"))
+@pytest.mark.parametrize("study", [STUDY, LONG_ANSWERS], ids=lambda path: path.name)
+def test_the_manifest_says_what_was_run_and_what_was_not(study: Path) -> None:
+    manifest = json.loads((study / "manifest.json").read_text("utf-8"))
     assert {"git_commit", "versions", "hardware", "report"} <= set(manifest)
     done = [cell for cell in manifest["cells"] if cell["state"] == "done"]
     assert all(cell["seeds"] and cell["seconds"] > 0 and cell["versions"] for cell in done)
-    there = {path.name for path in STUDY.iterdir() if path.is_dir()}
+    there = {path.name for path in study.iterdir() if path.is_dir()}
     assert {file.partition("/")[0] for cell in done for file in cell["files"]} == there
