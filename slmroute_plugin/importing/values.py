@@ -15,6 +15,9 @@ _VERDICTS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "fa
 _NUMBER = re.compile(
     r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE
 )
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_WHOLE = "a number from 0 to 2**53 - 1 is needed"
+_MOST_DIGITS = len(str(2**53 - 1))
 # Rounding may leave a log-probability above 0 by a hair.
 _ROUNDING = 1e-6
 
@@ -63,9 +66,13 @@ def number(value: Any) -> float:
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadValue(f"is {value!r}: a number is needed")
-    if not math.isfinite(value):
+    try:
+        finite = float(value)
+    except OverflowError:  # a whole number may have any number of digits
+        finite = math.inf
+    if not math.isfinite(finite):
         raise BadValue(f"is {value!r}: a finite number is needed")
-    return float(value)
+    return finite
 
 
 def confidence(value: Any, transformation: Transformation) -> float:
@@ -100,11 +107,15 @@ def text(value: Any) -> str:
     """Return a text; a number is taken as it is written.
 
     Raises:
-        BadValue: If the value is neither a text nor a number.
+        BadValue: If the value is neither a text nor a number, or a text that UTF-8 cannot hold.
     """
     if isinstance(value, str):
+        if _SURROGATE.search(value):
+            raise BadValue(f"is {_shortened(value)}: half a character cannot be written")
         return value
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, float) or not math.isfinite(value):
         raise BadValue(f"is {value!r}: a text is needed")
     return str(value)
 
@@ -122,12 +133,14 @@ def identity(value: Any) -> int | str:
         written = value.strip()
         # 007 is another id than 7.
         if not re.fullmatch(r"0|[1-9][0-9]*", written):
-            return written
+            return text(written)
+        if len(written) > _MOST_DIGITS:
+            raise BadValue(f"is {_shortened(written)}: {_WHOLE}")
         value = int(written)
     if isinstance(value, bool) or not isinstance(value, int):
         raise BadValue(f"is {value!r}: a whole number or a text is needed")
     if not 0 <= value < 2**53:
-        raise BadValue(f"is {value!r}: a number from 0 to 2**53 - 1 is needed")
+        raise BadValue(f"is {value!r}: {_WHOLE}")
     return value
 
 
@@ -191,7 +204,7 @@ def _listed(value: Any) -> list[Any]:
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             if _is_python_list(value):
                 raise BadValue(
                     f"is {_shortened(value)}, a list as Python writes it: a list as JSON, "

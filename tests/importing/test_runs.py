@@ -185,6 +185,33 @@ def test_log_probs_are_checked(importer: Any, file: Any, value: Any, said: str) 
     assert said in importer.fault(path, "id=n,correct=ok,logprobs=lp")
 
 
+@pytest.mark.parametrize(
+    ("row", "columns", "said"),
+    [
+        ({"n": 1, "ok": 1, "p": 10**400}, COLUMNS, "a finite number is needed"),
+        ({"n": "1" * 5000, "ok": 1, "p": 1}, COLUMNS, "a number from 0 to 2**53 - 1 is needed"),
+        ({"n": "9007199254740992", "ok": 1, "p": 1}, COLUMNS, "a number from 0 to 2**53 - 1"),
+        ({"n": 1, "ok": '["\\ud800"]'}, "id=n,correct=ok,samples=ok", "half a character"),
+    ],
+    ids=["number", "long id", "id", "text"],
+)
+def test_a_value_beyond_what_can_be_written_is_named(
+    importer: Any, file: Any, row: dict[str, Any], columns: str, said: str
+) -> None:
+    path = file("a.jsonl", json.dumps(row) + "\n")
+    assert f"{path}, line 1: `" in (fault := importer.fault(path, columns)) and said in fault
+
+
+def test_a_question_may_be_a_long_number_and_a_reference_open_many_brackets(
+    importer: Any, file: Any
+) -> None:
+    row = {"q": 10**400, "a": "1", "r": "[" * 100_000}
+    path = file("a.jsonl", json.dumps(row) + "\n")
+    _, (read,) = importer(path, "question=q,answer=a,reference=r", scoring="match")
+    assert read["doc"]["question"] == str(10**400)
+    assert (read["target"], read["acc"]) == ("[" * 100_000, 0.0)
+
+
 @pytest.mark.parametrize("samples", ["['4', '4', '5']", "[4, '5']", "['it\\'s', \"a\"]"])
 def test_a_list_as_python_writes_it_is_refused(importer: Any, file: Any, samples: str) -> None:
     path = file("a.jsonl", json.dumps({"n": 1, "ok": True, "s": samples}) + "\n")
