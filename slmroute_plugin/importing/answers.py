@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
+from string import ascii_uppercase
 from typing import Any, TypeVar
 
 from slmroute_plugin.importing import values
@@ -142,6 +143,9 @@ class AnswerReader:
             options=self._listed(row, "options"),
             false_answers=self._listed(row, "false_answers"),
         )
+        if len(self._faults) == before and (fault := _fault_of(self._rule, reference)):
+            columns = ", ".join(self._columns.several["reference"])
+            self._faults.add(row.where, f"`{columns}` {fault}")
         return None if len(self._faults) > before else reference
 
     def _verdict(self, row: TableRow, answer: str, reference: Reference | None) -> Verdict | None:
@@ -199,3 +203,16 @@ class AnswerReader:
         if self._rule is not None and reference is not None:
             final = FinalAnswers(self._rule, reference)
         return assess(self._methods, Observation(question, answer, kind, signals, final))
+
+
+def _fault_of(rule: Rule, reference: Reference) -> str | None:
+    """Return why no reply could be right by a reference; None if one could."""
+    if not reference.targets:
+        return "names no answer"
+    if rule.kind != "choice":
+        return None
+    letters = ascii_uppercase[: len(reference.options)]
+    strays = [target for target in reference.targets if target.strip().upper() not in {*letters}]
+    if strays and letters:
+        return f"is {strays[0]!r}: one of the letters {letters[0]} to {letters[-1]} is needed"
+    return None

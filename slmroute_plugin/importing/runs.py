@@ -151,6 +151,11 @@ def _check(path: Path, columns: Columns, settings: ImportSettings) -> None:
         )
     if "answer" not in given or "reference" not in several:
         raise ImportFault(f"{path}: --scoring needs --columns answer=… and reference=…")
+    if settings.scoring == "choice" and "options" not in several:
+        raise ImportFault(
+            f"{path}: --scoring choice needs --columns options=…, whose number says which letters "
+            "there are."
+        )
 
 
 def _doc_ids(answers: Sequence[ImportedAnswer], faults: Faults) -> list[int]:

@@ -54,6 +54,28 @@ def test_a_choice_is_scored_by_its_options(importer: Any, file: Any) -> None:
     assert [(row["acc"], row["answer"]) for row in rows] == [(0.0, "A"), (1.0, "B")]
 
 
+@pytest.mark.parametrize(
+    ("said", "right", "fault"),
+    [
+        ("B", "blue", "line 2: `right` is 'blue': one of the letters A to B is needed"),
+        ("B", "C", "line 2: `right` is 'C': one of the letters A to B is needed"),
+        ("B", "[]", "line 2: `right` names no answer"),
+    ],
+)
+def test_a_reference_by_which_no_reply_is_right_is_a_fault(
+    importer: Any, file: Any, said: str, right: str, fault: str
+) -> None:
+    path = file("a.csv", f"q,said,a,b,right\nWhich?,{said},red,blue,{right}\n")
+    columns = "question=q,answer=said,options=a,options=b,reference=right"
+    assert fault in importer.fault(path, columns, scoring="choice")
+
+
+def test_letters_without_options_are_refused(importer: Any, file: Any) -> None:
+    path = file("a.csv", "q,said,right\nWhich?,B,B\n")
+    columns = "question=q,answer=said,reference=right"
+    assert "needs --columns options=…" in importer.fault(path, columns, scoring="choice")
+
+
 def test_files_in_another_order_are_about_the_same_questions(tmp_path: Path, file: Any) -> None:
     results = tmp_path / "results"
     weak = file("weak.csv", "q,ok,p\na,1,.5\nb,0,.25\nc,1,.75\n")
