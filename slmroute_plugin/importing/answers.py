@@ -96,7 +96,7 @@ class AnswerReader:
         verdict = self._verdict(row, answer, reference)
         given = self._given(row)
         computed = self._computed(row, question, answer, reference)
-        cost = self._value(row, "cost_usd", values.number)
+        cost = self._value(row, "cost_usd", values.dollars)
         if len(self._faults) > before or verdict is None:
             return None
         return ImportedAnswer(

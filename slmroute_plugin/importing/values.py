@@ -75,6 +75,18 @@ def number(value: Any) -> float:
     return finite
 
 
+def dollars(value: Any) -> float:
+    """Return a sum of dollars.
+
+    Raises:
+        BadValue: If the value is not a finite number, or below 0.
+    """
+    sum_of = number(value)
+    if sum_of < 0:
+        raise BadValue(f"is {value!r}: dollars of 0 or more are needed")
+    return sum_of
+
+
 def confidence(value: Any, transformation: Transformation) -> float:
     """Return a confidence in [0, 1].
 

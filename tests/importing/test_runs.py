@@ -76,6 +76,12 @@ def test_letters_without_options_are_refused(importer: Any, file: Any) -> None:
     assert "needs --columns options=…" in importer.fault(path, columns, scoring="choice")
 
 
+def test_a_cost_below_nothing_is_a_fault(importer: Any, file: Any) -> None:
+    path = file("a.csv", "n,ok,usd\n1,1,0\n2,1,-0.5\n")
+    fault = importer.fault(path, "id=n,correct=ok,cost_usd=usd")
+    assert fault == f"{path}, line 3: `usd` is '-0.5': dollars of 0 or more are needed"
+
+
 def test_files_in_another_order_are_about_the_same_questions(tmp_path: Path, file: Any) -> None:
     results = tmp_path / "results"
     weak = file("weak.csv", "q,ok,p\na,1,.5\nb,0,.25\nc,1,.75\n")
