@@ -124,10 +124,16 @@ def _parquet_rows(path: Path, faults: Faults) -> Iterator[TableRow]:
 
     number = 0
     try:
-        for batch in ParquetFile(path).iter_batches():
+        file = ParquetFile(path)
+        _checked_header(path, file.schema_arrow.names)
+        for batch in file.iter_batches():
             for values in batch.to_pylist():
                 number += 1
                 yield TableRow(f"row {number}", values)
+    except (UnicodeDecodeError, OverflowError) as error:
+        raise ImportFault(
+            f"{path}, behind row {number}: a value cannot be read ({error})."
+        ) from None
     except pa.ArrowException as error:
         raise ImportFault(f"{path}: it is not parquet ({error}).") from None
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from slmroute_plugin.analysis.study.reading import read_run, read_study
 from slmroute_plugin.importing.faults import ImportFault
@@ -80,6 +82,26 @@ def test_a_cost_below_nothing_is_a_fault(importer: Any, file: Any) -> None:
     path = file("a.csv", "n,ok,usd\n1,1,0\n2,1,-0.5\n")
     fault = importer.fault(path, "id=n,correct=ok,cost_usd=usd")
     assert fault == f"{path}, line 3: `usd` is '-0.5': dollars of 0 or more are needed"
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        (pa.array([0.5, 0.25]), "the column 'p' is there more than once"),
+        (pa.array([0, 2**61], pa.timestamp("us")), "behind row 0: a value cannot be read"),
+        (pa.array([b"a", b"\xff"]).view(pa.string()), "behind row 0: a value cannot be read"),
+    ],
+    ids=["twice", "time", "text"],
+)
+def test_a_parquet_file_that_a_row_cannot_hold_is_named(
+    importer: Any, tmp_path: Path, column: Any, said: str
+) -> None:
+    path = tmp_path / "a.parquet"
+    known = [pa.array([1, 2]), pa.array([1, 0]), pa.array([0.5, 0.75])]
+    name = "p" if column.type == pa.float64() else "further"
+    parquet.write_table(pa.table([*known, column], names=["n", "ok", "p", name]), path)
+    fault = importer.fault(path, COLUMNS)
+    assert str(path) in fault and said in fault
 
 
 def test_files_in_another_order_are_about_the_same_questions(tmp_path: Path, file: Any) -> None:
