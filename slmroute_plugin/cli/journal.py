@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -33,7 +34,7 @@ def list_journal(results: Results = Path("results")) -> None:
 
     codes = code_versions()
     *damaged, path = _files(results)
-    with closing(_opened(path)) as connection:
+    with _opened(path) as connection:
         kept = kept_tasks(connection)
     table = Table(
         "Model", Column("Task", no_wrap=True), Column("Questions", justify="right", no_wrap=True),
@@ -78,7 +79,7 @@ def prune(
     chosen = model is not None or task is not None or older_than is not None
     codes = code_versions()
     before = _size(path)
-    with closing(_opened(path)) as connection:
+    with _opened(path) as connection:
         kept = kept_tasks(connection)
         _check_known("--model", model, {entry.model for entry in kept})
         _check_known("--task", task, {entry.task for entry in kept})
@@ -130,22 +131,26 @@ def _files(results: Path) -> list[Path]:
     return files
 
 
-def _opened(path: Path) -> sqlite3.Connection:
-    """Open a journal.
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a journal within the block.
 
     Raises:
-        typer.Exit: it is damaged or in use.
+        typer.Exit: it is damaged, or cannot be used now; that may show within the block too.
     """
-    from slmroute_plugin.journal.database import connect
+    from slmroute_plugin.journal.database import connect, is_damage
 
     try:
-        return connect(path)
+        with closing(connect(path)) as connection:
+            yield connection
     except sqlite3.Error as error:
-        typer.echo(
-            f"{path} is damaged or in use ({error}). A run begins a fresh journal beside it; this "
-            "file may be deleted.",
-            err=True,
-        )
+        said = f"{path} cannot be used now ({error}): another process may be using it."
+        if is_damage(error):
+            said = (
+                f"{path} is damaged ({error}). A run begins a fresh journal beside it; this file "
+                "may be deleted."
+            )
+        typer.echo(said, err=True)
         raise typer.Exit(1) from error
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -127,4 +129,24 @@ def test_a_file_that_is_no_journal_is_said(tmp_path: Path) -> None:
     file = tmp_path / ".journal" / "journal.sqlite"
     file.parent.mkdir()
     file.write_bytes(b"noise" * 1000)
-    assert "is damaged or in use" in said("ls", str(tmp_path), code=1)
+    assert "is damaged" in said("ls", str(tmp_path), code=1)
+
+
+def test_damage_behind_the_head_of_a_file_is_said(results: Path) -> None:
+    file = results / ".journal" / "journal.sqlite"
+    head = file.read_bytes()[:8192]
+    file.write_bytes(head + b"noise" * 100_000)
+    for command in ("ls", "prune"):
+        assert f"{file} is damaged (" in said(command, str(results), code=1)
+
+
+def test_a_journal_in_use_is_not_called_damaged(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("slmroute_plugin.storage.sqlite._LONGEST_LOCK_S", 0.1)
+    path = results / ".journal" / "journal.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        told = said("prune", str(results), "--all", code=1)
+        assert "cannot be used now" in told and "deleted" not in told
+    assert len(rows(results)) == 3
