@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
@@ -83,13 +84,12 @@ class Estimator:
 
     def _work(self, cell: Cell) -> list[TaskWork] | None:
         """List the work of a cell's tasks; None if that of a task is not known."""
-        limit = cell.config.get("limit")
         tasks = []
         for name in cell.tasks:
             work = self._measured.get(name) or stated_work(name)
             if work is None:
                 return None
-            tasks.append(work if limit is None else work._replace(rows=min(work.rows, int(limit))))
+            tasks.append(work._replace(rows=_asked(cell, work.rows)))
         return tasks
 
     def _tokens(self, cell: Cell, work: Iterable[TaskWork]) -> _Tokens:
@@ -159,6 +159,17 @@ class Estimator:
             seconds[cell.model] = seconds.get(cell.model, 0.0) + taken
             tokens[cell.model] = tokens.get(cell.model, 0.0) + self._tokens(cell, work).all
         return {model: seconds[model] / 3600 / tokens[model] for model in seconds if tokens[model]}
+
+
+def _asked(cell: Cell, rows: int) -> int:
+    """Count the questions that a cell asks of a task with so many rows, as lm-eval cuts them."""
+    drawn = (cell.settings.get("subsample") or {}).get("rows", rows)
+    limit = cell.config.get("limit")
+    rows = min(rows, drawn)
+    if limit is None:
+        return rows
+    # Below 1, a limit is a share.
+    return min(rows, math.ceil(rows * limit) if limit < 1 else int(limit))
 
 
 def _runs_methods(cell: Cell) -> bool:

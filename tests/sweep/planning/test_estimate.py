@@ -39,7 +39,15 @@ def test_training_questions_are_asked_once_and_limits_hold() -> None:
     training = estimator.estimate(cell(kind="training", tasks=("slmroute_gsm8k_train",)))
     assert training.questions == 1000
     assert training.tokens == pytest.approx(1000 * (120 + 123))
-    assert estimator.estimate(cell(config=LOCAL | {"limit": 5})).questions == 5
+    drawn = {"metadata": {"slmroute": {"subsample": {"rows": 200, "seed": 0}}}}
+    for config, questions in (
+        ({"limit": 5}, 5),
+        ({"limit": 0.1}, 132),  # of 1,319
+        (drawn, 200),
+        (drawn | {"limit": 0.1}, 20),
+        (drawn | {"limit": 300}, 200),
+    ):
+        assert estimator.estimate(cell(config=LOCAL | config)).questions == questions
 
 
 @pytest.mark.parametrize(
