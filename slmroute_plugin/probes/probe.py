@@ -98,6 +98,11 @@ class Probe:
             differences.append(
                 f"it was fitted on {', '.join(leaked)}, which is the data set of {source.task}"
             )
+        elif not self._is_for(source):
+            learned = ", ".join(trained.task for trained in self.provenance.training)
+            differences.append(
+                f"it was fitted on {learned}, which is not the data set of {source.task}"
+            )
         return "; ".join(differences) or None
 
     def confidence(
@@ -138,6 +143,14 @@ class Probe:
     def combines(self) -> str:
         """The names of the methods whose confidences it reads, with commas between; else ""."""
         return ", ".join(self.signal.methods) if isinstance(self.signal, Confidences) else ""
+
+    def _is_for(self, source: Source) -> bool:
+        """Tell whether a probe may judge a source's answers by the data that it was fitted on."""
+        return (
+            self.provenance.fitted_on == "other datasets"
+            or self.provenance.dataset == source.dataset
+            or any(trained.same_data(source) for trained in self.provenance.training)
+        )
 
     @property
     def _foreign(self) -> list[Source]:

@@ -92,6 +92,12 @@ def test_all_that_differs_is_named(written: Written, methods: Any) -> None:
         (same, HiddenState(-4), (8,), "layer -4, the probe's is -8"),
         (same, HiddenState(-8, "last_prompt"), (8,), "token position 'last_prompt', the probe's"),
         (same, HiddenState(), (16,), "hidden size (16,), the probe's is (8,)"),
+        (
+            Source("tiny", "slmroute_b", "b"),
+            HiddenState(),
+            (8,),
+            "it was fitted on slmroute_a_train, which is not the data set of slmroute_b",
+        ),
     ):
         refusal = probe.refusal(source, signal, shape)
         assert refusal is not None
