@@ -76,10 +76,13 @@ def _visible() -> list[str] | None:
 
 
 def _said(*command: str, folder: Path | None = None) -> str:
-    """Return the output of a command in a folder; "" if it is not installed or fails."""
+    """Return the output of a command in a folder; "" if it is not installed, fails or hangs."""
     if shutil.which(command[0]) is None:
         return ""
-    done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, check=False, timeout=60
-    )
+    try:
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, check=False, timeout=60
+        )
+    except (OSError, subprocess.TimeoutExpired):  # no run depends on what it would have said
+        return ""
     return done.stdout.strip() if done.returncode == 0 else ""

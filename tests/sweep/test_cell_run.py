@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import pytest
 from sweep_cells import cell
 
 from slmroute_plugin.sweep.cell_run import Order, run_cell
@@ -38,3 +39,16 @@ def test_a_record_names_the_commit_of_the_checkout(tmp_path: Path) -> None:
 
 def test_outside_a_checkout_a_record_names_no_commit(tmp_path: Path) -> None:
     assert commit_of_a_cell(tmp_path) is None
+
+
+def test_a_program_that_cannot_be_run_costs_what_it_would_have_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("nvidia-smi", "git"):
+        (tmp_path / name).write_bytes(b"\0")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    record = run_cell(Order(cell(), tmp_path / "results"), stopped=lambda: True)
+    assert record.tail == ("It was stopped before it began.",)
+    assert (record.git_commit, record.hardware["gpus"]) == (None, [])
