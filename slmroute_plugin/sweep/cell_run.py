@@ -19,7 +19,13 @@ from filelock import FileLock, Timeout
 from slmroute_plugin.include_path import include_path
 from slmroute_plugin.llm.prices import estimated_tokens
 from slmroute_plugin.storage.atomic_write import written_whole
-from slmroute_plugin.storage.sample_files import SLM_FILTER, prompt_of, read_samples, reply_of
+from slmroute_plugin.storage.sample_files import (
+    SLM_FILTER,
+    prompt_of,
+    read_samples,
+    reply_of,
+    run_of,
+)
 from slmroute_plugin.sweep.environment import git_commit, hardware, versions
 from slmroute_plugin.sweep.grid.cells import Cell
 from slmroute_plugin.sweep.grid.model_engine import with_hidden_states
@@ -203,8 +209,8 @@ def _config(cell: Cell, runs: Path) -> dict[str, Any]:
 
 def _without_samples(cell: Cell, files: Sequence[str]) -> list[str]:
     """List the tasks of a cell that have no samples among the files."""
-    names = [Path(name).name for name in files]
-    return [t for t in cell.tasks if not any(n.startswith(f"samples_{t}_2") for n in names)]
+    there = {run.task for name in files if (run := run_of(Path(name))) is not None}
+    return [task for task in cell.tasks if task not in there]
 
 
 def _seeds(cell: Cell) -> dict[str, object]:

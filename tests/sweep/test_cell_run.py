@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,20 @@ def test_a_program_that_cannot_be_run_costs_what_it_would_have_said(
     record = run_cell(Order(cell(), tmp_path / "results"), stopped=lambda: True)
     assert record.tail == ("It was stopped before it began.",)
     assert (record.git_commit, record.hardware["gpus"]) == (None, [])
+
+
+def test_samples_of_a_task_are_not_taken_for_those_of_another(tmp_path: Path) -> None:
+    script = tmp_path / "lm_eval.py"
+    script.write_text(
+        "import pathlib, sys, yaml\n"
+        "out = pathlib.Path(yaml.safe_load(open(sys.argv[-1]))['output_path'], 'm')\n"
+        "out.mkdir()\n"
+        "(out / 'samples_a_2b_2026-01-01T00-00-00.000000.jsonl').write_text('')\n",
+        encoding="utf-8",
+    )
+    order = Order(
+        cell(tasks=("a", "a_2b")), tmp_path / "results", (sys.executable, str(script)), retries=0
+    )
+    record = run_cell(order)
+    assert record.state == "failed"
+    assert record.tail[0] == "lm-eval ended well, but left no samples of a."
