@@ -129,6 +129,7 @@ def cells_of(grid: Grid, path: Path) -> list[Cell]:
         own = _loaded(file, settings)
         config = _on_engine(own, entry.engine or grid.engine, grid, file)
         for part, tasks in _resolved(_parts_of(grid, entry.name, role), names, config, path):
+            limit = part.group.limit or grid.limit
             asked = (config if part.role == role else _without_methods(config)) | {
                 "tasks": list(tasks)
             }
@@ -139,12 +140,13 @@ def cells_of(grid: Grid, path: Path) -> list[Cell]:
                 group=part.name,
                 kind=part.kind,
                 tasks=tasks,
-                config=_limited(asked, part.group.limit or grid.limit, grid.limit_seed),
+                config=_limited(asked, limit, grid.limit_seed),
                 needs=_needs(entry, own),
                 parameters_b=entry.parameters_b,
                 thinking_tokens=entry.thinking_tokens,
             )
             cells.append(cell)
+    _check_names(cells, path)
     _check_gain(grid, cells, path)
     return cells
 
@@ -268,6 +270,21 @@ def _check_replay(folder: Path, path: Path) -> None:
     """
     if not sample_files(folder):
         raise GridError(f"{path}: replay: {folder} holds no samples_*.jsonl of a run")
+
+
+def _check_names(cells: Iterable[Cell], path: Path) -> None:
+    """Check that each cell has a name, and so a folder, of its own.
+
+    Raises:
+        GridError: two cells have the same, as that of a.b on c and that of a on b.c.
+    """
+    first: dict[str, Cell] = {}
+    for cell in cells:
+        if (other := first.setdefault(cell.name, cell)) is not cell:
+            raise GridError(
+                f"{path}: {other.model} on {other.group} and {cell.model} on {cell.group} would "
+                f"both be the cell {cell.name}: give one of the groups another name"
+            )
 
 
 def _check_gain(grid: Grid, cells: Iterable[Cell], path: Path) -> None:

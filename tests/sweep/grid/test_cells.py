@@ -33,6 +33,16 @@ def test_a_seeded_limit_draws_the_same_questions_for_all_models(demo: Demo) -> N
             assert (settings["uq"], settings["seed"]) == (["perplexity"], 1)
 
 
+def test_cells_of_one_name_are_refused(demo: Demo) -> None:
+    (demo.folder / "tiny-llama.2.yaml").write_text((demo.folder / "tiny-qwen3.yaml").read_text())
+    demo.change(
+        slms=["tiny-llama.yaml", "tiny-llama.2.yaml"], training={}, llms=[],
+        tasks={"2.words": ARITHMETIC, "words": MMLU},
+    )  # fmt: skip
+    with pytest.raises(GridError, match=r"both be the cell tiny-llama\.2\.words: give one"):
+        cells(demo)
+
+
 def test_a_group_without_any_limit_is_asked_whole(demo: Demo) -> None:
     demo.change(tasks={"words": [ARITHMETIC]}, training={}, limit=None)
     assert all("limit" not in cell.config for cell in cells(demo))
