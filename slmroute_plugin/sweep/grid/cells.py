@@ -130,6 +130,11 @@ def cells_of(grid: Grid, path: Path) -> list[Cell]:
         config = _on_engine(own, entry.engine or grid.engine, grid, file)
         for part, tasks in _resolved(_parts_of(grid, entry.name, role), names, config, path):
             limit = part.group.limit or grid.limit
+            if limit is not None and config.get("samples"):
+                raise GridError(
+                    f"{file}: samples names the questions, and {path} limits them in {part.name}: "
+                    "leave one out"
+                )
             asked = (config if part.role == role else _without_methods(config)) | {
                 "tasks": list(tasks)
             }

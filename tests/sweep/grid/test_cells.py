@@ -43,6 +43,14 @@ def test_cells_of_one_name_are_refused(demo: Demo) -> None:
         cells(demo)
 
 
+def test_a_limit_and_named_questions_exclude_each_other(demo: Demo) -> None:
+    demo.change_model("tiny-llama", samples={ARITHMETIC: [1, 2]})
+    with pytest.raises(GridError, match=r"tiny-llama\.yaml: samples names the questions"):
+        cells(demo)
+    demo.change(limit=None)
+    assert {cell.config.get("limit") for cell in cells(demo)} == {None}
+
+
 def test_a_group_without_any_limit_is_asked_whole(demo: Demo) -> None:
     demo.change(tasks={"words": [ARITHMETIC]}, training={}, limit=None)
     assert all("limit" not in cell.config for cell in cells(demo))
