@@ -19,6 +19,7 @@ from slmroute_plugin.storage.hidden_states import (
     FOLDERS,
     AnyFeature,
     HiddenStates,
+    file_stem,
     load_hidden_states,
 )
 from slmroute_plugin.storage.questions import (
@@ -125,9 +126,12 @@ def read_answered(
 def _with_hidden_states(folder: Path, kept_in: str, llm: Path | None) -> AnsweredTasks:
     """Read the tasks whose hidden states a folder of this name holds."""
     samples = newest_sample_files(folder)
+    # A file's name may lack what a task's name has.
+    names = {file_stem(task): task for task in samples}
     read = AnsweredTasks([], [])
     for path in sorted((folder / kept_in).glob("*.safetensors")):
-        task = path.name.removesuffix(".safetensors")
+        stem = path.name.removesuffix(".safetensors")
+        task = names.get(stem, stem)
         try:
             states = load_hidden_states(path)
             if task not in samples:

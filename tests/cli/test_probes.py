@@ -53,6 +53,18 @@ def test_probes_are_fitted_listed_and_used(written: Written) -> None:
     ]
 
 
+def test_a_task_whose_name_no_file_can_have_is_learned_from(written: Written) -> None:
+    folder = written("my task: train", "a")
+    written("my task", "a", "evaluation", 10)
+    done = slmroute("probes", "fit", str(folder), "--option=trained_probe.epochs=2")
+    assert [row[:4] for row in cells(done.stdout)] == [
+        ["a", "trained_probe", "training split", "30"]
+    ]
+    assert "has no samples" not in done.stderr
+    scored = slmroute("score", str(folder))
+    assert [row[0] for row in cells(scored.stdout)] == ["my task"]
+
+
 def test_a_damaged_line_costs_its_own_row_in_fitting_and_in_scoring(written: Written) -> None:
     folder = written("slmroute_a_train", "a", rows=40)
     written("slmroute_a", "a", "evaluation", 10)
