@@ -97,8 +97,11 @@ def steps_after(
                 learned += ["--target", "gain", "--llm", str(grid.results / gain_over.folder)]
             state = hashlib.sha256("\n".join([*sorted(read), *learned]).encode()).hexdigest()
             fit = ["probes", "fit", folder, *learned]
-            yield _step(grid.results, f"probes-fit.{name}", state, *fit)
-            yield _step(grid.results, f"score.{name}", state, "score", folder)
+            fitted = _step(grid.results, f"probes-fit.{name}", state, *fit)
+            yield fitted
+            # The probes of a fit that failed half way are not the last ones for these answers.
+            last = state if fitted.exit_status == 0 else ""
+            yield _step(grid.results, f"score.{name}", last, "score", folder)
     # The report itself knows whether anything has changed, and reads its options in the manifest.
     yield _step(grid.results, "report", "", "report", str(grid.results), "--out", str(grid.report))
 

@@ -99,14 +99,24 @@ def test_probes_are_fitted_and_used_once_for_the_same_answers(
     assert len(list(folder.glob("samples_slmroute_a_2*"))) == 2  # the second one has the scores
     assert fitted(["answers"]) == [False, False]
     assert fitted(["other answers"]) == [True, True]
+    # A fit that failed is made again, and what it makes is used.
+    in_the_way = probe_path(folder, "dataset", "method")
+    in_the_way.mkdir()
+    fit, score, _ = steps_after(grid, {folder.name: Answered(["further answers"])})
+    assert (fit.exit_status, score.exit_status) == (1, 0), (fit.tail, score.tail)
+    in_the_way.rmdir()
+    for log in (fit.log, score.log):
+        (tmp_path / log).unlink()
+    assert fitted(["further answers"]) == [True, True]
+    assert fitted(["further answers"]) == [False, False]
     few: dict[str, dict[str, Any]] = {
         "trained_probe": {"epochs": 3, "head": "logistic"},
         "jaccard_degree": {"n": 4},
     }
-    assert fitted(["other answers"], few) == [True, True]
+    assert fitted(["further answers"], few) == [True, True]
     options = load_probe(probe_path(folder, "a", "trained_probe")).provenance.options
     assert (options["epochs"], options["head"]) == (3, "logistic")
-    assert fitted(["other answers"], few) == [False, False]
+    assert fitted(["further answers"], few) == [False, False]
 
 
 def test_probes_learn_the_gain_over_the_llm_that_the_grid_names(
