@@ -45,7 +45,8 @@ def assess(
         kind: The kind of answer: `free`, `choice` (the letter of an option) or `boolean` (true
             or false). It decides what `average_token_prob` is the probability of.
         options: For choices, the texts of the options of each question, in the order of their
-            letters; None if replies name letters alone.
+            letters. Their number says which letters there are, so that without them no reply
+            names one, and the probability of the choice is not known.
         chat: Whether a text is a user's message, and goes through the chat template too.
         cue: The last line of every question ("Answer:"), above which a method that asks for a
             further line (`verbalization_1s`) puts its instruction; "" for none.
