@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from openai import OpenAI
+from openai import DefaultHttpxClient, OpenAI
 from running_proxy import ROUTE, RunningProxy
 from scripted_server import ScriptedServer, completion
 
@@ -75,6 +75,9 @@ def test_answers_of_every_kind_are_charged(
     ask(proxy, "easy 0")
     proxy.wait_for("shadow")
     ask(proxy, "easy 1")
+    with DefaultHttpxClient() as opened:
+        text = opened.get(f"{proxy.root}/metrics").text
+    assert 'slmroute_shadows_total{outcome="no_budget"} 1.0' in text
     assert llm.total == 1
 
 
