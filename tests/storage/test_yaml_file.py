@@ -25,7 +25,7 @@ def test_what_pyyaml_writes_is_read_as_it_was(
     tmp_path_factory: pytest.TempPathFactory, value: object
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "any.yaml"
-    path.write_text(yaml.safe_dump(value, allow_unicode=True), encoding="utf-8")
+    path.write_text(yaml.safe_dump(value), encoding="utf-8")
     assert read_yaml(path) == value
 
 
