@@ -17,16 +17,17 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/*.md", "docs/reference/*.md")
-IMAGES = (".png", ".svg")
+STYLES = ("docs/site/*.css",)
+COPIED = (".png", ".svg", ".css")
 LINK = re.compile(r"(?<=\]\()(?!https?:|#)([^)#\s]+)")
 LANGUAGES = {".ipynb": "json"}
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Put the repository's pages, and what they link to, in place of the files of `docs/`."""
+    """Put the repository's pages, their styles and what they link to in place of `docs/`."""
     docs = Path(config["docs_dir"])
     theme = [file for file in files if Path(file.src_dir or docs) != docs]
-    waiting = sorted(path for pattern in PAGES for path in ROOT.glob(pattern))
+    waiting = sorted(path for pattern in (*PAGES, *STYLES) for path in ROOT.glob(pattern))
     added: dict[str, File] = {}
     while waiting:
         path = waiting.pop()
@@ -57,7 +58,7 @@ def _name(path: Path) -> str:
     name = path.relative_to(ROOT).as_posix()
     if path.is_dir():
         return f"{name}/README.md" if (path / "README.md").exists() else f"{name}/index.md"
-    return name if path.suffix in (".md", *IMAGES) else f"{name}.md"
+    return name if path.suffix in (".md", *COPIED) else f"{name}.md"
 
 
 def _file(path: Path, config: Any) -> File:
