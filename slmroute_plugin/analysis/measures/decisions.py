@@ -91,11 +91,8 @@ def summary_of(requests: Sequence[LoggedRequest]) -> DecisionSummary:
     lost = [each for each in replaced if each.outcome.get("llm_cost_usd") is not None]
     shadows = [each.shadow for each in decided if each.shadow]
     compared = [each for each in shadows if isinstance(each.get("agrees"), bool)]
-    paid = [
-        each
-        for each in shadows
-        if isinstance(each.get("agrees"), bool) or each.get("cost_usd") is not None
-    ]
+    failed = [each for each in shadows if not isinstance(each.get("agrees"), bool)]
+    lost_shadows = [each for each in failed if each.get("cost_usd") is not None]
     asked = [each for each in decided if each.decision.get("slm_s") is not None]
     return DecisionSummary(
         requests=len(decided),
@@ -109,9 +106,9 @@ def summary_of(requests: Sequence[LoggedRequest]) -> DecisionSummary:
         unfinished=len(decided) - len(ended),
         llm=_dollars(each.outcome.get("llm_cost_usd") for each in by_llm + lost),
         slm=_dollars(each.decision.get("slm_cost_usd") for each in asked),
-        shadow=_dollars(each.get("cost_usd") for each in paid),
+        shadow=_dollars(each.get("cost_usd") for each in compared + lost_shadows),
         agreement=Rate(sum(each["agrees"] for each in compared), len(compared)),
-        shadow_failed=len(shadows) - len(compared),
+        shadow_failed=len(failed),
     )
 
 
