@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from slmroute_plugin.llm.prices import prices
 from slmroute_plugin.storage.yaml_file import YamlFileError, read_yaml
+from slmroute_plugin.validation_message import validation_message
 
 Number = TypeVar("Number", float, Any)
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -153,7 +154,7 @@ def read_prices(path: Path) -> dict[str, ModelPrice]:
     except ValidationError as error:
         faults = (
             f"{path}: {'.'.join(map(str, fault['loc']))}: "
-            f"{fault['msg'].removeprefix('Value error, ')}, not {fault['input']!r}"
+            f"{validation_message(fault)}, not {fault['input']!r}"
             for fault in error.errors()
         )
         raise PriceError("\n".join(faults)) from None

@@ -17,6 +17,7 @@ from slmroute_plugin.routing.settings import RouteSettings
 from slmroute_plugin.scoring.judge.settings import JudgeSettings
 from slmroute_plugin.settings.chosen_methods import chosen_methods
 from slmroute_plugin.settings.schema import HiddenStateSettings, Settings, SettingsError
+from slmroute_plugin.validation_message import validation_message
 
 
 def parse_settings(raw: object) -> Settings:
@@ -93,6 +94,5 @@ def _explain(error: ValidationError) -> str:
             model = ModelPrice if priced else _MODELS.get(tuple(path[:-1]), Settings)
             lines.append(f"{where}: unknown key. {did_you_mean(path[-1], model.model_fields)}")
         else:
-            message = fault["msg"].removeprefix("Value error, ")
-            lines.append(f"{where}: {message}, not {fault['input']!r}.")
+            lines.append(f"{where}: {validation_message(fault)}, not {fault['input']!r}.")
     return "\n".join(dict.fromkeys(lines))

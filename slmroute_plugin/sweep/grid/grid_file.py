@@ -22,6 +22,7 @@ from slmroute_plugin.nearest import did_you_mean
 from slmroute_plugin.probes.labels import Target
 from slmroute_plugin.storage.yaml_file import YamlFileError, read_yaml
 from slmroute_plugin.sweep.grid.model_engine import ModelEngine
+from slmroute_plugin.validation_message import validation_message
 
 # Names become names of folders.
 _Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
@@ -256,7 +257,7 @@ def _explained(path: Path, error: ValidationError) -> Iterable[str]:
         elif fault["type"] == "missing":
             yield f"{path}: {where}: is missing"
         else:
-            message = fault["msg"].removeprefix("Value error, ")
+            message = validation_message(fault)
             yield f"{path}: {where or 'the grid'}: {message}, not {_short(fault['input'])}"
 
 
